@@ -1,0 +1,123 @@
+"""What every check shares: its fields, its window, its registration. Checks are pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from chaoskit.fields import Model
+from chaoskit.records import Evidence, FaultWindow, Finding, Sample, Verdict
+from chaoskit.registry import Registry
+
+DURING = ("baseline", "faults", "settle", "all")
+
+
+class DuringFault(Model):
+    """Only while one fault was in force."""
+
+    fault: str
+
+
+class Check(Model):
+    """A rule over samples, history, container events or logs; `judge` gives its finding."""
+
+    kind: ClassVar[str]
+    example: ClassVar[str] = ""
+
+    check: str
+    during: Literal["baseline", "faults", "settle", "all"] | DuringFault = "all"
+
+    @property
+    def subject(self) -> str:
+        """The probe, workload or service this check is about."""
+        raise NotImplementedError
+
+    def judge(self, evidence: Evidence) -> Finding:
+        raise NotImplementedError
+
+
+REGISTRY: Registry[Check] = Registry("check", "chaoskit.checks")
+check = REGISTRY.register
+
+
+class ProbeCheck(Check):
+    """A check over the samples of one probe."""
+
+    probe: str
+
+    @property
+    def subject(self) -> str:
+        return self.probe
+
+
+class WorkloadCheck(Check):
+    """A check over the history of one workload."""
+
+    workload: str
+
+    @property
+    def subject(self) -> str:
+        return self.workload
+
+
+class ServiceCheck(Check):
+    """A check over the containers or the log of one service."""
+
+    service: str
+
+    @property
+    def subject(self) -> str:
+        return self.service
+
+
+def window(check: Check, evidence: Evidence) -> tuple[float, float] | str:
+    """Return the (start, end) of the check's `during`, or a sentence why there is none.
+
+    `all` runs from the start of the baseline to the end of the settle phase: start-up is not held
+    against the stack, and neither are the final reads.
+    """
+    if isinstance(check.during, DuringFault):
+        fault = find_fault(evidence, check.during.fault)
+        if fault is None:
+            return f"fault `{check.during.fault}` was never injected"
+        last = max((p.end or p.start for p in evidence.phases), default=fault.injected)
+        return fault.injected, last if fault.healed is None else fault.healed
+    if check.during == "all":
+        names: Sequence[str] = ("baseline", "faults", "heal", "settle")
+    else:
+        names = (check.during,)
+    phases = [phase for phase in evidence.phases if phase.name in names]
+    if not phases:
+        return f"the run never reached the {names[0]} phase"
+    start = phases[0].start
+    end = phases[-1].end
+    return (start, float("inf") if end is None else end)
+
+
+def find_fault(evidence: Evidence, fault_id: str) -> FaultWindow | None:
+    return next((fault for fault in evidence.faults if fault.id == fault_id), None)
+
+
+def samples_in(
+    check: Check, probe: str, evidence: Evidence
+) -> tuple[list[Sample], str | None]:
+    """Return the probe's samples due inside the window, or a sentence why there are none."""
+    span = window(check, evidence)
+    if isinstance(span, str):
+        return [], span
+    start, end = span
+    found = [s for s in evidence.samples.get(probe, ()) if start <= s.due <= end]
+    if not found:
+        return [], f"probe `{probe}` gave no sample in this window"
+    return found, None
+
+
+def unknown(bound: str, reason: str) -> Finding:
+    """Return the finding of a check that had nothing to judge."""
+    return Finding(Verdict.UNKNOWN, "nothing", bound, reason)
+
+
+def fault_at(evidence: Evidence, t: float) -> str:
+    """Say in words which fault was in force at `t`."""
+    active = [str(fault) for fault in evidence.faults if fault.covers(t)]
+    return "during " + ", ".join(active) if active else "outside every fault window"

@@ -1,0 +1,29 @@
+"""The run's one clock: monotonic seconds from the start of the run, and one wall time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """Seconds since this clock was made, on CLOCK_MONOTONIC, plus the wall time of its start."""
+
+    def __init__(self) -> None:
+        self.started_at = datetime.now(UTC)
+        self._zero = time.monotonic()
+
+    def now(self) -> float:
+        return time.monotonic() - self._zero
+
+    def at(self, wall: datetime) -> float:
+        """Return the run-clock time of a wall time: only for what others stamped (logs)."""
+        return (wall - self.started_at).total_seconds()
+
+    def wall(self, t: float) -> datetime:
+        return self.started_at + timedelta(seconds=t)
+
+    async def sleep_until(self, t: float) -> None:
+        """Return at run-clock time `t`, at once when it has passed."""
+        await asyncio.sleep(max(0.0, t - self.now()))

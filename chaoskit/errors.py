@@ -1,0 +1,115 @@
+"""Every error chaoskit raises on purpose, as one tree.
+
+    ChaoskitError                 message, hint, exit_code
+    ├── UsageError                2   wrong command line
+    │   └── ScenarioInvalid       2   every problem of one scenario file, with positions
+    ├── NothingSelected           5   no scenario matched
+    ├── EnvironmentFailure        4   Docker, Compose, images, Toxiproxy, ports
+    │   ├── CommandFailed         4   argv, exit status, tail of stderr
+    │   └── StackNotReady         4   the stack did not come up; its logs are attached
+    ├── FaultFailed               3   a fault could not be injected, verified or healed
+    └── StoreFailed               4   the run folder cannot be written or read
+
+What the system under test does wrong is data (samples, history), never one of these.
+Messages say what, where and what to do: lower case, names in backticks, no full stop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ChaoskitError(Exception):
+    """An error with a message for people, an optional hint, and the exit code of the command."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ChaoskitError):
+    """The command line asks for something that does not exist or contradicts itself."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a scenario file; `line` and `column` count from 1."""
+
+    file: str
+    line: int
+    column: int
+    message: str
+    source: str = ""
+    width: int = 1
+    hint: str | None = None
+
+    def render(self) -> str:
+        """Return `file:line:column: message`, the source line, a caret and the hint."""
+        text = f"{self.file}:{self.line}:{self.column}: {self.message}"
+        if self.source:
+            margin = f"{self.line:>5} | "
+            caret = " " * (len(margin) + self.column - 1) + "^" * max(1, self.width)
+            text += f"\n{margin}{self.source}\n{caret}"
+        if self.hint:
+            text += f"\n      = {self.hint}"
+        return text
+
+
+class ScenarioInvalid(UsageError):
+    """A scenario file that cannot be run; carries all of its problems at once."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (p.file, p.line, p.column)))
+        super().__init__("\n".join(problem.render() for problem in self.problems))
+
+
+class NothingSelected(ChaoskitError):
+    """A directory without scenarios, or a filter that matches none."""
+
+    exit_code = 5
+
+
+class EnvironmentFailure(ChaoskitError):
+    """Docker, Compose, an image, Toxiproxy or a port is not usable."""
+
+    exit_code = 4
+
+
+class CommandFailed(EnvironmentFailure):
+    """An external command returned a non-zero status or ran past its deadline."""
+
+    def __init__(
+        self, argv: Sequence[str], status: int | None, stderr: str, *, hint: str | None = None
+    ) -> None:
+        self.argv = tuple(argv)
+        self.status = status
+        self.stderr = stderr
+        how = "ran past its deadline" if status is None else f"failed with status {status}"
+        tail = "\n".join(stderr.strip().splitlines()[-12:])
+        super().__init__(f"`{' '.join(argv[:6])}` {how}" + (f":\n{tail}" if tail else ""), hint=hint)
+
+
+class StackNotReady(EnvironmentFailure):
+    """The stack did not become ready in time; `logs` holds the last lines of each service."""
+
+    def __init__(
+        self, message: str, logs: dict[str, list[str]], *, hint: str | None = None
+    ) -> None:
+        self.logs = logs
+        super().__init__(message, hint=hint)
+
+
+class FaultFailed(ChaoskitError):
+    """A fault could not be injected, read back or healed."""
+
+    exit_code = 3
+
+
+class StoreFailed(EnvironmentFailure):
+    """The run folder cannot be written or read."""

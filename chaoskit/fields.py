@@ -1,0 +1,324 @@
+"""The value types of scenario files: durations, rates, percentages, sizes, edges, targets.
+
+They sit below every kind, because a fault, a probe and a check are made of them. Each is parsed
+from text with a unit; a bare number is refused, because `timeout: 5` means different things to
+different people.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Self
+from urllib.parse import unquote, urlsplit
+
+import durationpy
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+
+
+class Model(BaseModel):
+    """A block of a scenario file: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class _Text:
+    """Shared parsing of text with a unit into an immutable value."""
+
+    json_pattern: ClassVar[str]
+    json_example: ClassVar[str]
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        raise NotImplementedError
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def _validate(cls, value: object) -> Self:
+        return value if isinstance(value, cls) else cls.parse(value)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": cls.json_pattern, "examples": [cls.json_example]}
+
+
+class Duration(_Text, float):
+    """A length of time, in seconds; written `300ms`, `1.5s`, `2m`, `1h30m`."""
+
+    json_pattern = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
+    json_example = "300ms"
+
+    @classmethod
+    def zero(cls) -> Duration:
+        return cls(0.0)
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Parse Go-style text; raises `ValueError` for bare numbers, signs and unknown units."""
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            raise ValueError(f"expected a duration such as 300ms, got {_described(value)}")
+        text = str(value)
+        if not isinstance(value, str) or re.fullmatch(r"[0-9.]+", text):
+            raise ValueError(f"a duration needs a unit: write {text}s or {text}ms")
+        if not re.fullmatch(cls.json_pattern, text):
+            raise ValueError(f"`{text}` is not a duration: write it like 300ms, 1.5s, 2m or 1h30m")
+        seconds = durationpy.from_str(text).total_seconds()
+        if seconds > 7 * 24 * 3600:
+            raise ValueError(f"`{text}` is longer than a week")
+        return cls(seconds)
+
+    def __str__(self) -> str:
+        return seconds_text(float(self))
+
+    __repr__ = __str__
+
+
+class Rate(_Text, float):
+    """Events per second; written `50/s` or `300/m`."""
+
+    json_pattern = r"^[0-9]+(\.[0-9]+)?/(s|m|h)$"
+    json_example = "50/s"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)/(s|m|h)", str(value))
+        if not isinstance(value, str) or match is None:
+            raise ValueError(f"expected a rate such as 50/s, got {_described(value)}")
+        rate = float(match[1]) / {"s": 1, "m": 60, "h": 3600}[match[2]]
+        if not 0 < rate <= 100_000:
+            raise ValueError(f"`{value}` is out of range: above 0/s, at most 100000/s")
+        return cls(rate)
+
+    def __str__(self) -> str:
+        return f"{float(self):g}/s"
+
+    __repr__ = __str__
+
+
+class Percentage(_Text, float):
+    """A share between 0 and 1; written `99%` or `0.1%`."""
+
+    json_pattern = r"^[0-9]+(\.[0-9]+)?%$"
+    json_example = "99%"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", str(value))
+        if not isinstance(value, str) or match is None:
+            raise ValueError(f"expected a percentage such as 99%, got {_described(value)}")
+        if float(match[1]) > 100:
+            raise ValueError(f"`{value}` is above 100%")
+        return cls(float(match[1]) / 100)
+
+    def __str__(self) -> str:
+        return f"{float(self) * 100:g}%"
+
+    __repr__ = __str__
+
+
+_UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+_UNITS |= {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+
+
+class Size(_Text, int):
+    """A number of bytes; written `512B`, `64KB` (1000), `64KiB` (1024), `1GiB`."""
+
+    json_pattern = r"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB)$"
+    json_example = "64KB"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(B|KB|MB|GB|KiB|MiB|GiB)", str(value))
+        if not isinstance(value, str) or match is None:
+            raise ValueError(f"expected a size such as 64KB or 1MiB, got {_described(value)}")
+        return cls(float(match[1]) * _UNITS[match[2]])
+
+    def __str__(self) -> str:
+        return f"{int(self)}B"
+
+    __repr__ = __str__
+
+
+HOST = "host"  # the client side of chaoskit's own path into the stack
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The TCP path from one service to one port of another; without a port, to all its ports."""
+
+    client: str
+    upstream: str
+    port: int | None = None
+
+    _PATTERN: ClassVar[str] = rf"^{_NAME} ?-> ?{_NAME}(:[0-9]+)?$"
+
+    @classmethod
+    def parse(cls, value: object) -> Edge:
+        if isinstance(value, cls):
+            return value
+        match = re.fullmatch(rf"({_NAME}) *-> *({_NAME})(?::([0-9]+))?", str(value).strip())
+        if not isinstance(value, str) or match is None:
+            raise ValueError(f"expected an edge such as `chat -> redis`, got {_described(value)}")
+        port = int(match[3]) if match[3] else None
+        if port is not None and not 0 < port < 65536:
+            raise ValueError(f"`{port}` is not a TCP port")
+        if match[1] == match[2]:
+            raise ValueError(f"an edge joins two services; `{match[1]}` is on both ends")
+        return cls(match[1], match[2], port)
+
+    def __str__(self) -> str:
+        return f"{self.client} -> {self.upstream}" + (f":{self.port}" if self.port else "")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": cls._PATTERN, "examples": ["chat -> redis"]}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """A TCP port of a service, as named in a URL: what a probe or a workload talks to."""
+
+    service: str
+    port: int
+    protocol: str = "tcp"
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A URL whose host is a service name; chaoskit finds the reachable address itself."""
+
+    scheme: str
+    service: str
+    port: int
+    path: str = ""
+    user: str | None = None
+    password: str | None = None
+
+    SCHEMES: ClassVar[Mapping[str, int]] = {"http": 80, "https": 443}
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        """Parse and check scheme, host and port; raises `ValueError` in a user's words."""
+        if isinstance(value, cls):
+            return value
+        wanted = " or ".join(f"{scheme}://" for scheme in cls.SCHEMES)
+        if not isinstance(value, str) or "://" not in value:
+            raise ValueError(f"expected a URL starting with {wanted}, got {_described(value)}")
+        try:
+            parts = urlsplit(value)
+            port = parts.port
+        except ValueError as error:
+            raise ValueError(f"not a URL: {str(error).lower()}") from None
+        if parts.scheme not in cls.SCHEMES:
+            raise ValueError(f"`{parts.scheme}://` is not possible here, only {wanted}")
+        if not parts.hostname:
+            raise ValueError("the URL has no host; write the service name there")
+        host = parts.netloc.rpartition("@")[2].rpartition(":")[0] or parts.netloc.rpartition("@")[2]
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        return cls(
+            parts.scheme,
+            host,
+            port or cls.SCHEMES[parts.scheme],
+            path,
+            unquote(parts.username) if parts.username else None,
+            unquote(parts.password) if parts.password else None,
+        )
+
+    @property
+    def target(self) -> Target:
+        protocol = {"https": "http", "rediss": "redis", "postgresql": "postgres"}
+        return Target(self.service, self.port, protocol.get(self.scheme, self.scheme))
+
+    def __str__(self) -> str:
+        """Return the URL without its password: this is what output shows."""
+        user = f"{self.user or ''}:***@" if self.password else f"{self.user}@" if self.user else ""
+        return f"{self.scheme}://{user}{self.service}:{self.port}{self.path}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": f"^({'|'.join(cls.SCHEMES)})://"}
+
+
+class HttpUrl(Url):
+    """`http://chat:8082/healthz`."""
+
+
+class RedisUrl(Url):
+    """`redis://redis:6379/0`."""
+
+    SCHEMES: ClassVar[Mapping[str, int]] = {"redis": 6379}
+
+
+class PostgresUrl(Url):
+    """`postgres://user:password@postgres:5432/database`."""
+
+    SCHEMES: ClassVar[Mapping[str, int]] = {"postgres": 5432, "postgresql": 5432}
+
+
+class TcpUrl(Url):
+    """`tcp://rabbit:5672`; the port must be given."""
+
+    SCHEMES: ClassVar[Mapping[str, int]] = {"tcp": 0}
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        url = super(TcpUrl, cls).parse(value)
+        if url.port == 0:
+            raise ValueError("a tcp:// URL needs a port, such as tcp://rabbit:5672")
+        return url
+
+
+Name = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=64)]
+ServiceName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=128)]
+
+
+def seconds_text(seconds: float) -> str:
+    """Return a duration the way a person writes it: `300ms`, `4s`, `1m30s`."""
+    if seconds < 0:
+        return "-" + seconds_text(-seconds)
+    if seconds == 0:
+        return "0s"
+    if seconds < 0.001:
+        return f"{seconds * 1e6:.3g}us"
+    if seconds < 1:
+        return f"{seconds * 1e3:.3g}ms"
+    if seconds < 60:
+        return f"{seconds:.3g}s"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    text = (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "")
+    return text + (f"{rest:.3g}s" if rest >= 0.5 else "")
+
+
+def _described(value: object) -> str:
+    if isinstance(value, bool | int | float):
+        return f"the bare {type(value).__name__} {value}"
+    return "nothing" if value is None else f"`{value}`"

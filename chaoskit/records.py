@@ -1,0 +1,171 @@
+"""What a run records and what judging reads: samples, operations, fault windows, findings.
+
+All times are seconds on the run's one monotonic clock, which starts at 0 when the run starts.
+These plain values are the only thing that passes from running to judging to reporting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+
+class Verdict(StrEnum):
+    """The three answers; combined, fail > unknown > pass."""
+
+    PASS = "pass"
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+
+
+def combined(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the worst of the verdicts; no verdict at all is `unknown`."""
+    for worst in (Verdict.FAIL, Verdict.UNKNOWN):
+        if worst in verdicts:
+            return worst
+    return Verdict.PASS if verdicts else Verdict.UNKNOWN
+
+
+Outcome = Literal["ok", "fail", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One result of a probe. `due`, `sent` and `done` are run-clock seconds."""
+
+    probe: str
+    due: float
+    sent: float
+    done: float
+    outcome: Outcome
+    error: str | None = None
+    value: Json = None
+
+    @property
+    def latency(self) -> float:
+        """Seconds from due to done: a probe that was sent late was late for its user too."""
+        return self.done - self.due
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the history: an invocation, or its completion joined to it by `id`."""
+
+    t: float
+    type: Literal["invoke", "ok", "fail", "info"]
+    process: int
+    workload: str
+    op: str
+    key: Json
+    value: Json
+    id: int
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FaultWindow:
+    """When a fault was in force. `healed` is None when it never was healed."""
+
+    id: str
+    fault: str
+    target: str
+    injected: float
+    healed: float | None
+    services: tuple[str, ...] = ()  # the services it hits directly
+
+    def covers(self, t: float) -> bool:
+        return self.injected <= t and (self.healed is None or t <= self.healed)
+
+    def __str__(self) -> str:
+        end = "never healed" if self.healed is None else f"{self.healed:.1f} s"
+        return f"{self.id} ({self.fault} {self.target}) {self.injected:.1f} - {end}"
+
+
+PHASES = ("up", "gate", "baseline", "faults", "heal", "settle", "final", "judge", "down")
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase of the run; `end` is None while it lasts or when the run was cut off in it."""
+
+    name: str
+    start: float
+    end: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """What the engine says about one replica now. `health` is None without a health check."""
+
+    service: str
+    replica: int
+    container_id: str
+    name: str
+    status: Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+    health: Literal["starting", "healthy", "unhealthy"] | None
+    exit_code: int
+    restart_count: int
+    started_at: str
+    oom_killed: bool = False
+
+    @property
+    def running(self) -> bool:
+        return self.status == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEvent:
+    """Something the engine reported: `start`, `die`, `oom`, `kill`, `pause`, `health_status`..."""
+
+    t: float
+    service: str
+    replica: int
+    action: str
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line a container printed."""
+
+    t: float
+    service: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything a check may look at. Checks are pure functions of this."""
+
+    phases: Sequence[Phase]
+    faults: Sequence[FaultWindow]
+    samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
+    history: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    containers: Sequence[ContainerEvent] = ()
+    logs: Mapping[str, Sequence[LogLine]] = field(default_factory=dict)
+    services: Sequence[str] = ()
+
+    def phase(self, name: str) -> Phase | None:
+        return next((phase for phase in self.phases if phase.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check says: its verdict, what was measured against which bound, and why.
+
+    `reason` is one sentence in a developer's words; it is None only for a pass. `witness` has at
+    most six lines that show the failure, oldest first. `at` is the moment the failure is about,
+    in run-clock seconds: the report shows the log lines around it.
+    """
+
+    verdict: Verdict
+    measured: str
+    bound: str
+    reason: str | None = None
+    witness: tuple[str, ...] = ()
+    at: float | None = None
+    services: tuple[str, ...] = ()  # whose log lines explain it; empty: all

@@ -1,0 +1,160 @@
+"""The result document: the one thing every report is rendered from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from chaoskit.records import Verdict
+
+SCHEMA_VERSION = 1
+
+
+class Part(BaseModel):
+    """A block of the result: frozen and closed, so that readers can rely on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RunInfo(Part):
+    """Which run this was. `duration` is in seconds; `versions` maps component to version."""
+
+    id: str
+    scenario: str
+    scenario_file: str
+    description: str = ""
+    tags: list[str] = []
+    seed: int
+    started_at: datetime
+    duration: float
+    versions: dict[str, str] = {}
+    command: str = Field(description="the command that runs it again")
+
+
+class PhaseResult(Part):
+    """One phase, in run-clock seconds; `end` is null when the run was cut off in it."""
+
+    name: str
+    start: float
+    end: float | None
+
+
+class FaultResult(Part):
+    """One fault: when it was in force, whether that is proven, and what it did."""
+
+    id: str
+    fault: str
+    target: str
+    injected_at: float | None
+    healed_at: float | None
+    proven: bool
+    reason: str | None = Field(default=None, description="why it is not proven")
+    evidence: list[str] = []
+    time_to_detect: float | None = None
+    time_to_recover: float | None = None
+
+
+class LogExcerpt(Part):
+    """One container log line near a failure; `t` in run-clock seconds."""
+
+    t: float
+    service: str
+    text: str
+
+
+class CheckResult(Part):
+    """One check: its verdict, what was measured against which bound, and why."""
+
+    check: str
+    subject: str
+    verdict: Verdict
+    measured: str
+    bound: str
+    reason: str | None = None
+    witness: list[str] = []
+    log_lines: list[LogExcerpt] = []
+
+
+class ProbeResult(Part):
+    """What a probe saw over the whole run; latencies in seconds, lateness = sent after due."""
+
+    probe: str
+    samples: int
+    ok: int
+    fail: int
+    latency_p50: float | None = None
+    latency_p99: float | None = None
+    lateness_p99: float | None = None
+
+
+class OperationCount(Part):
+    """How the operations of one kind ended."""
+
+    ok: int = 0
+    fail: int = 0
+    info: int = 0
+
+
+class WorkloadResult(Part):
+    """What a workload did; lateness in seconds."""
+
+    workload: str
+    operations: dict[str, OperationCount]
+    lateness_p99: float | None = None
+
+
+class ServiceResult(Part):
+    """A service of the stack and the exact image that ran."""
+
+    service: str
+    image: str
+    digest: str
+
+
+class EdgeResult(Part):
+    """An edge and what is known of it: possible, evidenced, proxied, observed."""
+
+    client: str
+    upstream: str
+    port: int
+    evidence: str | None = None
+    proxied: bool = False
+    connections: int | None = Field(default=None, description="seen through the proxy")
+
+
+class StackResult(Part):
+    """The system under test as it ran."""
+
+    project: str
+    services: list[ServiceResult] = []
+    edges: list[EdgeResult] = []
+    last_logs: dict[str, list[str]] = Field(
+        default={}, description="last lines per service, when the stack did not become ready"
+    )
+
+
+class Leftover(Part):
+    """Something of ours that could not be removed or healed, and the command that does it."""
+
+    what: str
+    command: str
+
+
+class Result(Part):
+    """One run from start to end."""
+
+    schema_version: Literal[1] = 1
+    run: RunInfo
+    verdict: Verdict
+    exit_code: int
+    reason: str | None = Field(default=None, description="one sentence when it is not a pass")
+    notes: list[str] = Field(default=[], description="what a reader should know besides")
+    phases: list[PhaseResult] = []
+    faults: list[FaultResult] = []
+    checks: list[CheckResult] = []
+    probes: list[ProbeResult] = []
+    workloads: list[WorkloadResult] = []
+    stack: StackResult
+    leftovers: list[Leftover] = []

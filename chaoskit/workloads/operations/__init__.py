@@ -1,0 +1,30 @@
+"""Operations: templates over http, redis or sql."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import Discriminator, Tag
+
+from chaoskit.workloads.operations.http import HttpOperation
+from chaoskit.workloads.operations.redis import RedisOperation
+from chaoskit.workloads.operations.sql import SqlOperation
+
+
+def _via(value: Any) -> str | None:
+    for name in ("http", "redis", "sql"):
+        if (name in value) if isinstance(value, dict) else hasattr(value, name):
+            return name
+    return None
+
+
+Operation: TypeAlias = Annotated[
+    Annotated[HttpOperation, Tag("http")]
+    | Annotated[RedisOperation, Tag("redis")]
+    | Annotated[SqlOperation, Tag("sql")],
+    Discriminator(
+        _via,
+        custom_error_type="operation_missing",
+        custom_error_message="an operation is one of `http:`, `redis:` or `sql:`",
+    ),
+]
