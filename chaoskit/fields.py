@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import durationpy
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -276,11 +276,32 @@ class RedisUrl(Url):
 
     SCHEMES: ClassVar[Mapping[str, int]] = {"redis": 6379}
 
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        url = super(RedisUrl, cls).parse(value)
+        if not re.fullmatch(r"(/[0-9]*)?", url.path):
+            raise ValueError(f"`{url.path}` is not a Redis database: write its number, such as /0")
+        return url
+
+    @property
+    def db(self) -> int:
+        """The number of the database; 0 where none is given."""
+        return int(self.path.strip("/") or 0)
+
 
 class PostgresUrl(Url):
     """`postgres://user:password@postgres:5432/database`."""
 
     SCHEMES: ClassVar[Mapping[str, int]] = {"postgres": 5432, "postgresql": 5432}
+
+    @property
+    def database(self) -> str:
+        """The name of the database; empty where none is given."""
+        return unquote(urlsplit(self.path).path.strip("/"))
+
+    def option(self, name: str) -> str | None:
+        """Return one option of the query part, such as `sslmode`."""
+        return dict(parse_qsl(urlsplit(self.path).query)).get(name)
 
 
 class TcpUrl(Url):

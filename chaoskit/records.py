@@ -159,7 +159,8 @@ class Finding:
 
     `reason` is one sentence in a developer's words; it is None only for a pass. `witness` has at
     most six lines that show the failure, oldest first. `at` is the moment the failure is about,
-    in run-clock seconds: the report shows the log lines around it.
+    in run-clock seconds: the report shows the log lines around it. `notes` hold what a reader
+    should know beside the verdict, also beside a pass.
     """
 
     verdict: Verdict
@@ -169,3 +170,4 @@ class Finding:
     witness: tuple[str, ...] = ()
     at: float | None = None
     services: tuple[str, ...] = ()  # whose log lines explain it; empty: all
+    notes: tuple[str, ...] = ()

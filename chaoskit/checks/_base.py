@@ -51,7 +51,9 @@ class ProbeCheck(Check):
 
 
 class WorkloadCheck(Check):
-    """A check over the history of one workload."""
+    """A check over the history of one workload; `workloads` names the kinds it can judge."""
+
+    workloads: ClassVar[tuple[str, ...]] = ()
 
     workload: str
 
@@ -98,18 +100,22 @@ def find_fault(evidence: Evidence, fault_id: str) -> FaultWindow | None:
     return next((fault for fault in evidence.faults if fault.id == fault_id), None)
 
 
-def samples_in(
-    check: Check, probe: str, evidence: Evidence
-) -> tuple[list[Sample], str | None]:
+def fault_windows(evidence: Evidence, fault_id: str | None) -> Sequence[FaultWindow] | str:
+    """Return the one fault named, or every fault; or a sentence why there is none."""
+    if fault_id is not None:
+        fault = find_fault(evidence, fault_id)
+        return f"fault `{fault_id}` was never injected" if fault is None else [fault]
+    return evidence.faults or "no fault was injected in this run"
+
+
+def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample] | str:
     """Return the probe's samples due inside the window, or a sentence why there are none."""
     span = window(check, evidence)
     if isinstance(span, str):
-        return [], span
+        return span
     start, end = span
     found = [s for s in evidence.samples.get(probe, ()) if start <= s.due <= end]
-    if not found:
-        return [], f"probe `{probe}` gave no sample in this window"
-    return found, None
+    return found or f"probe `{probe}` gave no sample in this window"
 
 
 def unknown(bound: str, reason: str) -> Finding:

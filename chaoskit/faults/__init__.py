@@ -1,1 +1,5 @@
-"""TODO"""
+"""Faults: one file per kind; the class is its YAML schema, its documentation and its behaviour."""
+
+from chaoskit.faults._base import REGISTRY, EdgeFault, Fault, ServiceFault, fault
+
+__all__ = ["REGISTRY", "EdgeFault", "Fault", "ServiceFault", "fault"]

@@ -1,41 +1,37 @@
 """What every fault shares: timing, the inject/heal/verify contract, its registration.
 
 The order of work is always: `prepare` reads the world and returns the undo data; the undo goes to
-the ledger and is fsynced; `inject` changes the world; `verify` reads it back; `heal` undoes from
-the undo data alone, so another process can do it days later; `verify` reads back again.
+the ledger and is fsynced; `inject` changes the world; `verify_injected` reads it back; `heal`
+undoes from the undo data alone, so another process can do it days later; `verify_healed` reads
+back again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from chaoskit.faults import _containers, _toxics
 from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
 from chaoskit.records import Json
 from chaoskit.registry import Registry
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.stack.toxiproxy import Toxic
 
 Undo = Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was read back from the system: is the fault in force, and in which words."""
+    """What was read back from the system: is it as it should be, and in which words."""
 
-    in_force: bool
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """Evidence that somebody could feel the fault, or why there is none."""
-
-    felt: bool
+    holds: bool
     detail: str
 
 
@@ -53,7 +49,7 @@ class Fault(Model):
 
     kind: ClassVar[str]
     example: ClassVar[str] = ""
-    instant: ClassVar[bool] = False  # over as soon as it is injected (restart): no `for`
+    instant: ClassVar[bool] = False  # over as soon as it is injected (restart): takes no `for`
 
     fault: str
     id: Name | None = None
@@ -79,26 +75,32 @@ class Fault(Model):
         raise NotImplementedError
 
     def services(self) -> Sequence[str]:
-        """Return every service it names, for validation."""
+        """Return every service it names."""
         raise NotImplementedError
 
-    def edges(self) -> Sequence[Edge]:
-        """Return the edges that must be behind a proxy for it."""
+    def disturbs(self) -> Sequence[str]:
+        """Return the services whose containers it stops, restarts or freezes."""
         return ()
 
-    def takes_down(self) -> Sequence[str]:
-        """Return the services whose containers stop running under it."""
+    def edges(self) -> Sequence[Edge]:
+        """Return the edges it names, which must exist."""
         return ()
+
+    def proxied(self, joined: Collection[tuple[str, str]]) -> Sequence[Edge]:
+        """Return the edges that must be behind a proxy for it; `joined` holds every (client,
+        upstream) pair of the project that has a possible edge."""
+        return self.edges()
 
     def forecast(self) -> Forecast:
+        """Say what it will hit, how it is undone and what it does not test."""
         raise NotImplementedError
 
     async def prepare(self, stack: Stack) -> Undo:
-        """Read what `heal` will need. Changes nothing."""
+        """Read what `heal` will need. Changes nothing. Raises `FaultFailed`."""
         raise NotImplementedError
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        """Put the fault in force; may stop half-way, `heal` copes."""
+        """Put the fault in force; it may stop half-way, `heal` copes."""
         raise NotImplementedError
 
     @classmethod
@@ -107,12 +109,30 @@ class Fault(Model):
         raise NotImplementedError
 
     @classmethod
-    async def verify(cls, stack: Stack, undo: Undo) -> Receipt:
-        """Read the real state back, after inject and after heal."""
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        """Read back that the fault is in force."""
         raise NotImplementedError
 
-    async def feel(self, stack: Stack, undo: Undo, moment: str) -> None:
-        """Take part in measuring the effect at `before`, `during` and `after`."""
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        """Read back that the fault is gone."""
+        raise NotImplementedError
+
+    # -- effect ----------------------------------------------------------------------------------
+
+    canary_decides: ClassVar[bool] = True  # False: the engine's own state is the effect
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        """Return the proxies through which a canary can feel this fault."""
+        return ()
+
+    def canary_deadline(self) -> float:
+        """Return how many seconds a canary waits for its answer while the fault is in force."""
+        return 1.0
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        """Say whether this exchange felt the fault."""
+        return not during.answered
 
 
 REGISTRY: Registry[Fault] = Registry("fault", "chaoskit.faults")
@@ -122,8 +142,10 @@ fault = REGISTRY.register
 class ServiceFault(Fault):
     """A fault on the containers of one service, or on one replica of it."""
 
+    canary_decides: ClassVar[bool] = False
+
     service: ServiceName
-    replica: Annotated[int | None, Field(ge=1)] = None
+    replica: Annotated[int | None, Field(ge=1, le=1000)] = None
 
     @property
     def target(self) -> str:
@@ -132,9 +154,26 @@ class ServiceFault(Fault):
     def services(self) -> Sequence[str]:
         return [self.service]
 
+    def disturbs(self) -> Sequence[str]:
+        return [self.service]
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return stack.proxies_to(self.service)[:1] if self.replica is None else ()
+
+    async def prepare(self, stack: Stack) -> Undo:
+        return await _containers.describe(stack, self.name, self.service, self.replica)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        await _containers.bring_back(stack, undo)
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _containers.all_in(stack, undo, "running"))
+
 
 class EdgeFault(Fault):
-    """A fault on one edge, through its proxy."""
+    """A fault on one edge, made of toxics on its proxies."""
 
     edge: Edge
 
@@ -143,7 +182,32 @@ class EdgeFault(Fault):
         return str(self.edge)
 
     def services(self) -> Sequence[str]:
-        return [self.edge.client, self.edge.upstream]
+        return [s for s in (self.edge.client, self.edge.upstream) if s != "host"]
 
     def edges(self) -> Sequence[Edge]:
         return [self.edge]
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return stack.proxies_of(self.edge)
+
+    def toxics(self) -> Sequence[Toxic]:
+        """Return the toxics that make this fault; their names start with the fault's id."""
+        raise NotImplementedError
+
+    async def prepare(self, stack: Stack) -> Undo:
+        return _toxics.describe(stack.proxies_of(self.edge), self.toxics())
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        await _toxics.add(stack, undo)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        await _toxics.remove(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _toxics.present(stack, undo))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _toxics.absent(stack, undo))

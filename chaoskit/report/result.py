@@ -74,6 +74,7 @@ class CheckResult(Part):
     bound: str
     reason: str | None = None
     witness: list[str] = []
+    notes: list[str] = Field(default=[], description="what to know beside the verdict")
     log_lines: list[LogExcerpt] = []
 
 

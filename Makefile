@@ -1,0 +1,37 @@
+# `make demo` and `make test` set up what is missing and need nothing else.
+.DEFAULT_GOAL := help
+.PHONY: help setup images demo lint unit test bench clean
+
+BIN := .venv/bin
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## virtual environment, Docker engine and images; quick when all is there
+	@tools/setup.sh
+
+images: ## build the images again
+	@tools/setup.sh images --rebuild
+
+demo: setup ## one rehearsal: Redis restarts and slows down under load
+	@$(BIN)/chaoskit run scenarios/redis-restart.yaml
+
+lint: ## ruff, mypy, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy chaoskit tests
+	$(BIN)/lint-imports
+
+unit: ## the tests that need no Docker
+	$(BIN)/pytest tests/unit
+
+test: setup ## lint, and every test
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest
+
+bench: setup ## measure what chaoskit costs
+	@$(BIN)/python tools/bench.py
+
+clean: ## remove caches and the virtual environment; keeps images and recorded runs
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

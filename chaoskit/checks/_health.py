@@ -1,0 +1,130 @@
+"""Health over time: what the samples of one probe say about failing, noticing and coming back.
+
+Samples are ordered by their due time, because a sample that ran into its deadline ends after later
+ones. A sample is healthy when it is `ok`; `fail` and `info` are not. Two moments count: a failure is
+known when its sample is done, and health is known when a good sample is done.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaoskit.records import FaultWindow, Sample
+
+FEW = 3  # healthy samples that are enough when there was no time to watch for longer
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Neighbouring samples that were all healthy, or all not. Never empty."""
+
+    healthy: bool
+    samples: tuple[Sample, ...]
+
+
+def stretches(samples: Sequence[Sample]) -> list[Stretch]:
+    """Group samples, ordered by due time, into stretches."""
+    ordered = sorted(samples, key=lambda sample: sample.due)
+    groups = itertools.groupby(ordered, key=lambda sample: sample.outcome == "ok")
+    return [Stretch(healthy, tuple(group)) for healthy, group in groups]
+
+
+def next_injection(faults: Sequence[FaultWindow], window: FaultWindow, t: float) -> float:
+    """Return when the next other fault was injected at or after `t`; infinity when none was."""
+    later = [fault.injected for fault in faults if fault is not window and fault.injected >= t]
+    return min(later, default=float("inf"))
+
+
+def failing_before(samples: Sequence[Sample], t: float) -> bool:
+    """Say whether the last sample that was done before `t` was not healthy."""
+    earlier = [sample for sample in samples if sample.done < t]
+    return bool(earlier) and max(earlier, key=lambda sample: sample.done).outcome != "ok"
+
+
+def first_failure(samples: Sequence[Sample], start: float, until: float) -> Sample | None:
+    """Return the first sample that was done, and not healthy, from `start` to `until`."""
+    bad = [s for s in samples if s.outcome != "ok" and start <= s.done <= until]
+    return min(bad, key=lambda sample: sample.done, default=None)
+
+
+def time_to_detect(samples: Sequence[Sample], window: FaultWindow, until: float) -> float | None:
+    """Return the seconds from the injection until the probe's first failure was known.
+
+    None when nothing failed up to `until` (run-clock seconds: the next fault, or the end), or when
+    the probe was failing before, so that the failure says nothing about this fault.
+    """
+    if failing_before(samples, window.injected):
+        return None
+    failure = first_failure(samples, window.injected, until)
+    return None if failure is None else failure.done - window.injected
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How a probe came back after a heal; lengths in seconds.
+
+    `seconds` is the time from the heal to the start of the first unbroken healthy stretch, None when
+    there was none. `briefly` is the same for a stretch at the very end that was too short to count.
+    """
+
+    seconds: float | None
+    noticed: bool
+    watched: float
+    samples: int
+    briefly: float | None = None
+
+
+def recovery(
+    samples: Sequence[Sample], window: FaultWindow, until: float, stable: float
+) -> Recovery | None:
+    """Measure the recovery after `window`, from samples done up to `until`; None if never healed.
+
+    A stretch counts when it held for `stable` seconds after the heal, or held to the end with at
+    least three samples. Health that lasted through the heal is a recovery in 0 seconds, and so is a
+    fault that the probe never noticed.
+    """
+    healed = window.healed
+    if healed is None:
+        return None
+    seen = [s for s in samples if s.done >= window.injected and s.done <= until]
+    after = [s for s in seen if s.sent >= healed]
+    noticed = any(s.outcome != "ok" for s in seen)
+    if not after:
+        return Recovery(None, noticed, 0.0, 0)
+    watched = max(s.done for s in after) - healed
+    if not noticed:
+        return Recovery(0.0, False, watched, len(after))
+    groups = stretches(seen)
+    for stretch in groups:
+        held = [s for s in stretch.samples if s.sent >= healed]
+        if not stretch.healthy or not held:
+            continue
+        start = max(stretch.samples[0].done, healed)
+        if held[-1].done - start >= stable or (stretch is groups[-1] and len(held) >= FEW):
+            return Recovery(start - healed, True, watched, len(after))
+        if stretch is groups[-1]:
+            return Recovery(None, True, watched, len(after), briefly=start - healed)
+    return Recovery(None, True, watched, len(after))
+
+
+def time_to_recover(
+    samples: Sequence[Sample], window: FaultWindow, until: float, stable: float = 1.0
+) -> float | None:
+    """Return the seconds from the heal to the first unbroken healthy stretch, or None."""
+    found = recovery(samples, window, until, stable)
+    return None if found is None else found.seconds
+
+
+def clear(faults: Sequence[FaultWindow], window: FaultWindow) -> float | None:
+    """Return when `window` and every fault still in force at its heal were healed; None if never."""
+    t = window.healed
+    while t is not None:
+        holding = [f for f in faults if f is not window and f.injected <= t]
+        holding = [f for f in holding if f.healed is None or f.healed > t]
+        if not holding:
+            return t
+        heals = [f.healed for f in holding if f.healed is not None]
+        t = max(heals) if len(heals) == len(holding) else None
+    return None

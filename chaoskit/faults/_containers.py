@@ -1,0 +1,136 @@
+"""Faults on the containers of a service: what was, what is, and bringing it back.
+
+The undo is `{"holder", "service", "whole", "replicas": [{"replica", "started_at", "status"}]}`.
+Replicas are looked up by number again at heal time: a container may have a new id by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from chaoskit.errors import FaultFailed
+from chaoskit.records import ContainerState, Json
+
+if TYPE_CHECKING:
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.live import Stack
+
+HEAL_DEADLINE = 30.0
+_POLL = 0.02
+
+
+async def describe(
+    stack: Stack, holder: str, service: str, replica: int | None
+) -> Mapping[str, Json]:
+    """Return the undo data. Raises `FaultFailed` when a target is not running now."""
+    found = await stack.containers(service, replica)
+    for container in found:
+        if not container.state.running:
+            raise FaultFailed(f"`{container.name}` is {container.state.status}, not running")
+    return {
+        "holder": holder,
+        "service": service,
+        "whole": replica is None,
+        "replicas": [
+            {
+                "replica": container.state.replica,
+                "started_at": container.state.started_at,
+                "status": container.state.status,
+            }
+            for container in found
+        ],
+    }
+
+
+async def targets(stack: Stack, undo: Mapping[str, Json]) -> list[Container]:
+    """Return the containers of the undo data as they are now."""
+    wanted = {row["replica"] for row in _rows(undo)}
+    found = await stack.engine.containers(stack.project, str(undo["service"]))
+    return [container for container in found if container.state.replica in wanted]
+
+
+async def close_paths(stack: Stack, undo: Mapping[str, Json]) -> None:
+    """Refuse connections on the proxies to a service that is down as a whole: behind an open
+    proxy its clients would see "connect, then EOF" instead of a refused connection."""
+    if undo["whole"]:
+        await stack.close_proxies(stack.proxies_to(str(undo["service"])), str(undo["holder"]))
+
+
+async def wait_down(stack: Stack, undo: Mapping[str, Json]) -> None:
+    """Return when the engine says that no target runs any more. Raises `FaultFailed`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + HEAL_DEADLINE
+    while any(container.state.running for container in await targets(stack, undo)):
+        if loop.time() > deadline:
+            raise FaultFailed(
+                f"`{undo['service']}` still runs {HEAL_DEADLINE:.0f} s after its kill"
+            )
+        await asyncio.sleep(_POLL)
+
+
+async def open_paths(stack: Stack, undo: Mapping[str, Json]) -> None:
+    if undo["whole"]:
+        await stack.open_proxies(stack.proxies_to(str(undo["service"])), str(undo["holder"]))
+
+
+async def bring_back(stack: Stack, undo: Mapping[str, Json]) -> None:
+    """Start what is down, thaw what is frozen, open the proxies; idempotent."""
+    # With both the paths must open even when a start fails: collect, then raise.
+    results = await asyncio.gather(
+        *(_revive(stack, container) for container in await targets(stack, undo)),
+        return_exceptions=True,
+    )
+    await open_paths(stack, undo)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+
+
+async def all_in(stack: Stack, undo: Mapping[str, Json], *statuses: str) -> tuple[bool, str]:
+    """Read back whether every target has one of these statuses."""
+    found = await targets(stack, undo)
+    wanted = len(_rows(undo))
+    holds = len(found) == wanted and all(c.state.status in statuses for c in found)
+    return holds, ", ".join(said(container.state) for container in found) or "no container left"
+
+
+async def restarted(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
+    """Read back whether every target runs with another start time than before."""
+    before = {row["replica"]: row["started_at"] for row in _rows(undo)}
+    found = await targets(stack, undo)
+    parts = []
+    holds = len(found) == len(before)
+    for container in found:
+        was, now = before[container.state.replica], container.state.started_at
+        holds = holds and container.state.running and now != was
+        parts.append(f"{container.name} started {_clock(was)} -> {_clock(now)}")
+    return holds, ", ".join(parts) or "no container left"
+
+
+def said(state: ContainerState) -> str:
+    """Say a container's state in words: `app-redis-1 exited (137)`."""
+    code = f" ({state.exit_code})" if state.status in ("exited", "dead") else ""
+    return f"{state.name} {state.status}{code}"
+
+
+async def _revive(stack: Stack, container: Container) -> None:
+    if container.state.status == "paused":
+        await stack.engine.unpause(container.id)
+    elif not container.state.running:
+        await stack.engine.start(container.id)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + HEAL_DEADLINE
+    while not (await stack.engine.inspect(container.id)).state.running:
+        if loop.time() > deadline:
+            raise FaultFailed(f"`{container.name}` does not run again {HEAL_DEADLINE:.0f} s later")
+        await asyncio.sleep(_POLL)
+
+
+def _rows(undo: Mapping[str, Json]) -> Sequence[Mapping[str, Any]]:
+    return cast("Sequence[Mapping[str, Any]]", undo["replicas"])
+
+
+def _clock(started_at: str) -> str:
+    return started_at.partition("T")[2][:12] or started_at

@@ -1,0 +1,36 @@
+"""`blackhole`: silence on one edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+
+@fault("blackhole")
+class Blackhole(EdgeFault):
+    """Swallow everything on one edge, both ways: connections open and stay silent.
+
+    Healing closes the connections that were open; what was swallowed is lost.
+    """
+
+    example = "{ at: 2s, for: 4s, fault: blackhole, edge: chat -> redis }"
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"silence on {self.target}, new and live connections",
+            "remove the toxics, which closes the connections of this edge",
+            "slow connecting: the TCP handshake with the proxy still succeeds",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        return _toxics.blackhole(self.name, "upstream", "downstream")
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        return during.outcome == "silent"

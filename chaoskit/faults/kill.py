@@ -1,0 +1,40 @@
+"""`kill`: SIGKILL, and down until healed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+
+if TYPE_CHECKING:
+    from chaoskit.stack.live import Stack
+
+
+@fault("kill")
+class Kill(ServiceFault):
+    """Kill a service with SIGKILL; it stays down until healed.
+
+    A restart policy does not act on it. SIGKILL loses what a process had only in memory; it says
+    nothing about fsync, because the operating system keeps every page the process wrote.
+    """
+
+    example = "{ at: 2s, for: 3s, fault: kill, service: redis }"
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"SIGKILL to {self.target}; its proxies refuse connections while it is down",
+            "start the same containers again",
+            "power loss: the kernel keeps every written page, so fsync is not tested",
+        )
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        found = await _containers.targets(stack, undo)
+        await asyncio.gather(*(stack.engine.kill(container.id) for container in found))
+        await _containers.wait_down(stack, undo)
+        await _containers.close_paths(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _containers.all_in(stack, undo, "exited", "dead"))

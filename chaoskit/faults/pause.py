@@ -1,0 +1,37 @@
+"""`pause`: every process of a service frozen."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+
+if TYPE_CHECKING:
+    from chaoskit.stack.live import Stack
+
+
+@fault("pause")
+class Pause(ServiceFault):
+    """Freeze every process of a service; connections are accepted and stay silent.
+
+    The kernel goes on accepting connections for it until its backlog is full.
+    """
+
+    example = "{ at: 2s, for: 3s, fault: pause, service: redis }"
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"every process of {self.target} frozen by the cgroup freezer",
+            "thaw the same containers",
+            "a dead host: its kernel still answers, accepts and acknowledges",
+        )
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        found = await _containers.targets(stack, undo)
+        await asyncio.gather(*(stack.engine.pause(container.id) for container in found))
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _containers.all_in(stack, undo, "paused"))

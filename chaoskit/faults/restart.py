@@ -1,0 +1,45 @@
+"""`restart`: SIGTERM, then up again at once."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
+
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.fields import Duration, seconds_text
+
+if TYPE_CHECKING:
+    from chaoskit.stack.live import Stack
+
+
+@fault("restart")
+class Restart(ServiceFault):
+    """Restart a service politely: SIGTERM, then up again at once.
+
+    `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
+    """
+
+    example = "{ at: 0s, fault: restart, service: redis }"
+    instant: ClassVar[bool] = True
+
+    grace: Duration | None = None
+
+    def forecast(self) -> Forecast:
+        grace = "its own grace period" if self.grace is None else seconds_text(self.grace)
+        return Forecast(
+            f"SIGTERM to {self.target} (SIGKILL after {grace}), then started again",
+            "make sure that the same containers run",
+            "a crash: the service may tidy up and save before it stops",
+        )
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        found = await _containers.targets(stack, undo)
+        await asyncio.gather(*(stack.engine.stop(c.id, self.grace) for c in found))
+        await _containers.close_paths(stack, undo)
+        await asyncio.gather(*(stack.engine.start(c.id) for c in found))
+        await _containers.open_paths(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _containers.restarted(stack, undo))

@@ -1,0 +1,42 @@
+"""`stop`: SIGTERM, and down until healed."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.fields import Duration, seconds_text
+
+if TYPE_CHECKING:
+    from chaoskit.stack.live import Stack
+
+
+@fault("stop")
+class Stop(ServiceFault):
+    """Stop a service politely with SIGTERM; it stays down until healed.
+
+    `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: stop, service: redis, grace: 5s }"
+
+    grace: Duration | None = None
+
+    def forecast(self) -> Forecast:
+        grace = "its own grace period" if self.grace is None else seconds_text(self.grace)
+        return Forecast(
+            f"SIGTERM to {self.target}, SIGKILL after {grace}; its proxies refuse meanwhile",
+            "start the same containers again",
+            "a crash: the service may tidy up and save before it stops",
+        )
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        found = await _containers.targets(stack, undo)
+        await asyncio.gather(*(stack.engine.stop(c.id, self.grace) for c in found))
+        await _containers.close_paths(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _containers.all_in(stack, undo, "exited", "dead"))

@@ -1,0 +1,123 @@
+"""One Redis connection that sends exactly what it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from chaoskit.fields import RedisUrl
+from chaoskit.probes.wire.words import error_words, one_line
+from chaoskit.records import Json
+from chaoskit.stack.routes import Routes
+
+if TYPE_CHECKING:
+    from redis.asyncio import Connection
+
+
+class RedisRefused(Exception):
+    """Redis answered with an error: the command was not executed."""
+
+
+class RedisLink:
+    """One connection, opened by `connect`. RESP2, no retry, no `HELLO`, no `CLIENT SETINFO`."""
+
+    def __init__(self, url: RedisUrl, routes: Routes) -> None:
+        self._url = url
+        self._routes = routes
+        self._connection: Connection | None = None
+
+    async def connect(self) -> None:
+        """Make sure there is a live connection; one found closed while idle is opened anew."""
+        from redis.asyncio import Connection  # noqa: PLC0415 - 100 ms that `list` does not need
+        from redis.asyncio.retry import Retry  # noqa: PLC0415
+        from redis.backoff import NoBackoff  # noqa: PLC0415
+
+        if self._connection is not None:
+            if not await _dirty(self._connection):
+                return
+            await self.close()
+        host, port = self._routes.address(self._url.target)
+        connection = Connection(
+            host=host,
+            port=port,
+            db=self._url.db,
+            username=self._url.user,
+            password=self._url.password,
+            protocol=2,
+            driver_info=None,
+            decode_responses=True,
+            encoding_errors="backslashreplace",
+            retry=Retry(NoBackoff(), 0),
+            socket_timeout=None,  # the caller owns the deadline
+            socket_connect_timeout=None,
+        )
+        self._connection = connection
+        try:
+            await _call(connection.connect)
+        except BaseException:
+            self._connection = None
+            await _drop(connection)
+            raise
+
+    async def exchange(self, arguments: Sequence[str]) -> Json:
+        """Send one command and return its reply, text decoded.
+
+        Raises `RedisRefused` when Redis answers with an error, and redis-py's own errors when
+        there is no answer: then the connection is gone.
+        """
+        from redis.exceptions import (  # noqa: PLC0415 - see above
+            AuthenticationError,
+            AuthorizationError,
+            BusyLoadingError,
+            MaxConnectionsError,
+            ResponseError,
+        )
+
+        connection = self._connection
+        if connection is None:
+            raise ConnectionError("not connected")
+        answered = (
+            AuthenticationError,
+            AuthorizationError,
+            BusyLoadingError,
+            MaxConnectionsError,
+            ResponseError,
+        )
+        try:
+            await _call(connection.send_command, *arguments)
+            reply: Json = await _call(connection.read_response)
+        except answered as error:
+            raise RedisRefused(one_line(str(error))) from None
+        except BaseException:
+            self._connection = None
+            await _drop(connection)
+            raise
+        return reply
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await _drop(connection)
+
+
+def redis_words(error: BaseException) -> str:
+    return str(error) if isinstance(error, RedisRefused) else error_words(error)
+
+
+async def _dirty(connection: Any) -> bool:
+    """Return whether an idle connection was closed or sent something unasked."""
+    if not connection.is_connected:
+        return True
+    try:
+        return bool(await connection.can_read())
+    except Exception:
+        return True
+
+
+async def _call(method: Any, *arguments: Any) -> Any:
+    return await method(*arguments)  # redis-py's connection methods are not annotated
+
+
+async def _drop(connection: Any) -> None:
+    """Close the socket without waiting: whoever reads from it sees the end of the stream."""
+    await connection.disconnect(nowait=True)

@@ -1,0 +1,112 @@
+"""The `docker compose` command line: reading a project and bringing a copy of it up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chaoskit.errors import CommandFailed, EnvironmentFailure, UsageError
+from chaoskit.records import Json
+
+CONFIG_DEADLINE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Compose:
+    """One project name over a list of Compose files; `env` is added to this process' own."""
+
+    files: tuple[Path, ...]
+    project: str
+    profiles: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def argv(self, *arguments: str) -> list[str]:
+        """Return the full command line; the user's directory stays the project directory."""
+        argv = ["docker", "compose", "--project-directory", str(self.files[0].parent.resolve())]
+        argv += ["--project-name", self.project]
+        for file in self.files:
+            argv += ["--file", str(file)]
+        for profile in self.profiles:
+            argv += ["--profile", profile]
+        return [*argv, *arguments]
+
+    async def config(self) -> Mapping[str, Json]:
+        """Return the project as Compose resolves it. Needs the command, not the engine.
+
+        Raises `UsageError` when Compose does not accept the files.
+        """
+        argv = self.argv("config", "--format", "json")
+        try:
+            text = await run(argv, within=CONFIG_DEADLINE, env=self.env)
+        except CommandFailed as error:
+            if error.status is None or "is not a docker command" in error.stderr:
+                raise
+            files = ", ".join(str(file) for file in self.files)
+            raise UsageError(
+                f"Compose does not accept {files}:\n{error.stderr.strip()[-1500:]}",
+                hint=f"try `docker compose -f {self.files[0]} config`",
+            ) from None
+        parsed: Mapping[str, Json] = json.loads(text)
+        return parsed
+
+    async def up(
+        self, services: Sequence[str] = (), *, within: float, build: bool, dependencies: bool = True
+    ) -> None:
+        """Create and start services in their start order. Raises `CommandFailed`."""
+        options = ["up", "--detach", "--quiet-pull", "--build" if build else ""]
+        options += ["" if dependencies else "--no-deps"]
+        argv = self.argv(*[option for option in options if option], *services)
+        await run(argv, within=within, env=self.env)
+
+
+async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | None = None) -> str:
+    """Run a command in a session of its own and return its stdout.
+
+    The own session keeps a Ctrl-C at the terminal away from it: chaoskit decides what stops when.
+    Past the deadline, or when the caller is cancelled, its process group is stopped for certain
+    before this returns. Raises `CommandFailed`.
+    """
+    if shutil.which(argv[0]) is None:
+        raise EnvironmentFailure(
+            f"`{argv[0]}` is not installed", hint="run `chaoskit doctor` to see what is missing"
+        )
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
+    )
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), within)
+    except TimeoutError:
+        await _stop(process)
+        raise CommandFailed(argv, None, f"no result within {within:.0f} s") from None
+    except asyncio.CancelledError:
+        await asyncio.shield(_stop(process))
+        raise
+    if process.returncode != 0:
+        raise CommandFailed(argv, process.returncode, err.decode(errors="replace"))
+    return out.decode(errors="replace")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """Ask the process group to stop, then make it: Compose may be in the middle of a create."""
+    for sign, patience in ((signal.SIGINT, 1.0), (signal.SIGKILL, 5.0)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        try:
+            await asyncio.wait_for(process.wait(), patience)
+        except TimeoutError:
+            continue
+        break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

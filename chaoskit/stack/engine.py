@@ -1,0 +1,384 @@
+"""The Docker engine: the only place that talks to it. Every call has a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from chaoskit.errors import EnvironmentFailure, FaultFailed
+from chaoskit.records import ContainerState
+
+PROJECT_OF_COMPOSE = "com.docker.compose.project"
+_SERVICE = "com.docker.compose.service"
+_NUMBER = "com.docker.compose.container-number"
+_ONE_OFF = "com.docker.compose.oneoff"
+
+CALL_DEADLINE = 20  # seconds for one call, on top of any grace period it includes
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """One container as `inspect` shows it, with what healing and routing need."""
+
+    state: ContainerState
+    labels: Mapping[str, str]
+    addresses: tuple[str, ...]  # its IPs, on every network
+    published: Mapping[int, int]  # container TCP port -> port on 127.0.0.1
+    image: str
+    image_id: str
+    pid: int
+    gateways: tuple[str, ...]
+    stop_grace: float  # seconds between SIGTERM and SIGKILL
+
+    @property
+    def id(self) -> str:
+        return self.state.container_id
+
+    @property
+    def name(self) -> str:
+        return self.state.name
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """One container event of a project. `time_ns` is the engine's wall clock."""
+
+    service: str
+    replica: int
+    action: str
+    time_ns: int
+    exit_code: int | None
+
+
+class EngineGone(EnvironmentFailure):
+    """The Docker engine does not answer."""
+
+
+class NoSuchContainer(FaultFailed):
+    """A container that should be there is not."""
+
+
+class Engine:
+    """The Docker engine behind the current context.
+
+    Raises `EngineGone` when it does not answer, `NoSuchContainer` for a missing container, and
+    `EnvironmentFailure` for every other refusal.
+    """
+
+    def __init__(self) -> None:
+        import docker
+
+        self._pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="engine")
+        try:
+            self._api = docker.APIClient(
+                base_url=engine_address(), version="auto", timeout=CALL_DEADLINE, num_pools=32
+            )
+            self.version = str(cast("Mapping[str, Any]", self._api.version())["Version"])
+        except Exception as error:
+            raise EngineGone(
+                f"the Docker engine at `{engine_address()}` does not answer",
+                hint="start Docker (Docker Desktop, `systemctl start docker` or `make setup`)",
+            ) from error
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._api.close()
+
+    async def _call(self, what: str, function: Callable[[], T]) -> T:
+        """Run a blocking SDK call in a thread and translate its errors."""
+        return await asyncio.get_running_loop().run_in_executor(
+            self._pool, lambda: _translated(what, function)
+        )
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    async def containers(self, project: str, service: str | None = None) -> list[Container]:
+        """Return the containers of a Compose project, stopped ones too, by service and number."""
+        labels = [f"{PROJECT_OF_COMPOSE}={project}"]
+        if service is not None:
+            labels.append(f"{_SERVICE}={service}")
+
+        def read() -> list[Container]:
+            from docker.errors import NotFound
+
+            found = []
+            for row in self._api.containers(all=True, filters={"label": labels}):
+                with contextlib.suppress(NotFound):  # removed between the two calls
+                    found.append(_container(self._api.inspect_container(row["Id"])))
+            kept = [c for c in found if c.labels.get(_ONE_OFF, "False") != "True"]
+            return sorted(kept, key=lambda c: (c.state.service, c.state.replica))
+
+        return await self._call("list containers", read)
+
+    async def inspect(self, container_id: str) -> Container:
+        return await self._call(
+            "inspect", lambda: _container(self._api.inspect_container(container_id))
+        )
+
+    async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
+        """Return the lines a container printed, each starting with its RFC 3339 time.
+
+        `since` is a Unix time in seconds; 0 means from the start.
+        """
+        raw = await self._call(
+            "read logs",
+            lambda: self._api.logs(
+                container_id,
+                timestamps=True,
+                tail="all" if tail is None else tail,
+                since=since or None,
+            ),
+        )
+        return bytes(raw).decode(errors="replace").splitlines()
+
+    async def network_bytes(self, container_id: str) -> int:
+        """Return the bytes received and sent so far on all interfaces of a container."""
+        stats = await self._call(
+            "read statistics",
+            lambda: self._api.stats(container_id, stream=False, one_shot=True),
+        )
+        networks = cast("Mapping[str, Any]", stats).get("networks") or {}
+        return sum(int(n["rx_bytes"]) + int(n["tx_bytes"]) for n in networks.values())
+
+    async def run_inside(self, container_id: str, argv: list[str]) -> str:
+        """Run a command in a container and return its output, whatever its exit status."""
+
+        def execute() -> bytes:
+            made = self._api.exec_create(container_id, argv, stderr=False)
+            return bytes(self._api.exec_start(made["Id"]))
+
+        return (await self._call("exec", execute)).decode(errors="replace")
+
+    async def has_image(self, image: str) -> bool:
+        return await self.image_digest(image) is not None
+
+    async def image_digest(self, image: str) -> str | None:
+        """Return the repository digest or the id of a local image, None when it is missing."""
+        found = await self._image(image)
+        if found is None:
+            return None
+        digests = found.get("RepoDigests") or []
+        return str(digests[0] if digests else found["Id"])
+
+    async def image_ports(self, image: str) -> list[int]:
+        """Return the TCP ports a local image exposes; none when the image is not there yet."""
+        found = await self._image(image)
+        exposed = ((found or {}).get("Config") or {}).get("ExposedPorts") or {}
+        return [int(port.split("/")[0]) for port in exposed if not port.endswith("/udp")]
+
+    async def _image(self, image: str) -> Mapping[str, Any] | None:
+        def inspect() -> Mapping[str, Any] | None:
+            from docker.errors import ImageNotFound
+
+            try:
+                found = self._api.inspect_image(image)  # type: ignore[no-untyped-call]  # its stubs
+                return cast("Mapping[str, Any]", found)
+            except ImageNotFound:
+                return None
+
+        return await self._call("inspect image", inspect)
+
+    async def pull(self, image: str) -> None:
+        """Pull an image; raises `EnvironmentFailure` when no registry gives it."""
+        await self._call(f"pull {image}", lambda: self._api.pull(image))
+
+    # -- changing --------------------------------------------------------------------------------
+
+    async def start(self, container_id: str) -> None:
+        await self._call("start", lambda: self._api.start(container_id))
+
+    async def stop(self, container_id: str, grace: float | None = None) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds (the container's own period by default);
+        returns when the container has stopped."""
+        if grace is None:
+            grace = (await self.inspect(container_id)).stop_grace
+        await self._call("stop", lambda: self._api.stop(container_id, timeout=round(grace)))
+
+    async def kill(self, container_id: str) -> None:
+        """SIGKILL; a container that is not running is left as it is."""
+
+        def kill() -> None:
+            from docker.errors import APIError
+
+            try:
+                self._api.kill(container_id)
+            except APIError as error:
+                if error.status_code != 409:  # 409: not running
+                    raise
+
+        await self._call("kill", kill)
+
+    async def pause(self, container_id: str) -> None:
+        await self._call("pause", lambda: self._api.pause(container_id))
+
+    async def unpause(self, container_id: str) -> None:
+        await self._call("unpause", lambda: self._api.unpause(container_id))
+
+    async def remove_project(self, project: str) -> list[str]:
+        """Remove every container, network and volume of a project; return what is left, in words.
+
+        Containers are killed, not stopped: their data goes with them. Containers go first, because
+        networks and volumes in use cannot be removed.
+        """
+        label = {"label": f"{PROJECT_OF_COMPOSE}={project}"}
+        rows = await self._call("list", lambda: self._api.containers(all=True, filters=label))
+        await asyncio.gather(*(self._remove_container(row["Id"]) for row in rows))
+        networks = await self._call("list", lambda: self._api.networks(filters=label))
+        volumes = await self._call("list", lambda: self._api.volumes(filters=label))
+        await asyncio.gather(
+            *(self._gone("remove network", self._api.remove_network, n["Id"]) for n in networks),
+            *(
+                self._gone("remove volume", self._api.remove_volume, v["Name"])
+                for v in volumes["Volumes"] or ()
+            ),
+        )
+        return await self.leftovers(project)
+
+    async def leftovers(self, project: str) -> list[str]:
+        """Return the names of everything that carries the project's label, each with its sort."""
+        label = {"label": f"{PROJECT_OF_COMPOSE}={project}"}
+
+        def read() -> list[str]:
+            containers = self._api.containers(all=True, filters=label)
+            volumes = self._api.volumes(filters=label)["Volumes"] or ()
+            return [
+                *(
+                    f"container {(row['Names'] or [row['Id']])[0].lstrip('/')}"
+                    for row in containers
+                ),
+                *(f"network {row['Name']}" for row in self._api.networks(filters=label)),
+                *(f"volume {row['Name']}" for row in volumes),
+            ]
+
+        return await self._call("list", read)
+
+    async def _remove_container(self, container_id: str) -> None:
+        await self._gone(
+            "remove container",
+            lambda id: self._api.remove_container(id, v=True, force=True),
+            container_id,
+        )
+
+    async def _gone(self, what: str, remove: Callable[[str], object], name: str) -> None:
+        """Remove something; that it is gone already is fine, other errors show as leftovers."""
+        with contextlib.suppress(EnvironmentFailure, FaultFailed):
+            await self._call(what, lambda: remove(name))
+
+    # -- watching --------------------------------------------------------------------------------
+
+    def watch(self, project: str, emit: Callable[[EngineEvent], None]) -> Callable[[], None]:
+        """Call `emit` in the event loop for each container event of a project, until stopped.
+
+        Returns the function that stops it.
+        """
+        loop = asyncio.get_running_loop()
+        stream = self._api.events(
+            decode=True,
+            filters={"type": "container", "label": f"{PROJECT_OF_COMPOSE}={project}"},
+        )
+
+        def follow() -> None:
+            with contextlib.suppress(Exception):  # the stream was closed, or the engine went away
+                for row in stream:
+                    event = _event(cast("Mapping[str, Any]", row))
+                    loop.call_soon_threadsafe(emit, event)
+
+        threading.Thread(target=follow, name="engine-events", daemon=True).start()
+
+        def stop() -> None:
+            with contextlib.suppress(Exception):
+                stream.close()
+
+        return stop
+
+
+def engine_address() -> str:
+    """Return the engine's address: DOCKER_HOST, else the current context's, else the default."""
+    if os.environ.get("DOCKER_HOST"):
+        return os.environ["DOCKER_HOST"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        shown = subprocess.run(
+            ["docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}"],
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+        if shown.stdout.strip():
+            return shown.stdout.strip()
+    return "unix:///var/run/docker.sock"
+
+
+def _translated(what: str, function: Callable[[], T]) -> T:
+    import requests
+    from docker.errors import APIError, NotFound
+
+    try:
+        return function()
+    except NotFound as error:
+        raise NoSuchContainer(f"{what}: {error.explanation or error}") from error
+    except APIError as error:
+        raise EnvironmentFailure(f"{what}: {error.explanation or error}") from error
+    except requests.exceptions.Timeout as error:
+        raise EngineGone(f"{what}: the Docker engine gave no answer in time") from error
+    except (requests.exceptions.RequestException, OSError) as error:
+        raise EngineGone(f"{what}: the Docker engine does not answer") from error
+
+
+def _container(data: Mapping[str, Any]) -> Container:
+    state, config = data["State"], data["Config"]
+    labels = config.get("Labels") or {}
+    networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
+    ports = (data.get("NetworkSettings") or {}).get("Ports") or {}
+    return Container(
+        state=ContainerState(
+            service=str(labels.get(_SERVICE, "")),
+            replica=int(labels.get(_NUMBER, 1)),
+            container_id=data["Id"],
+            name=str(data["Name"]).lstrip("/"),
+            status=state["Status"],
+            health=_health(state),
+            exit_code=int(state.get("ExitCode") or 0),
+            restart_count=int(data.get("RestartCount") or 0),
+            started_at=str(state.get("StartedAt")),
+            oom_killed=bool(state.get("OOMKilled")),
+        ),
+        labels=labels,
+        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
+        published={
+            int(port.split("/")[0]): int(bindings[0]["HostPort"])
+            for port, bindings in ports.items()
+            if bindings and port.endswith("/tcp")
+        },
+        image=str(config.get("Image")),
+        image_id=str(data.get("Image")),
+        pid=int(state.get("Pid") or 0),
+        gateways=tuple(n["Gateway"] for n in networks.values() if n.get("Gateway")),
+        stop_grace=float(config["StopTimeout"] if config.get("StopTimeout") is not None else 10),
+    )
+
+
+def _health(state: Mapping[str, Any]) -> Any:
+    status = (state.get("Health") or {}).get("Status")
+    return None if status in (None, "", "none") else status
+
+
+def _event(row: Mapping[str, Any]) -> EngineEvent:
+    attributes = (row.get("Actor") or {}).get("Attributes") or {}
+    code = attributes.get("exitCode")
+    return EngineEvent(
+        service=str(attributes.get(_SERVICE, "")),
+        replica=int(attributes.get(_NUMBER, 1)),
+        action=str(row.get("Action")),
+        time_ns=int(row.get("timeNano") or 0),
+        exit_code=None if code is None else int(code),
+    )

@@ -1,0 +1,237 @@
+"""The running stack: what faults act on and what probes reach.
+
+Everything is read back from the engine by the run's labels, so another process can attach to a
+run's stack from its project name alone and heal it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chaoskit.errors import EnvironmentFailure, FaultFailed
+from chaoskit.fields import HOST, Edge, Target
+from chaoskit.records import ContainerState, Json
+from chaoskit.stack.canary import Exchange, exchange, protocol_of
+from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.stack.toxiproxy import (
+    ProxyState,
+    Toxic,
+    Toxiproxy,
+    ToxiproxyUnreachable,
+    ToxiproxyWedged,
+)
+
+LOCAL = "127.0.0.1"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """One proxy of the run, by its container's service name and its own name."""
+
+    container: str
+    name: str
+    client: str
+    upstream: str
+    port: int
+    listen: int
+
+    @property
+    def edge(self) -> Edge:
+        return Edge(self.client, self.upstream, self.port)
+
+    def definition(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "listen": f"[::]:{self.listen}",
+            "upstream": f"{self.upstream}:{self.port}",
+            "enabled": True,
+        }
+
+
+class Stack:
+    """One run's copy of the stack: its containers, its proxies, its routes from the host."""
+
+    def __init__(
+        self, engine: Engine, project: str, protocols: Mapping[tuple[str, int], str] | None = None
+    ) -> None:
+        self.engine = engine
+        self.project = project
+        self.proxies: tuple[Proxy, ...] = ()
+        self._protocols = protocols or {}
+        self._containers: dict[str, Container] = {}  # proxy containers, by service name
+        self._apis: dict[str, Toxiproxy] = {}
+        self._closed_by: dict[tuple[str, str], set[str]] = {}
+        self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
+
+    async def attach(self) -> None:
+        """Read the proxy containers and their published ports from the engine."""
+        containers = await self.engine.containers(self.project)
+        self._containers = {
+            c.state.service: c for c in containers if c.labels.get(ROLE_LABEL) is not None
+        }
+        self.proxies = tuple(
+            proxy for container in self._containers.values() for proxy in _proxies_of(container)
+        )
+        for api in self._apis.values():
+            await api.close()
+        self._apis = {}
+
+    async def close(self) -> None:
+        for api in self._apis.values():
+            await api.close()
+
+    # -- containers ------------------------------------------------------------------------------
+
+    async def containers(self, service: str, replica: int | None = None) -> list[Container]:
+        """Return the replicas of a service as they are now. Raises `FaultFailed` when none is."""
+        found = await self.engine.containers(self.project, service)
+        if replica is not None:
+            found = [c for c in found if c.state.replica == replica]
+        if not found:
+            which = service if replica is None else f"{service}[{replica}]"
+            raise FaultFailed(f"`{which}` has no container")
+        return found
+
+    async def container_states(self, service: str) -> list[ContainerState]:
+        return [c.state for c in await self.engine.containers(self.project, service)]
+
+    # -- routes ----------------------------------------------------------------------------------
+
+    def address(self, target: Target) -> tuple[str, int]:
+        for proxy in self.proxies:
+            if (proxy.client, proxy.upstream, proxy.port) == (HOST, target.service, target.port):
+                return LOCAL, self._published(proxy)
+        raise EnvironmentFailure(f"no route from the host to `{target.service}:{target.port}`")
+
+    def _published(self, proxy: Proxy) -> int:
+        port = self._containers[proxy.container].published.get(proxy.listen)
+        if port is None:
+            raise EnvironmentFailure(f"`{proxy.container}` is not running")
+        return port
+
+    async def exchange(self, proxy: Proxy, deadline: float = 1.0) -> Exchange:
+        """Do a canary exchange through the listener that the proxy's client uses."""
+        declared = self._protocols.get((proxy.upstream, proxy.port))
+        protocol = protocol_of(proxy.port, declared)
+        return await exchange(LOCAL, self._published(proxy), protocol, deadline)
+
+    # -- proxies ---------------------------------------------------------------------------------
+
+    def proxy_container(self, proxy: Proxy) -> Container:
+        return self._containers[proxy.container]
+
+    def proxies_of(self, edge: Edge) -> list[Proxy]:
+        """Return the proxies of an edge, one per port. Raises `FaultFailed` when there is none."""
+        found = [
+            proxy
+            for proxy in self.proxies
+            if (proxy.client, proxy.upstream) == (edge.client, edge.upstream)
+            and edge.port in (None, proxy.port)
+        ]
+        if not found:
+            raise FaultFailed(f"the edge `{edge}` has no proxy in this run")
+        return found
+
+    def proxies_to(self, service: str) -> list[Proxy]:
+        return [proxy for proxy in self.proxies if proxy.upstream == service]
+
+    def find(self, container: str, name: str) -> Proxy | None:
+        return next((p for p in self.proxies if (p.container, p.name) == (container, name)), None)
+
+    async def state_of(self, proxy: Proxy) -> ProxyState:
+        return await self._on(proxy, lambda api: api.proxy(proxy.name))
+
+    async def api_states(self, container: str) -> dict[str, ProxyState]:
+        """Return what one proxy container serves now: readiness is checked against the plan."""
+        return await self._api(container).proxies()
+
+    async def add_toxic(self, proxy: Proxy, toxic: Toxic) -> None:
+        """Add a toxic and compare what the server made of it. Raises `FaultFailed`."""
+        made = await self._on(proxy, lambda api: api.add_toxic(proxy.name, toxic))
+        if made != toxic:
+            raise FaultFailed(f"toxiproxy made {made} of {toxic} on `{proxy.name}`")
+        self._toxics.setdefault(_key(proxy), {})[toxic.name] = toxic
+
+    async def remove_toxics(self, proxy: Proxy, names: Iterable[str]) -> None:
+        """Remove toxics by name; a wedged proxy is made anew with the toxics of other faults."""
+        mine = self._toxics.setdefault(_key(proxy), {})
+        try:
+            for name in names:
+                await self._on(proxy, lambda api, name=name: api.remove_toxic(proxy.name, name))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                mine.pop(name, None)
+        except ToxiproxyWedged:
+            for name in names:
+                mine.pop(name, None)
+            await self._on(proxy, lambda api: api.recreate(proxy.definition()))
+            for toxic in mine.values():
+                await self.add_toxic(proxy, toxic)
+            if self._closed_by.get(_key(proxy)):
+                await self._on(proxy, lambda api: api.set_enabled(proxy.name, False))
+
+    async def close_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
+        """Refuse connections on proxies until every holder has opened them again."""
+        for proxy in proxies:
+            self._closed_by.setdefault(_key(proxy), set()).add(holder)
+        await asyncio.gather(*(self._set_enabled(proxy, False) for proxy in proxies))
+
+    async def open_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
+        """Give up one holder's claim; a proxy opens when nobody else holds it closed."""
+        free = []
+        for proxy in proxies:
+            holders = self._closed_by.setdefault(_key(proxy), set())
+            holders.discard(holder)
+            if not holders:
+                free.append(proxy)
+        await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
+
+    def held_closed(self, proxy: Proxy) -> bool:
+        """Say whether some fault still wants this proxy closed."""
+        return bool(self._closed_by.get(_key(proxy)))
+
+    async def _set_enabled(self, proxy: Proxy, enabled: bool) -> None:
+        try:
+            state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, enabled))
+        except ToxiproxyWedged:
+            definition = {**proxy.definition(), "enabled": enabled}
+            state = await self._on(proxy, lambda api: api.recreate(definition))
+            for toxic in self._toxics.get(_key(proxy), {}).values():
+                await self.add_toxic(proxy, toxic)
+        if state.enabled != enabled:
+            raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
+
+    def _api(self, container: str) -> Toxiproxy:
+        if container not in self._apis:
+            port = self._containers[container].published.get(API_PORT)
+            if port is None:
+                raise ToxiproxyUnreachable(f"`{container}` is not running")
+            self._apis[container] = Toxiproxy(f"http://{LOCAL}:{port}")
+        return self._apis[container]
+
+    async def _on(self, proxy: Proxy, action: Callable[[Toxiproxy], Awaitable[T]]) -> T:
+        """Do something on a proxy's server; a restarted container has new ports: look again."""
+        try:
+            return await action(self._api(proxy.container))
+        except ToxiproxyUnreachable:
+            await self.attach()
+            return await action(self._api(proxy.container))
+
+
+def _key(proxy: Proxy) -> tuple[str, str]:
+    return proxy.container, proxy.name
+
+
+def _proxies_of(container: Container) -> list[Proxy]:
+    client = container.labels.get(CLIENT_LABEL, HOST)
+    found = []
+    for row in json.loads(container.labels.get(PROXIES_LABEL, "[]")):
+        upstream, _, port = str(row["upstream"]).rpartition(":")
+        listen = int(str(row["listen"]).rpartition(":")[2])
+        service = container.state.service
+        found.append(Proxy(service, str(row["name"]), client, upstream, int(port), listen))
+    return found

@@ -1,0 +1,281 @@
+"""The overlay: the one file chaoskit adds so that Compose starts a proxied copy of the project.
+
+A link is a per-container DNS alias and wins over the network's own name, so each client gets its
+own path to an upstream while the proxy still resolves the real one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import yaml
+
+from chaoskit.errors import UsageError
+from chaoskit.fields import Target
+from chaoskit.records import Json
+from chaoskit.stack.edges import PossibleEdge
+from chaoskit.stack.project import Project, Service
+
+RUN_LABEL = "io.chaoskit.run"
+PROJECT_LABEL = "io.chaoskit.project"
+ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway
+CLIENT_LABEL = "io.chaoskit.client"
+PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for whoever heals
+
+API_PORT = 8474
+PREFIX = "chaoskit-"
+GATEWAY = f"{PREFIX}host"
+OWN_NETWORK = "chaoskit"  # not internal, so that 127.0.0.1 ports can be published on it
+_CONFIG_PATH = "/chaoskit-proxies.json"
+_GATEWAY_FIRST_PORT = 20001
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySpec:
+    """One proxy: listens on `listen`, dials `upstream:port`."""
+
+    upstream: str
+    port: int
+    listen: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.upstream}_{self.port}"
+
+    def definition(self) -> dict[str, Json]:
+        """Return it as Toxiproxy's config file wants it; `[::]` survives a re-run of populate."""
+        return {
+            "name": self.name,
+            "listen": f"[::]:{self.listen}",
+            "upstream": f"{self.upstream}:{self.port}",
+            "enabled": True,
+        }
+
+
+@dataclass(slots=True)
+class ProxyContainer:
+    """One Toxiproxy container: the proxies of one client, or the host gateway."""
+
+    service: str
+    client: str
+    role: str
+    networks: set[str] = field(default_factory=set)
+    proxies: list[ProxySpec] = field(default_factory=list)
+
+    def serves(self, port: int) -> bool:
+        return port == API_PORT or any(proxy.listen == port for proxy in self.proxies)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which proxies a run has, and the overlay's text."""
+
+    containers: tuple[ProxyContainer, ...]
+    text: str
+
+    @property
+    def services(self) -> list[str]:
+        return [container.service for container in self.containers]
+
+
+def build_layout(
+    project: Project,
+    *,
+    run_id: str,
+    edges: Iterable[PossibleEdge],
+    targets: Iterable[Target],
+    image: str,
+    keep_ports: bool = False,
+    user_project: str | None = None,
+) -> Layout:
+    """Return the layout and overlay for `project`, which was read under the run's project name.
+
+    `edges` are put behind proxies, every `target` becomes reachable from the host, `user_project`
+    names images of services that are built without an image name.
+    """
+    clash = [name for name in project.services if name.startswith(PREFIX)]
+    if clash:
+        raise UsageError(f"the Compose project already has a service `{clash[0]}`")
+    edges = list(edges)
+    containers = _client_proxies(project, edges)
+    gateway = _gateway(project, targets)
+    if gateway is not None:
+        containers.append(gateway)
+    links = _links(project, containers)
+    labels = {RUN_LABEL: run_id, PROJECT_LABEL: project.name}
+    services: dict[str, object] = {
+        name: _copy_of(service, project, links.get(name, []), labels, keep_ports, user_project)
+        for name, service in project.services.items()
+    }
+    for container in containers:
+        services[container.service] = _proxy_service(container, image, labels)
+    networks: dict[str, object] = {OWN_NETWORK: {"labels": labels}}
+    fixed = {
+        attachment.network
+        for service in project.services.values()
+        for attachment in service.attachments
+        if attachment.fixed_ip
+    }
+    for key, network in project.networks.items():
+        if not network.external:
+            networks[key] = {"name": f"{project.name}_{key}", "labels": labels}
+            if network.addressed and key not in fixed:
+                networks[key] |= {"ipam": _Reset()}  # type: ignore[operator]  # just made a dict
+    volumes = {
+        key: {"name": f"{project.name}_{key}", "labels": labels}
+        for key, volume in project.volumes.items()
+        if not volume.external
+    }
+    document: dict[str, object] = {"services": services, "networks": networks}
+    if volumes:
+        document["volumes"] = volumes
+    if containers:
+        document["configs"] = {
+            container.service: {"content": _content(container)} for container in containers
+        }
+    header = "# Written by chaoskit for one run: proxies, and a copy that disturbs nobody.\n"
+    text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100)
+    return Layout(tuple(containers), header + text)
+
+
+def _client_proxies(project: Project, edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
+    """Group edges by client. A link takes over an upstream's whole name, so every port of one
+    upstream goes to one container; upstreams that serve the same port need a second one."""
+    containers: list[ProxyContainer] = []
+    grouped: dict[tuple[str, str], list[PossibleEdge]] = {}
+    for edge in edges:
+        grouped.setdefault((edge.client, edge.upstream), []).append(edge)
+    for (client, upstream), group in sorted(grouped.items()):
+        if any(edge.port == API_PORT for edge in group):
+            raise UsageError(
+                f"`{upstream}` serves port {API_PORT}, which Toxiproxy needs for itself"
+            )
+        mine = [c for c in containers if c.client == client]
+        free = [c for c in mine if not any(c.serves(edge.port) for edge in group)]
+        if free:
+            container = free[0]
+        else:
+            suffix = f"-{len(mine) + 1}" if mine else ""
+            container = ProxyContainer(f"{PREFIX}{client}{suffix}", client, "proxy")
+            containers.append(container)
+        container.networks |= set(group[0].networks)
+        container.proxies += [ProxySpec(upstream, edge.port, edge.port) for edge in group]
+    return containers
+
+
+def _gateway(project: Project, targets: Iterable[Target]) -> ProxyContainer | None:
+    wanted = sorted({(target.service, target.port) for target in targets})
+    if not wanted:
+        return None
+    gateway = ProxyContainer(GATEWAY, "host", "gateway")
+    for index, (service, port) in enumerate(wanted):
+        gateway.networks |= set(project.services[service].networks)
+        gateway.proxies.append(ProxySpec(service, port, _GATEWAY_FIRST_PORT + index))
+    return gateway
+
+
+def _links(project: Project, containers: Sequence[ProxyContainer]) -> dict[str, list[str]]:
+    links: dict[str, list[str]] = {}
+    for container in containers:
+        if container.role != "proxy":
+            continue
+        client = project.services[container.client]
+        for upstream in dict.fromkeys(proxy.upstream for proxy in container.proxies):
+            names = list(project.services[upstream].names_on(client.networks))
+            names += [link.alias for link in client.links if link.upstream == upstream]
+            links.setdefault(client.name, []).extend(
+                f"{container.service}:{name}" for name in dict.fromkeys(names)
+            )
+    return links
+
+
+def _copy_of(
+    service: Service,
+    project: Project,
+    links: list[str],
+    labels: Mapping[str, str],
+    keep_ports: bool,
+    user_project: str | None,
+) -> dict[str, object]:
+    """Return what the overlay changes about one of the user's services."""
+    body: dict[str, object] = {"labels": dict(labels)}
+    if service.publishes and not keep_ports:
+        body["ports"] = _Reset([])
+    if service.container_name:
+        body["container_name"] = _Reset()
+        body["networks"] = {
+            a.network: {"aliases": [*a.aliases, service.container_name]}
+            for a in service.attachments
+        }
+    if service.builds and service.image is None and user_project:
+        # The image that `docker compose up` by hand would use: nothing is built twice.
+        body["image"] = f"{user_project}-{service.name}"
+    if links:
+        proxied = {link.split(":", 1)[1] for link in links}
+        kept = [f"{k.upstream}:{k.alias}" for k in service.links if k.alias not in proxied]
+        body["links"] = _Override(links + kept)
+        # A link also means "start after": the order must survive its replacement.
+        order = {k.upstream: {"condition": "service_started"} for k in service.links}
+        order |= {link.split(":", 1)[0]: {"condition": "service_started"} for link in links}
+        body["depends_on"] = {k: v for k, v in order.items() if k not in service.depends_on}
+    return body
+
+
+def _proxy_service(
+    container: ProxyContainer, image: str, labels: Mapping[str, str]
+) -> dict[str, object]:
+    ports = [API_PORT, *(proxy.listen for proxy in container.proxies)]
+    definitions = [proxy.definition() for proxy in container.proxies]
+    return {
+        "image": image,
+        "command": ["-host=0.0.0.0", f"-config={_CONFIG_PATH}"],
+        "configs": [{"source": container.service, "target": _CONFIG_PATH}],
+        "networks": [*sorted(container.networks), OWN_NETWORK],
+        "ports": [f"127.0.0.1::{port}" for port in ports],
+        "stop_grace_period": "1s",
+        "labels": {
+            **labels,
+            ROLE_LABEL: container.role,
+            CLIENT_LABEL: container.client,
+            PROXIES_LABEL: json.dumps(definitions),
+        },
+    }
+
+
+def _content(container: ProxyContainer) -> str:
+    return json.dumps([proxy.definition() for proxy in container.proxies])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reset:
+    """Compose's `!reset`: take the user's value away."""
+
+    value: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Override:
+    """Compose's `!override`: replace the user's value instead of merging."""
+
+    value: list[str]
+
+
+class _Dumper(yaml.SafeDumper):
+    """A YAML dumper that knows Compose's two tags and writes no anchors."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _dump_reset(dumper: yaml.SafeDumper, reset: _Reset) -> yaml.Node:
+    if isinstance(reset.value, list):
+        return dumper.represent_sequence("!reset", reset.value)
+    return dumper.represent_scalar("!reset", "null")
+
+
+_Dumper.add_representer(_Reset, _dump_reset)
+_Dumper.add_representer(
+    _Override, lambda dumper, override: dumper.represent_sequence("!override", override.value)
+)

@@ -1,0 +1,226 @@
+"""The user's Compose project as plain values, read from `docker compose config`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from chaoskit.records import Json
+
+DEFAULT_NETWORK = "default"
+
+# Ports of images that everybody knows, by the last part of the image's name.
+WELL_KNOWN_PORTS: Mapping[str, tuple[int, ...]] = {
+    "redis": (6379,),
+    "valkey": (6379,),
+    "keydb": (6379,),
+    "postgres": (5432,),
+    "postgis": (5432,),
+    "timescaledb": (5432,),
+    "pgbouncer": (6432,),
+    "mysql": (3306,),
+    "mariadb": (3306,),
+    "mongo": (27017,),
+    "memcached": (11211,),
+    "rabbitmq": (5672, 15672),
+    "nats": (4222,),
+    "kafka": (9092,),
+    "zookeeper": (2181,),
+    "elasticsearch": (9200,),
+    "opensearch": (9200,),
+    "clickhouse-server": (8123, 9000),
+    "cassandra": (9042,),
+    "minio": (9000,),
+    "vault": (8200,),
+    "consul": (8500,),
+    "etcd": (2379,),
+    "nginx": (80,),
+    "httpd": (80,),
+    "caddy": (80,),
+    "traefik": (80,),
+    "haproxy": (80,),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A service on one network."""
+
+    network: str
+    aliases: tuple[str, ...] = ()
+    fixed_ip: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """A volume, bind mount or tmpfs of a service."""
+
+    type: str
+    source: str
+    target: str
+    read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A link of the user's own: `upstream` under the name `alias`."""
+
+    upstream: str
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service of the project, as far as faults, edges and the copy need it."""
+
+    name: str
+    image: str | None
+    builds: bool
+    attachments: tuple[Attachment, ...]
+    network_mode: str | None
+    container_name: str | None
+    hostname: str | None
+    ports: tuple[int, ...]  # TCP ports it publishes or exposes, inside the container
+    publishes: bool
+    links: tuple[Link, ...]
+    depends_on: Mapping[str, str]
+    environment: Mapping[str, str]
+    words: tuple[str, ...]  # command and entrypoint
+    mounts: tuple[Mount, ...]
+    devices: tuple[str, ...]
+    replicas: int
+    restart: str | None
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        return tuple(attachment.network for attachment in self.attachments)
+
+    def names_on(self, networks: Iterable[str]) -> tuple[str, ...]:
+        """Return every name under which others on these networks can reach it."""
+        names = [self.name]
+        names += [name for name in (self.container_name, self.hostname) if name]
+        for attachment in self.attachments:
+            if attachment.network in networks:
+                names += attachment.aliases
+        return tuple(dict.fromkeys(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A named volume or a network at the top level."""
+
+    key: str
+    name: str
+    external: bool
+    internal: bool = False
+    addressed: bool = False  # a network with subnets of its own
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Compose project: services, networks and volumes by key."""
+
+    name: str
+    services: Mapping[str, Service]
+    networks: Mapping[str, Resource]
+    volumes: Mapping[str, Resource]
+
+
+def parse(config: Mapping[str, Json]) -> Project:
+    """Return the project that `docker compose config --format json` printed."""
+    data = cast("Mapping[str, Any]", config)
+    return Project(
+        name=str(data["name"]),
+        services={name: _service(name, body) for name, body in data["services"].items()},
+        networks=_resources(data.get("networks")),
+        volumes=_resources(data.get("volumes")),
+    )
+
+
+def well_known_ports(image: str | None) -> tuple[int, ...]:
+    """Return the ports a well-known image serves, judged by its name."""
+    if image is None:
+        return ()
+    base = re.split(r"[:@]", image.rsplit("/", 1)[-1])[0]
+    return WELL_KNOWN_PORTS.get(base, ())
+
+
+def _service(name: str, body: Mapping[str, Any]) -> Service:
+    mode = body.get("network_mode")
+    networks = body.get("networks") or ({} if mode else {DEFAULT_NETWORK: None})
+    ports = [p for p in body.get("ports") or () if p.get("protocol", "tcp") == "tcp"]
+    exposed = [str(port).split("/") for port in body.get("expose") or ()]
+    serves = {int(port["target"]) for port in ports}
+    serves |= {int(p[0]) for p in exposed if p[0].isdigit() and p[-1] != "udp"}
+    deploy = body.get("deploy") or {}
+    return Service(
+        name=name,
+        image=body.get("image"),
+        builds=body.get("build") is not None,
+        attachments=tuple(
+            Attachment(
+                network,
+                tuple((options or {}).get("aliases") or ()),
+                (options or {}).get("ipv4_address") or (options or {}).get("ipv6_address"),
+            )
+            for network, options in networks.items()
+        ),
+        network_mode=mode,
+        container_name=body.get("container_name"),
+        hostname=body.get("hostname"),
+        ports=tuple(sorted(serves)),
+        publishes=bool(body.get("ports")),
+        links=tuple(_link(text) for text in body.get("links") or ()),
+        depends_on={
+            upstream: str((options or {}).get("condition", "service_started"))
+            for upstream, options in (body.get("depends_on") or {}).items()
+        },
+        environment={
+            key: str(value)
+            for key, value in (body.get("environment") or {}).items()
+            if value is not None
+        },
+        words=tuple(_words(body.get("command"))) + tuple(_words(body.get("entrypoint"))),
+        mounts=tuple(
+            Mount(
+                str(mount.get("type")),
+                str(mount.get("source") or ""),
+                str(mount.get("target") or ""),
+                bool(mount.get("read_only")),
+            )
+            for mount in body.get("volumes") or ()
+        ),
+        devices=tuple(str(_device(device)) for device in body.get("devices") or ()),
+        replicas=int(deploy.get("replicas") or body.get("scale") or 1),
+        restart=body.get("restart"),
+    )
+
+
+def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
+    return {
+        key: Resource(
+            key,
+            str((options or {}).get("name") or key),
+            bool((options or {}).get("external")),
+            bool((options or {}).get("internal")),
+            bool(((options or {}).get("ipam") or {}).get("config")),
+        )
+        for key, options in (body or {}).items()
+    }
+
+
+def _link(text: str) -> Link:
+    upstream, _, alias = str(text).partition(":")
+    return Link(upstream, alias or upstream)
+
+
+def _words(value: str | Sequence[str] | None) -> list[str]:
+    if value is None:
+        return []
+    return [value] if isinstance(value, str) else [str(word) for word in value]
+
+
+def _device(device: str | Mapping[str, Any]) -> str:
+    return device.split(":")[0] if isinstance(device, str) else str(device.get("source"))

@@ -1,0 +1,1 @@
+"""The chat service of reference system A: who takes part in which chat, with cached counts."""
