@@ -74,7 +74,10 @@ class Duration(_Text, float):
             raise ValueError(f"a duration needs a unit: write {text}s or {text}ms")
         if not re.fullmatch(cls.json_pattern, text):
             raise ValueError(f"`{text}` is not a duration: write it like 300ms, 1.5s, 2m or 1h30m")
-        seconds = durationpy.from_str(text).total_seconds()
+        try:
+            seconds = durationpy.from_str(text).total_seconds()
+        except (OverflowError, ValueError):  # its pattern fits, so it is only too large
+            seconds = float("inf")
         if seconds > 7 * 24 * 3600:
             raise ValueError(f"`{text}` is longer than a week")
         return cls(seconds)
@@ -129,6 +132,7 @@ class Percentage(_Text, float):
 
 
 _UNITS = {"B": 1, "KB": 1000, "MB": 1000**2, "GB": 1000**3}
+_LARGEST = 1024**4
 _UNITS |= {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
@@ -143,7 +147,10 @@ class Size(_Text, int):
         match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(B|KB|MB|GB|KiB|MiB|GiB)", str(value))
         if not isinstance(value, str) or match is None:
             raise ValueError(f"expected a size such as 64KB or 1MiB, got {_described(value)}")
-        return cls(float(match[1]) * _UNITS[match[2]])
+        count = float(match[1]) * _UNITS[match[2]]
+        if count > _LARGEST:
+            raise ValueError(f"`{value}` is larger than 1024GiB")
+        return cls(count)
 
     def __str__(self) -> str:
         return f"{int(self)}B"
@@ -168,7 +175,7 @@ class Edge:
     def parse(cls, value: object) -> Edge:
         if isinstance(value, cls):
             return value
-        match = re.fullmatch(rf"({_NAME}) *-> *({_NAME})(?::([0-9]+))?", str(value).strip())
+        match = re.fullmatch(rf"({_NAME}) *-> *({_NAME})(?::([0-9]{1,5}))?", str(value).strip())
         if not isinstance(value, str) or match is None:
             raise ValueError(f"expected an edge such as `chat -> redis`, got {_described(value)}")
         port = int(match[3]) if match[3] else None
@@ -227,10 +234,12 @@ class Url:
         try:
             parts = urlsplit(value)
             port = parts.port
-        except ValueError as error:
-            raise ValueError(f"not a URL: {str(error).lower()}") from None
+        except ValueError:
+            raise ValueError("not a URL: after the host comes `:` and a port up to 65535") from None
         if parts.scheme not in cls.SCHEMES:
             raise ValueError(f"`{parts.scheme}://` is not possible here, only {wanted}")
+        if port == 0:
+            raise ValueError("0 is not a TCP port")
         if not parts.hostname:
             raise ValueError("the URL has no host; write the service name there")
         host = parts.netloc.rpartition("@")[2].rpartition(":")[0] or parts.netloc.rpartition("@")[2]
@@ -340,6 +349,10 @@ def seconds_text(seconds: float) -> str:
 
 
 def _described(value: object) -> str:
-    if isinstance(value, bool | int | float):
-        return f"the bare {type(value).__name__} {value}"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, int | float):
+        return f"the bare number {value}"
+    if isinstance(value, list | dict):
+        return "a list" if isinstance(value, list) else "a mapping"
     return "nothing" if value is None else f"`{value}`"

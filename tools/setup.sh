@@ -39,7 +39,7 @@ setup_venv() {
   local python=${PYTHON:-python3} stamp=.venv/.setup-done
   [[ $stamp -nt requirements.lock && $stamp -nt pyproject.toml ]] && return
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
-    die "Python 3.11 or later is needed, and $python is $("$python" --version 2>&1 || true); name another with PYTHON=..."
+    die "Python 3.11 or later is needed, and $python is $("$python" --version 2>&1 | head -n 1 || true); name another with PYTHON=..."
   say "installing the Python packages into .venv"
   # Debian's Python comes without venv: the message of venv itself says which package to install.
   quietly "$python" -m venv .venv
@@ -145,7 +145,7 @@ start_engine() {
 
 setup_engine() {
   local missing=()
-  if ! command -v docker >/dev/null; then missing+=(docker-cli docker-buildx); fi
+  if ! command -v docker >/dev/null; then missing+=(docker-cli); fi
   # Only Linux runs its engine here; elsewhere (Docker Desktop, Colima) starting it is the user's business.
   if [[ $(uname) == Linux ]] && ! engine_answers && ! command -v dockerd >/dev/null; then missing+=(docker.io docker-buildx); fi
   if ! compose_answers; then missing+=(docker-compose); fi
@@ -166,6 +166,7 @@ setup_engine() {
 # ---- the images ----
 
 sources_hash() { # PATH...
+  # shellcheck disable=SC2016  # the inner shell expands them
   find "$@" -type f ! -path '*/__pycache__/*' -print0 | LC_ALL=C sort -z |
     xargs -0 sh -c 'for file; do echo "$file"; cat "$file"; done' _ |
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -c1-16
@@ -205,8 +206,10 @@ make_base() {
 make_toxiproxy() {
   command -v go >/dev/null || {
     can_install || die "no registry answers for $OFFICIAL_TOXIPROXY: set CHAOSKIT_TOXIPROXY_IMAGE, or install Go"
+    local packages=(golang-go)
     # Go downloads over TLS, so it needs certificates.
-    apt_install golang-go ca-certificates
+    [[ -e /etc/ssl/certs/ca-certificates.crt ]] || packages+=(ca-certificates)
+    apt_install "${packages[@]}"
   }
   say "compiling Toxiproxy $TOXIPROXY_VERSION for $OUR_TOXIPROXY"
   local module=github.com/Shopify/toxiproxy/v2 context=$scratch/toxiproxy version container

@@ -1,8 +1,8 @@
 """Health over time: what the samples of one probe say about failing, noticing and coming back.
 
-Samples are ordered by their due time, because a sample that ran into its deadline ends after later
-ones. A sample is healthy when it is `ok`; `fail` and `info` are not. Two moments count: a failure is
-known when its sample is done, and health is known when a good sample is done.
+Samples are ordered by due time, because one that ran into its deadline ends after later ones. A
+sample is healthy when it is `ok`; `fail` and `info` are not. Failure and health are known from the
+moment their sample is done.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def stretches(samples: Sequence[Sample]) -> list[Stretch]:
 
 def next_injection(faults: Sequence[FaultWindow], window: FaultWindow, t: float) -> float:
     """Return when the next other fault was injected at or after `t`; infinity when none was."""
-    later = [fault.injected for fault in faults if fault is not window and fault.injected >= t]
+    later = [fault.injected for fault in faults if fault.id != window.id and fault.injected >= t]
     return min(later, default=float("inf"))
 
 
@@ -65,8 +65,8 @@ def time_to_detect(samples: Sequence[Sample], window: FaultWindow, until: float)
 class Recovery:
     """How a probe came back after a heal; lengths in seconds.
 
-    `seconds` is the time from the heal to the start of the first unbroken healthy stretch, None when
-    there was none. `briefly` is the same for a stretch at the very end that was too short to count.
+    `seconds` is the time from the heal to the start of the first unbroken healthy stretch, None
+    when there was none. `briefly` is the same for a stretch at the end that was too short to count.
     """
 
     seconds: float | None
@@ -77,18 +77,15 @@ class Recovery:
 
 
 def recovery(
-    samples: Sequence[Sample], window: FaultWindow, until: float, stable: float
-) -> Recovery | None:
-    """Measure the recovery after `window`, from samples done up to `until`; None if never healed.
+    samples: Sequence[Sample], injected: float, healed: float, until: float, stable: float
+) -> Recovery:
+    """Measure the recovery from a fault, from the samples done between `injected` and `until`.
 
     A stretch counts when it held for `stable` seconds after the heal, or held to the end with at
     least three samples. Health that lasted through the heal is a recovery in 0 seconds, and so is a
     fault that the probe never noticed.
     """
-    healed = window.healed
-    if healed is None:
-        return None
-    seen = [s for s in samples if s.done >= window.injected and s.done <= until]
+    seen = [s for s in samples if injected <= s.done <= until]
     after = [s for s in seen if s.sent >= healed]
     noticed = any(s.outcome != "ok" for s in seen)
     if not after:
@@ -113,15 +110,16 @@ def time_to_recover(
     samples: Sequence[Sample], window: FaultWindow, until: float, stable: float = 1.0
 ) -> float | None:
     """Return the seconds from the heal to the first unbroken healthy stretch, or None."""
-    found = recovery(samples, window, until, stable)
-    return None if found is None else found.seconds
+    if window.healed is None:
+        return None
+    return recovery(samples, window.injected, window.healed, until, stable).seconds
 
 
 def clear(faults: Sequence[FaultWindow], window: FaultWindow) -> float | None:
-    """Return when `window` and every fault still in force at its heal were healed; None if never."""
+    """Return when `window` and all faults in force at its heal were healed; None if never."""
     t = window.healed
     while t is not None:
-        holding = [f for f in faults if f is not window and f.injected <= t]
+        holding = [f for f in faults if f.id != window.id and f.injected <= t]
         holding = [f for f in holding if f.healed is None or f.healed > t]
         if not holding:
             return t

@@ -17,7 +17,7 @@ def moment(t: float) -> str:
 def length(seconds: float, bound: float | None = None) -> str:
     """Return a length of time to three digits, or more where three would cross the `bound`."""
     shown = float(f"{seconds:.3g}")
-    if bound is not None and (shown > bound) != (seconds > bound):
+    if bound is not None and above(shown, bound) != above(seconds, bound):
         return f"{seconds:.6g}s"
     return seconds_text(shown if seconds < 60 else seconds)
 
@@ -34,15 +34,19 @@ def percent(part: int, whole: int, bound: float | None = None) -> str:
         scale = 10**digits
         shown = math.floor(share * scale + TOLERANCE) / scale
         text = f"{shown:.{digits}f}".rstrip("0").rstrip(".") + "%"
-        crossed = bound is not None and at_least(shown, 100 * bound) != at_least(share, 100 * bound)
+        crossed = bound is not None and _side(shown, 100 * bound) != _side(share, 100 * bound)
         vanished = shown == 0 and part > 0
         if not crossed and not vanished:
             break
     return text
 
 
-def at_least(value: float, bound: float) -> bool:
-    return value >= bound - TOLERANCE
+def above(value: float, bound: float) -> bool:
+    return value > bound + TOLERANCE
+
+
+def _side(value: float, bound: float) -> tuple[bool, bool]:
+    return above(value, bound), above(bound, value)
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -121,6 +121,7 @@ class Fault(Model):
     # -- effect ----------------------------------------------------------------------------------
 
     canary_decides: ClassVar[bool] = True  # False: the engine's own state is the effect
+    traceless: ClassVar[bool] = False  # True: clients that feel it leave no trace at the proxy
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         """Return the proxies through which a canary can feel this fault."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from chaoskit.faults._base import EdgeFault, Forecast, Receipt, Undo, fault
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 class Refuse(EdgeFault):
     """Refuse new connections on one edge and close the live ones."""
 
+    traceless: ClassVar[bool] = True
     example = "{ at: 2s, for: 3s, fault: refuse, edge: chat -> redis }"
 
     def forecast(self) -> Forecast:

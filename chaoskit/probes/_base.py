@@ -14,11 +14,15 @@ from chaoskit.stack.routes import Routes
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What one observation saw. `error` says why it is not `ok`, in a few words."""
+    """What one observation saw. `error` says why it is not `ok`, in a few words.
+
+    `broken` says that the session cannot be used again.
+    """
 
     ok: bool
     error: str | None = None
     value: Json = None
+    broken: bool = False
 
 
 class Session(Protocol):
@@ -29,7 +33,8 @@ class Session(Protocol):
         the client library; it becomes a failed sample. The caller enforces the deadline."""
 
     async def close(self) -> None:
-        """Close at once, also in the middle of an observation that ran past its deadline."""
+        """Close at once, also in the middle of an observation that ran past its deadline; what is
+        still running after that is cancelled by the caller."""
 
 
 class Probe(Model):

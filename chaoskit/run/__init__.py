@@ -1,1 +1,1 @@
-"""TODO"""
+"""One run, from plan to verdict."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
-Plain: TypeAlias = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+Plain: TypeAlias = bool | int | float | str | list["Plain"] | dict[str, "Plain"] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Scalar:
 
     span: Span
     text: str
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     plain: bool = True  # written without quotes
     spoiled: bool = False  # already reported: the value means nothing
     secrets: tuple[str, ...] = ()  # parts of the value that no output may show

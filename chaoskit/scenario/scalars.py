@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from chaoskit.scenario.secrets import named_like_a_secret
+from chaoskit.scenario.masking import named_like_a_secret
 
 _WORDS: dict[str, bool | None] = {"": None, "~": None}
 _WORDS |= {form: None for form in ("null", "Null", "NULL")}
@@ -20,14 +20,16 @@ _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER = 40
 
-_REFERENCE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{")
+_REFERENCE = re.compile(
+    r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}|\$\{"
+)
 _SHIELDED = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*(?::-[^{}\n\r\"'\\]*)?\}")
 _SHIELD = 0x10FE00  # private characters: nobody's text uses them
 
 LONGEST_VALUE = 1024 * 1024
 
 
-def resolved(text: str) -> None | bool | int | float | str:
+def resolved(text: str) -> bool | int | float | str | None:
     """Return what an unquoted scalar means."""
     if text in _WORDS:
         return _WORDS[text]
@@ -46,7 +48,9 @@ def shielded(text: str) -> str:
     One character stands for one, so positions stay; `unshielded` restores the text.
     """
     return _SHIELDED.sub(
-        lambda match: "$" + "".join(chr(_SHIELD + ord(c)) if c.isascii() else c for c in match[0][1:]),
+        lambda match: (
+            "$" + "".join(chr(_SHIELD + ord(c)) if c.isascii() else c for c in match[0][1:])
+        ),
         text,
     )
 
@@ -84,6 +88,8 @@ def substituted(text: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, 
             )
         value = environ.get(name, "")
         if default is not None and not value:
+            if named_like_a_secret(name):
+                secrets.append(default)
             return default
         if name not in environ:
             raise Unresolvable(

@@ -30,7 +30,8 @@ class Compose:
     def argv(self, *arguments: str) -> list[str]:
         """Return the full command line; the user's directory stays the project directory."""
         argv = ["docker", "compose", "--project-directory", str(self.files[0].parent.resolve())]
-        argv += ["--project-name", self.project]
+        if self.project:  # else the user's own name, as `docker compose` works it out
+            argv += ["--project-name", self.project]
         for file in self.files:
             argv += ["--file", str(file)]
         for profile in self.profiles:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -38,6 +38,7 @@ class Container:
     pid: int
     gateways: tuple[str, ...]
     stop_grace: float  # seconds between SIGTERM and SIGKILL
+    restarts: bool  # its restart policy brings it back
 
     @property
     def id(self) -> str:
@@ -78,6 +79,7 @@ class Engine:
         import docker
 
         self._pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="engine")
+        self._running: set[Future[Any]] = set()
         try:
             self._api = docker.APIClient(
                 base_url=engine_address(), version="auto", timeout=CALL_DEADLINE, num_pools=32
@@ -95,9 +97,17 @@ class Engine:
 
     async def _call(self, what: str, function: Callable[[], T]) -> T:
         """Run a blocking SDK call in a thread and translate its errors."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._pool, lambda: _translated(what, function)
-        )
+        future = self._pool.submit(_translated, what, function)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
+
+    async def quiesce(self, within: float) -> None:
+        """Wait until calls whose caller was cancelled have ended: a stop that is still under way
+        would undo a heal that overtakes it."""
+        running = [asyncio.wrap_future(future) for future in list(self._running)]
+        if running:
+            await asyncio.wait(running, timeout=within)
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -261,6 +271,22 @@ class Engine:
 
         return await self._call("list", read)
 
+    async def labelled_projects(self, label: str) -> list[str]:
+        """Return the Compose projects of everything that carries a label, each once."""
+
+        def read() -> list[str]:
+            found: set[str] = set()
+            wanted = {"label": label}
+            for row in self._api.containers(all=True, filters=wanted):
+                found.add(str(row["Labels"].get(PROJECT_OF_COMPOSE)))
+            for row in self._api.networks(filters=wanted):
+                found.add(str(row["Labels"].get(PROJECT_OF_COMPOSE)))
+            for row in self._api.volumes(filters=wanted)["Volumes"] or ():
+                found.add(str(row["Labels"].get(PROJECT_OF_COMPOSE)))
+            return sorted(found)
+
+        return await self._call("list", read)
+
     async def _remove_container(self, container_id: str) -> None:
         await self._gone(
             "remove container",
@@ -364,6 +390,8 @@ def _container(data: Mapping[str, Any]) -> Container:
         pid=int(state.get("Pid") or 0),
         gateways=tuple(n["Gateway"] for n in networks.values() if n.get("Gateway")),
         stop_grace=float(config["StopTimeout"] if config.get("StopTimeout") is not None else 10),
+        restarts=(data["HostConfig"].get("RestartPolicy") or {}).get("Name", "no")
+        not in ("", "no"),
     )
 
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""What runs leave on disk."""

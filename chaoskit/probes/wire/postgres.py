@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -115,23 +114,23 @@ def postgres_words(error: BaseException) -> str:
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
         return one_line(error.diag.message_primary)
     words = error_words(error)
+    if " failed: " in words:  # which address was tried is chaoskit's own affair
+        words = words.rpartition(" failed: ")[2]
     # After a RST, libpq reports a failed read or a closed connection, as it happens to notice.
     return CLOSED if words.startswith("OperationalError: consuming input failed") else words
 
 
 def _plain(cell: object) -> Json:
+    plain: Json = str(cell)  # dates, UUIDs, addresses: as Python writes them
     match cell:
         case None | bool() | int() | float() | str():
-            return cell
+            plain = cell
         case Decimal() if cell.is_finite():
-            return int(cell) if cell == cell.to_integral_value() else float(cell)
-        case date() | datetime() | time():
-            return cell.isoformat()
+            plain = int(cell) if cell == cell.to_integral_value() else float(cell)
         case bytes():
-            return cell.decode(errors="backslashreplace")
+            plain = cell.decode(errors="backslashreplace")
         case list() | tuple():
-            return [_plain(item) for item in cell]
+            plain = [_plain(item) for item in cell]
         case dict():
-            return {str(name): _plain(item) for name, item in cell.items()}
-        case _:
-            return str(cell)
+            plain = {str(name): _plain(item) for name, item in cell.items()}
+    return plain

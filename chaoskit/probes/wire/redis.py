@@ -88,9 +88,11 @@ class RedisLink:
             reply: Json = await _call(connection.read_response)
         except answered as error:
             raise RedisRefused(one_line(str(error))) from None
-        except BaseException:
+        except BaseException as error:
             self._connection = None
             await _drop(connection)
+            if "max number of clients" in str(error):  # an answer that redis-py takes for a loss
+                raise RedisRefused(one_line(str(error))) from None
             raise
         return reply
 

@@ -94,7 +94,5 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield current
         if isinstance(current, BaseExceptionGroup):
             waiting.extend(current.exceptions)
-        if current.__cause__ is not None:
-            waiting.append(current.__cause__)
-        elif current.__context__ is not None and not current.__suppress_context__:
-            waiting.append(current.__context__)
+        # Also the suppressed ones: httpcore hides the OSError it wraps.
+        waiting.extend(e for e in (current.__cause__, current.__context__) if e is not None)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import AfterValidator
+
 from chaoskit.fields import Model, Target
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
@@ -31,7 +33,8 @@ class OperationSession(Protocol):
         """
 
     async def close(self) -> None:
-        """Close at once, also in the middle of an operation that ran past its deadline."""
+        """Close at once, also in the middle of an operation that ran past its deadline; what is
+        still running after that is cancelled by the caller."""
 
 
 class OperationModel(Model):
@@ -41,6 +44,33 @@ class OperationModel(Model):
     def target(self) -> Target:
         raise NotImplementedError
 
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """The names it uses in braces."""
+        raise NotImplementedError
+
     def connect(self, routes: Routes) -> OperationSession:
         """Return a session that connects when first used."""
         raise NotImplementedError
+
+
+def fills(*known: str, needs: str | None = None) -> AfterValidator:
+    """Return the validator of an operation whose template may use the `known` names.
+
+    `needs` is a name it has to use.
+    """
+
+    def check(operation: OperationModel | None) -> OperationModel | None:
+        if operation is None:
+            return None
+        unknown = sorted(operation.placeholders - set(known))
+        if unknown:
+            names = ", ".join(f"{{{name}}}" for name in known) or "none"
+            raise ValueError(
+                f"`{{{unknown[0]}}}` is not known here, only {names}; write `{{{{` for a brace"
+            )
+        if needs is not None and needs not in operation.placeholders:
+            raise ValueError(f"`{{{needs}}}` has to appear: every operation carries its own")
+        return operation
+
+    return AfterValidator(check)

@@ -88,7 +88,7 @@ def main() -> int:
     # uvicorn raises the signal once more after its shutdown; ours comes after that.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
-    uvicorn.Config(app=None, log_config=None).setup_event_loop()  # type: ignore[arg-type]  # only for uvloop
+    uvicorn.Config(app=None, log_config=None).setup_event_loop()  # only for uvloop
     asyncio.run(_serve(settings))
     return 0
 

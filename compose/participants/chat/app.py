@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -22,7 +22,7 @@ _BIGGEST_ID = 2**63 - 1
 _BIGGEST_BODY = 64 * 1024  # bytes
 
 
-def _is_id(value: object) -> bool:
+def _is_id(value: object) -> TypeGuard[int]:
     return type(value) is int and 1 <= value <= _BIGGEST_ID
 
 
@@ -135,9 +135,10 @@ class Api:
         count = await self._sync.read(chat_id, lookup.generation)
         if count.max_id is None:
             return _count(chat_id, count.count, "database", now)
-        if count.synced_at is None or now - count.synced_at.timestamp() > threshold:
+        synced_at = count.synced_at.timestamp() if count.synced_at else None
+        if synced_at is None or now - synced_at > threshold:
             self._sync.update_lazily(chat_id)
-        return _count(chat_id, count.count, "database", count.synced_at and count.synced_at.timestamp())
+        return _count(chat_id, count.count, "database", synced_at)
 
     async def refresh(self, request: Request) -> Response:
         """Ask MAX now: 200 with the new count, 502 or 504 when MAX is broken or slow."""

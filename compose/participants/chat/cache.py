@@ -72,7 +72,12 @@ def _generation_key(chat_id: int) -> str:
     return f"participants-generation:{chat_id}"
 
 
-def _parse(raw: bytes) -> Entry | None:
+def text(raw: bytes | str | None) -> str:
+    """A reply as text, however damaged."""
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else raw or ""
+
+
+def _parse(raw: str) -> Entry | None:
     try:
         data = json.loads(raw)
         entry = Entry(data["count"], data["updated_at"])
@@ -214,12 +219,19 @@ class Cache:
             self._metrics.cache_misses += 1
             return Lookup(None, None)
         entry = None
-        if raw is not None and (entry := _parse(raw)) is None:
+        if raw is not None and (entry := _parse(text(raw))) is None:
             self._metrics.cache_errors += 1
             log("cache_entry_corrupt", "warning", chat_id=chat_id)
         self._metrics.cache_hits += entry is not None
         self._metrics.cache_misses += entry is None
-        return Lookup(entry, (generation or b"").decode(errors="replace"))
+        return Lookup(entry, text(generation))
+
+    async def generation(self, chat_id: int) -> str | None:
+        """Only the generation, for a fill that must not count as a miss."""
+        try:
+            return text(await self.call(lambda redis: redis.get(_generation_key(chat_id))))
+        except CacheDown:
+            return None
 
     async def fill(self, chat_id: int, entry: Entry, generation: str | None) -> None:
         """Store a count that was read after `generation` was."""

@@ -22,7 +22,9 @@ async def serve(health: Health, port: int) -> grpc.aio.Server:
 
     server = grpc.aio.server()
     handler = grpc.unary_unary_rpc_method_handler(check)  # no serializers: bytes in, bytes out
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler}),))
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": handler}),)
+    )
     server.add_insecure_port(f"0.0.0.0:{port}")
     await server.start()
     return server

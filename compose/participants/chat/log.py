@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 
 
-def log(event: str, level: str = "info", **fields: object) -> None:
+def log(event: str, level: str = "info", /, **fields: object) -> None:
     """Write one line now."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
     line = json.dumps({"ts": now, "level": level, "event": event, **fields}, default=str)

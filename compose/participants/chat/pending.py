@@ -6,7 +6,7 @@ In quiet weather nobody sees the difference. When Redis loses its data, acknowle
 import asyncio
 import contextlib
 
-from chat.cache import Cache, CacheDown
+from chat.cache import Cache, CacheDown, text
 from chat.log import log
 from chat.store import Store, StoreDown, UnknownChat
 
@@ -45,7 +45,7 @@ class Pending:
             found = await self._cache.call(lambda redis: redis.smembers(_KEY))
         except CacheDown:
             return []
-        pairs = (member.decode().split(":") for member in found)
+        pairs = (text(member).split(":") for member in found)
         return [(int(chat), int(user)) for chat, user in pairs]
 
     async def flush(self) -> None:

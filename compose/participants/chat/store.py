@@ -148,7 +148,7 @@ class Store:
             return
         async with self._connection() as conn, conn.transaction():
             for statement in _SCHEMA:
-                await conn.execute(statement)  # type: ignore[arg-type]  # psycopg wants literals only
+                await conn.execute(statement)
         self._schema_ready = True
 
     async def ping(self) -> bool:

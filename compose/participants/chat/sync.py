@@ -57,7 +57,7 @@ class Sync:
         return count
 
     async def read(self, chat_id: int, generation: str | None) -> Count:
-        """The database's count, which then fills the cache."""
+        """Read the database's count, and fill the cache with it."""
         count = await self._store.count(chat_id)
         await self._cache.fill(chat_id, Entry(count.count, datetime.now(UTC).timestamp()), generation)
         return count
@@ -69,7 +69,7 @@ class Sync:
             asked_at = datetime.now(UTC)
             await self._store.save_max_count(chat_id, await self._ask(known.max_id), asked_at)
         await self._cache.invalidate(chat_id)
-        return await self.read(chat_id, (await self._cache.get(chat_id)).generation)
+        return await self.read(chat_id, await self._cache.generation(chat_id))
 
     def update_lazily(self, chat_id: int) -> None:
         """Start an update in the background, unless one runs, failed just now, or too many do."""
@@ -96,7 +96,7 @@ class Sync:
             log("lazy_update_failed", "warning", chat_id=chat_id, reason=str(error) or type(error).__name__)
 
     async def work(self) -> None:
-        """The background worker, until cancelled: no bad item stops a batch, no dead cycle stops the worker."""
+        """Work in the background until cancelled: no bad item stops a batch, no dead cycle stops the worker."""
         if not self._settings.participants_enable_background_sync or self._settings.participants_integration_disabled:
             return
         while True:

@@ -127,7 +127,14 @@ def main() -> int:
         signal.signal(number, lambda *_: None)  # uvicorn raises the signal once more after its shutdown
     log("started", http_port=PORT)
     host = "0.0.0.0"  # noqa: S104  # inside a container
-    uvicorn.run(Mock(control).application(), host=host, port=PORT, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    uvicorn.run(
+        Mock(control).application(),
+        host=host,
+        port=PORT,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+    )
     log("stopped")
     return 0
 

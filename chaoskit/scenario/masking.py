@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 
-_WORDS = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api_?key|private_?key)"
+from chaoskit.secrets import MASK
+
+_WORDS = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?|api_?key|private_?key)"
 _NAMED = re.compile(rf"(?:^|[_.-]){_WORDS}(?:$|[_.-])", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
-MASK = "***"
-
 _HIDDEN = (
-    # scheme://user:PASSWORD@host; a quoted one may hold spaces
-    re.compile(r"://[^\s:/@\"']*:(?P<secret>[^\"']*?[^\"'@]*)@(?=[^\"'@]*[\"'])"),
+    # "scheme://user:PASSWORD@host": in quotes it may hold blanks
+    re.compile(r"[\"'][^\"']*?://[^\s:/@\"']*:(?P<secret>[^\"']+)@"),
     re.compile(r"://[^\s:/@]*:(?P<secret>\S+)@"),
     # ?password=VALUE
     re.compile(rf"[?&][\w-]*{_WORDS}[\w-]*=(?P<secret>[^&\s\"'`]+)", re.IGNORECASE),
+    # ${DB_PASSWORD:-VALUE}
+    re.compile(rf"\$\{{\w*{_WORDS}\w*:-(?P<secret>[^}}]+)", re.IGNORECASE),
 )
+_REFERENCE = re.compile(r"\$\{\w+\}")
 _PAIR = re.compile(
     r"(?P<key>[\w.-]+)[\"']?\s*:\s+(?P<secret>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"'{\[&*|>][^,}\]]*)"
 )
@@ -44,8 +47,7 @@ def masked_line(line: str) -> str:
     columns counted in the file still fit; a secret of one or two characters keeps its width.
     """
     for pattern in _HIDDEN:
-        line = pattern.sub(lambda match: _mask_in_place(match), line)
-        line = _settled(line)
+        line = _settled(pattern.sub(_mask_in_place, line))
     line = _PAIR.sub(_mask_pair, line)
     return _settled(line).rstrip()
 
@@ -63,17 +65,17 @@ def _settled(line: str) -> str:
 
 
 def _mask_group(match: re.Match[str]) -> str:
-    start, end = match.span("secret")
-    return match[0][: start - match.start()] + MASK + match[0][end - match.start() :]
+    start, end = (edge - match.start() for edge in match.span("secret"))
+    return match[0][:start] + MASK + match[0][end:]
 
 
 def _mask_in_place(match: re.Match[str]) -> str:
+    if _REFERENCE.fullmatch(match["secret"]) or match["secret"].startswith(MASK):
+        return match[0]
     start, end = (edge - match.start() for edge in match.span("secret"))
     width = end - start
     return match[0][:start] + MASK[:width] + _PAD * (width - len(MASK)) + match[0][end:]
 
 
 def _mask_pair(match: re.Match[str]) -> str:
-    if not named_like_a_secret(match["key"]) or match["secret"].startswith("${"):
-        return match[0]
-    return _mask_in_place(match)
+    return _mask_in_place(match) if named_like_a_secret(match["key"]) else match[0]

@@ -1,0 +1,98 @@
+"""How long a probe's answers took."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Self
+
+from pydantic import model_validator
+
+from chaoskit.checks._base import ProbeCheck, check, fault_at, samples_in, unknown
+from chaoskit.checks._text import above, count, length, moment
+from chaoskit.checks._witness import LINES
+from chaoskit.fields import Duration
+from chaoskit.records import Evidence, Finding, Sample, Verdict
+
+PERCENT = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """Return the nearest-rank percentile of `values`, which are sorted and not empty."""
+    rank = -(-percent * len(values) // 100)  # rounded up, in whole numbers
+    return values[max(rank, 1) - 1]
+
+
+@check("latency")
+class Latency(ProbeCheck):
+    """A probe's answers are at most this slow: `p50`, `p95`, `p99` or `max`.
+
+    A sample's latency runs from the moment it was due. A failed sample counts with the time it
+    took, so a timeout counts with its deadline; but failing fast never makes the result better: all
+    samples and only the good ones are looked at, and the slower of both results is judged.
+    """
+
+    example: ClassVar[str] = "{ check: latency, probe: chat, p99: 1s }"
+
+    p50: Duration | None = None
+    p95: Duration | None = None
+    p99: Duration | None = None
+    max: Duration | None = None
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Self:
+        if not self._bounds():
+            raise ValueError("give at least one of `p50`, `p95`, `p99`, `max`")
+        return self
+
+    def _bounds(self) -> dict[str, Duration]:
+        given = {"p50": self.p50, "p95": self.p95, "p99": self.p99, "max": self.max}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bounds = self._bounds()
+        bound = ", ".join(f"{name} <= {value}" for name, value in bounds.items())
+        samples = samples_in(self, self.probe, evidence)
+        if isinstance(samples, str):
+            return unknown(bound, samples)
+        every = sorted(sample.latency for sample in samples)
+        good = sorted(sample.latency for sample in samples if sample.outcome == "ok")
+        found = {
+            name: max(percentile(values, PERCENT[name]) for values in (every, good) if values)
+            for name in bounds
+        }
+        failed = len(every) - len(good)
+        measured = ", ".join(f"{name} {length(found[name], bounds[name])}" for name in bounds)
+        measured += f" (of {len(every)}, {failed} failed)" if failed else f" (of {len(every)})"
+        over = [name for name in bounds if above(found[name], bounds[name])]
+        if over:
+            reason, witness, at = self._too_slow(evidence, samples, over[0], found[over[0]])
+            return Finding(Verdict.FAIL, measured, bound, reason, witness, at)
+        if not good:
+            reason = f"no sample of probe `{self.probe}` succeeded, so there is no latency to judge"
+            return Finding(Verdict.UNKNOWN, measured, bound, reason)
+        return Finding(Verdict.PASS, measured, bound)
+
+    def _too_slow(
+        self, evidence: Evidence, samples: Sequence[Sample], name: str, value: float
+    ) -> tuple[str, tuple[str, ...], float]:
+        """Return the sentence, the slowest samples as witness, and when the slowest was done."""
+        limit = self._bounds()[name]
+        slow = [sample for sample in samples if above(sample.latency, limit)]
+        slow.sort(key=lambda sample: -sample.latency)
+        failed = sum(sample.outcome != "ok" for sample in slow)
+        which = "the slowest sample" if name == "max" else f"the {name} latency"
+        reason = (
+            f"{which} of probe `{self.probe}` is {length(value, limit)}, above {limit}: "
+            f"{len(slow)} of {count(len(samples), 'sample')} took longer, {failed} of them failed"
+        )
+        worst = slow if len(slow) <= LINES else slow[: LINES - 1]
+        lines = [_line(s, limit, evidence) for s in sorted(worst, key=lambda sample: sample.due)]
+        if len(slow) > len(worst):
+            lines.append(f"... and {len(slow) - len(worst)} more")
+        return reason, tuple(lines), slow[0].done
+
+
+def _line(sample: Sample, limit: float, evidence: Evidence) -> str:
+    how = "ok" if sample.outcome == "ok" else f"failed: {sample.error or 'no error given'}"
+    took = length(sample.latency, limit)
+    return f"{moment(sample.due)}: took {took} ({how}), {fault_at(evidence, sample.done)}"

@@ -1,0 +1,94 @@
+"""What a service printed, or must not print."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from chaoskit.checks._base import ServiceCheck, check, fault_at, unknown, window
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._witness import capped
+from chaoskit.records import Evidence, Finding, LogLine, Verdict
+
+WIDTH = 160  # characters of a log line that a witness shows
+
+
+@check("logs")
+class Logs(ServiceCheck):
+    """A service's log has, or has no, lines that match a regular expression.
+
+    `absent` wants no such line. `contains` wants at least one, or as many as `at_least` and
+    `at_most` say. The expression may match anywhere in a line; `(?i)` at its start ignores case.
+    """
+
+    example: ClassVar[str] = '{ check: logs, service: chat, absent: "Traceback|panic" }'
+
+    contains: str | None = Field(default=None, min_length=1)
+    absent: str | None = Field(default=None, min_length=1)
+    at_least: int | None = Field(default=None, ge=0)
+    at_most: int | None = Field(default=None, ge=0)
+
+    @field_validator("contains", "absent")
+    @classmethod
+    def _is_expression(cls, value: str | None) -> str | None:
+        try:
+            re.compile(value or "")
+        except re.error as error:
+            raise ValueError(f"`{value}` is not a regular expression: {error}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        counts = self.at_least is not None or self.at_most is not None
+        if (self.contains is None) == (self.absent is None):
+            raise ValueError("give either `contains` or `absent`")
+        if self.absent is not None and counts:
+            raise ValueError("`at_least` and `at_most` go with `contains`; `absent` means none")
+        if None not in (self.at_least, self.at_most) and self._fewest() > (self._most() or 0):
+            raise ValueError("`at_least` is above `at_most`")
+        return self
+
+    def _fewest(self) -> int:
+        if self.at_least is not None:
+            return self.at_least
+        return 1 if self.contains is not None and self.at_most is None else 0
+
+    def _most(self) -> int | None:
+        return 0 if self.absent is not None else self.at_most
+
+    @property
+    def _bound(self) -> str:
+        if self.absent is not None:
+            return "no line"
+        fewest, most = self._fewest(), self._most()
+        if most is None:
+            return f">= {count(fewest, 'line')}"
+        return f"{fewest} to {most} lines" if fewest else f"<= {count(most, 'line')}"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        span = window(self, evidence)
+        if isinstance(span, str):
+            return unknown(self._bound, span)
+        if self.service not in evidence.logs:
+            return unknown(self._bound, f"the log of service `{self.service}` was not collected")
+        pattern = re.compile(self.contains or self.absent or "")
+        printed = [line for line in evidence.logs[self.service] if span[0] <= line.t <= span[1]]
+        found = [line for line in printed if pattern.search(line.text)]
+        measured = f"{len(found)} (of {count(len(printed), 'line')})"
+        few, most = len(found) < self._fewest(), self._most()
+        if not few and (most is None or len(found) <= most):
+            return Finding(Verdict.PASS, measured, self._bound)
+        reason = (
+            f"service `{self.service}` printed {count(len(found), 'line')} matching "
+            f"`{pattern.pattern}`, expected {self._bound}"
+        )
+        witness = capped([_shown(line, evidence) for line in found])
+        at = found[0].t if found else None
+        return Finding(Verdict.FAIL, measured, self._bound, reason, witness, at, (self.service,))
+
+
+def _shown(line: LogLine, evidence: Evidence) -> str:
+    text = line.text if len(line.text) <= WIDTH else line.text[: WIDTH - 3] + "..."
+    return f"{moment(line.t)} ({fault_at(evidence, line.t)}): {text}"

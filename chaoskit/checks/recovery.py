@@ -1,0 +1,118 @@
+"""How fast a probe is healthy again after a fault is healed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from chaoskit.checks._base import ProbeCheck, check, fault_windows, unknown
+from chaoskit.checks._health import Recovery, clear, next_injection, recovery
+from chaoskit.checks._text import above, count, length, moment
+from chaoskit.checks._witness import capped, named
+from chaoskit.fields import Duration, Name
+from chaoskit.records import Evidence, FaultWindow, Finding, Verdict, combined
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """One fault's recovery: the verdict, its sentence, its witness line, the moment it is about."""
+
+    verdict: Verdict
+    seconds: float | None
+    reason: str
+    line: str
+    at: float
+
+
+@check("recovery")
+class RecoveryCheck(ProbeCheck):
+    """After every fault, or after one, a probe is healthy again within this time.
+
+    Counted from the heal to the start of the first healthy stretch that holds for `stable`, or
+    until the next fault or the end with at least three samples. A fault the probe never noticed
+    counts as 0. Where another fault is still in force and the probe is not back in time, the clock
+    starts when that one is healed.
+    """
+
+    example: ClassVar[str] = "{ check: recovery, probe: cache, within: 5s }"
+
+    during: Literal["all"] = "all"
+    within: Duration
+    fault: Name | None = None
+    stable: Duration = Duration(1.0)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = f"<= {self.within}"
+        faults = fault_windows(evidence, self.fault)
+        if isinstance(faults, str):
+            return unknown(bound, f"{faults}, so there is no recovery to judge")
+        if not evidence.samples.get(self.probe):
+            return unknown(bound, f"probe `{self.probe}` gave no sample in this run")
+        judged = [self._after(fault, evidence) for fault in faults]
+        verdict = combined([one.verdict for one in judged])
+        measured = self._measured(judged)
+        if verdict is Verdict.PASS:
+            return Finding(verdict, measured, bound)
+        decisive = next(one for one in judged if one.verdict is verdict)
+        witness = capped([one.line for one in judged])
+        return Finding(verdict, measured, bound, decisive.reason, witness, decisive.at)
+
+    def _measured(self, judged: Sequence[_Judged]) -> str:
+        times = [one.seconds for one in judged if one.seconds is not None]
+        if len(times) < len(judged):
+            return (
+                "not recovered" if any(one.verdict is Verdict.FAIL for one in judged) else "unclear"
+            )
+        of = f" (slowest of {len(times)})" if len(times) > 1 else ""
+        return f"{length(max(times), self.within)}{of}" if max(times) else f"0s{of}"
+
+    def _after(self, fault: FaultWindow, evidence: Evidence) -> _Judged:
+        if fault.healed is None:
+            reason = f"{named(fault)} was never healed, so there is no recovery to judge"
+            return _Judged(Verdict.UNKNOWN, None, reason, f"{fault}: never healed", fault.injected)
+        judged = self._since(fault.healed, fault, evidence)
+        if judged.verdict is Verdict.PASS:
+            return judged
+        start = clear(evidence.faults, fault)
+        if start is None:
+            reason = f"another fault was in force when {named(fault)} healed, and was never healed"
+            return _Judged(Verdict.UNKNOWN, None, reason, f"{fault}: {reason}", fault.healed)
+        return judged if start == fault.healed else self._since(start, fault, evidence)
+
+    def _since(self, healed: float, fault: FaultWindow, evidence: Evidence) -> _Judged:
+        """Judge the recovery from `healed` on: the fault's own heal, or the last heal around it."""
+        until = next_injection(evidence.faults, fault, healed)
+        samples = evidence.samples[self.probe]
+        found = recovery(samples, fault.injected, healed, until, self.stable)
+        what = f"probe `{self.probe}`"
+        heal = f"{named(fault)} healed at {moment(healed)}"
+        line = str(fault)
+        if healed != fault.healed:
+            heal = f"{named(fault)} and every fault around it were healed at {moment(healed)}"
+            line = f"{fault}, counted from {moment(healed)} when no fault was left"
+        if found.seconds is None:
+            return self._not_back(found, f"{what} was not healthy again after {heal}", line, healed)
+        text = length(found.seconds, self.within)
+        line += f": healthy again after {text}" if found.noticed else ": never left healthy"
+        verdict = Verdict.FAIL if above(found.seconds, self.within) else Verdict.PASS
+        reason = f"{what} took {text} to recover after {heal}"
+        return _Judged(verdict, found.seconds, reason, line, healed + found.seconds)
+
+    def _not_back(self, found: Recovery, sentence: str, line: str, healed: float) -> _Judged:
+        """Judge a fault with no recovery that counts: too late already, or too soon to say."""
+        if found.samples == 0:
+            reason = f"{sentence} as far as anybody saw: no sample came after it; leave more time"
+            return _Judged(Verdict.UNKNOWN, None, reason, f"{line}: no sample after it", healed)
+        watched = f"{length(found.watched)} ({count(found.samples, 'sample')})"
+        line += f": not healthy again, watched for {watched}"
+        if found.briefly is not None and not above(found.briefly, self.within):
+            reason = (
+                f"{sentence} for long enough to tell: good from {length(found.briefly)} on, "
+                f"but watched for only {watched}; leave more time"
+            )
+            return _Judged(Verdict.UNKNOWN, None, reason, line, healed)
+        if found.watched < self.within:
+            reason = f"{sentence}, but was watched for only {watched}; leave more time"
+            return _Judged(Verdict.UNKNOWN, None, reason, line, healed)
+        return _Judged(Verdict.FAIL, None, f"{sentence}, watched for {watched}", line, healed)

@@ -1,0 +1,42 @@
+"""`chaoskit list`: the kinds there are, or the scenarios of a directory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from chaoskit.errors import ScenarioInvalid, UsageError
+from chaoskit.registry import summary
+from chaoskit.scenario.document import KINDS
+from chaoskit.scenario.find import find
+from chaoskit.scenario.loading import load
+
+
+def list_kinds(what: str, path: Path) -> int:
+    """Print one line per kind or scenario."""
+    if what == "scenarios":
+        return _list_scenarios(path)
+    registry = KINDS.get(what.removesuffix("s"))
+    if registry is None:
+        raise UsageError(
+            f"there is no list of `{what}`",
+            hint=f"one of {', '.join(f'{sort}s' for sort in KINDS)}, scenarios",
+        )
+    width = max(len(name) for name in registry.names())
+    for kind in registry:
+        print(f"{kind.kind:<{width}}  {summary(kind)}")
+    return 0
+
+
+def _list_scenarios(path: Path) -> int:
+    files = find([path])
+    width = max(len(str(file)) for file in files)
+    for file in files:
+        try:
+            scenario = load(file, os.environ).scenario
+        except ScenarioInvalid as error:
+            print(f"{file!s:<{width}}  invalid: {len(error.problems)} problem(s)")
+            continue
+        tags = f" [{', '.join(scenario.tags)}]" if scenario.tags else ""
+        print(f"{file!s:<{width}}  {scenario.description.strip() or scenario.name}{tags}")
+    return 0

@@ -1,0 +1,188 @@
+"""The `chaoskit` command: its sub-commands, and errors turned into exit codes.
+
+Nothing heavy is imported here: `--help` must answer as fast as an empty Typer app.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chaoskit import __version__
+from chaoskit.errors import ChaoskitError, ScenarioInvalid
+
+EXIT_INTERNAL = 70
+
+app = typer.Typer(
+    name="chaoskit",
+    help="Chaos and fault injection for Docker Compose stacks.",
+    epilog="Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 unknown, 4 environment,"
+    " 5 nothing selected, 6 something is left behind, 70 internal error.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Paths = Annotated[
+    list[Path], typer.Argument(help="Scenario files, or directories of them.", show_default=False)
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"chaoskit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(
+    epilog="Examples: chaoskit run scenarios/redis-restart.yaml | chaoskit run scenarios/"
+    " --report junit=junit.xml"
+)
+def run(  # noqa: PLR0913  # one parameter per option
+    paths: Paths,
+    seed: Annotated[
+        int | None, typer.Option(help="Repeat generated values and schedules of an earlier run.")
+    ] = None,
+    only_fault: Annotated[
+        list[str] | None, typer.Option(help="Inject only this fault (by id); may be repeated.")
+    ] = None,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Leave the stack up, healed, after the run.")
+    ] = False,
+    runs_dir: Annotated[
+        Path, typer.Option(help="Where run folders are made.")
+    ] = Path(".chaoskit/runs"),
+    report: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=FILE", help="Also write a report: json, junit or summary."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print result.json on stdout instead of the report.")
+    ] = False,
+    events: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Stream events as NDJSON; - for stdout.")
+    ] = None,
+) -> None:
+    """Run scenarios: break the stack on schedule, judge, heal, report."""
+    from chaoskit.cli.run import RunRequest, run_scenarios
+
+    request = RunRequest(
+        tuple(paths), seed, tuple(only_fault or ()), keep, runs_dir, tuple(report or ()), json, events
+    )
+    raise typer.Exit(run_scenarios(request))
+
+
+@app.command(epilog="Example: chaoskit validate scenarios/")
+def validate(
+    paths: Paths,
+    compose: Annotated[
+        bool,
+        typer.Option(
+            "--compose/--no-compose", help="Also check services and edges with `docker compose`."
+        ),
+    ] = True,
+) -> None:
+    """Check scenario files and print every problem with its position; runs nothing."""
+    from chaoskit.cli.validate import validate_scenarios
+
+    raise typer.Exit(validate_scenarios(paths, compose))
+
+
+@app.command(epilog="Example: chaoskit plan scenarios/redis-latency.yaml")
+def plan(
+    path: Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+) -> None:
+    """Say what a run would do: faults, proxies, edges, what it needs and undoes; touches nothing."""
+    from chaoskit.cli.plan import show_plan
+
+    raise typer.Exit(show_plan(path, as_json=json))
+
+
+@app.command(name="list", epilog="Example: chaoskit list faults")
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="faults, probes, workloads, checks or scenarios.")
+    ],
+    path: Annotated[
+        Path, typer.Argument(help="Where to look for scenarios.")
+    ] = Path("scenarios"),
+) -> None:
+    """List the kinds of faults, probes, workloads or checks, or the scenarios of a directory."""
+    from chaoskit.cli.list import list_kinds
+
+    raise typer.Exit(list_kinds(what, path))
+
+
+@app.command(epilog="Example: chaoskit doctor --fix")
+def doctor(
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Pull the images that are missing.")
+    ] = False,
+) -> None:
+    """Check what a run needs on this machine, with the command that fixes each problem."""
+    from chaoskit.cli.doctor import examine
+
+    raise typer.Exit(examine(fix=fix))
+
+
+@app.command(epilog="Example: chaoskit schema scenario > scenario.schema.json")
+def schema(
+    what: Annotated[str, typer.Argument(help="scenario or result.")] = "scenario",
+) -> None:
+    """Print the JSON Schema of scenario files or of result.json."""
+    from chaoskit.cli.schema import print_schema
+
+    raise typer.Exit(print_schema(what))
+
+
+def entry() -> None:
+    """Run the command line and leave with the exit code that the contract gives."""
+    try:
+        code = app(standalone_mode=True)
+    except ChaoskitError as error:
+        code = complain(error)
+    except BrokenPipeError:
+        # The reader of our output went away: not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # noqa: BLE001  # the last resort: a file to attach, no traceback
+        code = _internal(error)
+    raise SystemExit(code or 0)
+
+
+def complain(error: ChaoskitError) -> int:
+    """Print an error and its hint on stderr; return its exit code."""
+    prefix = "" if isinstance(error, ScenarioInvalid) else "error: "
+    print(f"{prefix}{error.message}", file=sys.stderr)
+    if error.hint:
+        print(f"hint: {error.hint}", file=sys.stderr)
+    return error.exit_code
+
+
+def _internal(error: Exception) -> int:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="chaoskit-crash-", suffix=".txt", delete=False
+    ) as file:
+        file.write(f"chaoskit {__version__}\n{' '.join(sys.argv)}\n\n")
+        file.write("".join(traceback.format_exception(error)))
+    print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
+    print(f"hint: please report it and attach `{file.name}`", file=sys.stderr)
+    return EXIT_INTERNAL

@@ -1,0 +1,60 @@
+"""`chaoskit plan`: what a run would do, before it does anything."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+
+from chaoskit.errors import EnvironmentFailure
+from chaoskit.run.plan import Plan, make_plan
+from chaoskit.scenario.loading import load
+from chaoskit.stack.engine import Engine
+
+
+def show_plan(path: Path, *, as_json: bool) -> int:
+    """Print the plan of one scenario; works without an engine, which only adds image ports."""
+    loaded = load(path, os.environ)
+    engine: Engine | None = None
+    with contextlib.suppress(EnvironmentFailure):
+        engine = Engine()
+    plan = asyncio.run(make_plan(loaded, run_project="chaoskit-plan", engine=engine))
+    redactor = plan.redactor()
+    if as_json:
+        print(redactor.clean(json.dumps(plan.document(), indent=2)))
+    else:
+        print(redactor.clean("\n".join(_lines(plan, engine_answers=engine is not None))))
+    return 0
+
+
+def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
+    scenario = plan.loaded.scenario
+    lines = [f"{scenario.name}: {scenario.description}".rstrip(": ")]
+    files = ", ".join(str(file) for file in plan.loaded.compose_files)
+    lines += [f"stack      {files} ({len(plan.project.services)} services), as a copy of its own"]
+    lines += ["faults     none: a rehearsal of start-up and baseline"] if not plan.faults else []
+    for fault in plan.faults:
+        forecast = fault.forecast()
+        lease = "" if fault.for_ is None else f" for {fault.for_}"
+        lines.append(f"fault      {fault.name}: {fault.fault} at {fault.at}{lease}")
+        lines.append(f"             hits   {forecast.hits}")
+        lines.append(f"             undo   {forecast.undo}")
+        if forecast.not_tested:
+            lines.append(f"             not tested   {forecast.not_tested}")
+    for edge in plan.edges.edges:
+        proxied = "proxied" if edge in plan.proxied else edge.obstacle or "native"
+        evidence = f" ({edge.evidence})" if edge.evidence else ""
+        lines.append(f"edge       {edge.client} -> {edge.upstream}:{edge.port}  {proxied}{evidence}")
+    reached = ", ".join(f"{target.service}:{target.port}" for target in plan.targets)
+    lines.append(f"from host  {reached or 'nothing'}")
+    for thing in plan.shared:
+        state = "refused" if thing in plan.refused else "allowed"
+        owner = f" of {thing.service}" if thing.service else ""
+        lines.append(f"shared     {thing.name}: {thing.what}{owner} ({state})")
+    if plan.refused:
+        lines.append("           `run` refuses until they are listed under `stack.shared`")
+    if not engine_answers:
+        lines.append("note       no engine answers: ports that only images know are missing")
+    return lines

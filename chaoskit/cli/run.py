@@ -1,0 +1,213 @@
+"""`chaoskit run`: one scenario or a suite of them, from files to reports and exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import shlex
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from chaoskit.cli.main import complain
+from chaoskit.cli.progress import Progress, stderr_console
+from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
+from chaoskit.records import Json
+from chaoskit.report.junit import render_junit
+from chaoskit.report.result import Result
+from chaoskit.report.summary import render_summary
+from chaoskit.report.terminal import render, render_suite
+from chaoskit.run.plan import make_plan
+from chaoskit.run.runner import Options, Runner, prepare_folder
+from chaoskit.run.signals import Signals
+from chaoskit.scenario.find import find
+from chaoskit.scenario.loading import Loaded, load
+from chaoskit.stack.engine import Engine
+from chaoskit.stack.images import toxiproxy_image
+
+_REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
+    "json": lambda results: _as_json(results),
+    "junit": render_junit,
+    "summary": render_summary,
+}
+# When scenarios end differently, the worst is the suite's: what is left behind comes first.
+_WORST_FIRST = (70, 6, 1, 4, 2, 3, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What the command line asks for."""
+
+    paths: tuple[Path, ...]
+    seed: int | None
+    only_faults: tuple[str, ...]
+    keep: bool
+    runs_dir: Path
+    reports: tuple[str, ...]
+    json: bool
+    events: str | None
+
+
+def run_scenarios(request: RunRequest) -> int:
+    """Load everything, run one after another, report; return the exit code."""
+    reports = [_parsed_report(text) for text in request.reports]
+    loaded = load_all(request.paths)
+    if request.only_faults and len(loaded) > 1:
+        raise UsageError("--only-fault needs exactly one scenario")
+    codes: list[int] = []
+    results: list[Result] = []
+    events = _Events(request.events)
+    for index, scenario in enumerate(loaded):
+        try:
+            result, folder = asyncio.run(_run_one(scenario, request, events))
+        except ChaoskitError as error:
+            codes.append(complain(error))
+            continue
+        except Interrupted as interrupted:
+            codes.append(interrupted.code)
+            break
+        results.append(result)
+        codes.append(result.exit_code)
+        _print(result, folder, request, last=index == len(loaded) - 1)
+        if result.exit_code > 128:
+            break
+    _write_reports(reports, results)
+    if len(loaded) > 1 and not request.json:
+        from rich.console import Console
+
+        render_suite(results, Console())
+    interrupted_codes = [code for code in codes if code > 128]
+    if interrupted_codes:
+        return interrupted_codes[0]
+    return next(code for code in _WORST_FIRST if code in codes)
+
+
+class Interrupted(Exception):
+    """A signal came before anything was started."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(str(code))
+        self.code = code
+
+
+def load_all(paths: Sequence[Path]) -> list[Loaded]:
+    """Find and load scenarios; raises `ScenarioInvalid` with the problems of all files at once."""
+    loaded, problems = [], list[Problem]()
+    for path in find(paths):
+        try:
+            loaded.append(load(path, os.environ))
+        except ScenarioInvalid as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioInvalid(problems)
+    return loaded
+
+
+async def _run_one(
+    loaded: Loaded, request: RunRequest, events: _Events
+) -> tuple[Result, Path]:
+    interrupt: list[Callable[[], None]] = []
+    with Signals(lambda: [call() for call in interrupt] and None) as signals:
+        preparing = asyncio.create_task(_prepared(loaded, request, events))
+        interrupt.append(preparing.cancel)  # type: ignore[arg-type]  # its answer is not needed
+        try:
+            runner, folder, progress = await preparing
+        except asyncio.CancelledError:
+            raise Interrupted(signals.exit_code or 130) from None
+        interrupt[:] = [runner.interrupt]
+        with progress:
+            result = await runner.execute(signals)
+        return result, folder
+
+
+async def _prepared(
+    loaded: Loaded, request: RunRequest, events: _Events
+) -> tuple[Runner, Path, Progress]:
+    """Check engine, images and stack, and make the run folder; nothing is started yet."""
+    engine = await asyncio.to_thread(Engine)
+    image = await toxiproxy_image(engine)
+    token = secrets.token_hex(3)
+    name = loaded.scenario.name.lower().replace(".", "-")[:24].strip("-_")
+    plan = await make_plan(
+        loaded,
+        run_project=f"ck-{name}-{token}",
+        engine=engine,
+        only_faults=request.only_faults,
+    )
+    plan.refuse_shared()
+    folder = prepare_folder(plan, request.runs_dir, token)
+    seed = request.seed if request.seed is not None else loaded.scenario.seed
+    if seed is None:
+        seed = secrets.randbelow(1_000_000)
+    command = shlex.join(["chaoskit", "run", str(loaded.path), "--seed", str(seed)])
+    options = Options(seed=seed, command=command, image=image, keep=request.keep)
+    progress = Progress(stderr_console(), loaded.scenario.name)
+
+    def listen(row: Mapping[str, Json]) -> None:
+        progress(row)
+        events.write(folder.redactor.clean(json.dumps(row)))
+
+    runner = Runner(plan, engine, folder, options, listen)
+    progress.watch(runner.tallies)
+    return runner, folder.path, progress
+
+
+def _print(result: Result, folder: Path, request: RunRequest, *, last: bool) -> None:
+    (folder / "junit.xml").write_text(render_junit([result]), encoding="utf-8")
+    (folder / "summary.md").write_text(render_summary([result]), encoding="utf-8")
+    if request.json:
+        print(result.model_dump_json(indent=2))
+    elif request.events != "-":
+        from rich.console import Console
+
+        render(result, Console(), folder)
+
+
+def _parsed_report(text: str) -> tuple[str, Path]:
+    kind, separator, file = text.partition("=")
+    if not separator or kind not in _REPORTS or not file:
+        raise UsageError(
+            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(_REPORTS)}"
+        )
+    return kind, Path(file)
+
+
+def _write_reports(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> None:
+    for kind, path in reports:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_REPORTS[kind](results), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write the report `{path}`: {error.strerror}") from error
+
+
+def _as_json(results: Sequence[Result]) -> str:
+    documents = [result.model_dump(mode="json") for result in results]
+    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n"
+
+
+class _Events:
+    """Where `--events` streams to: a file, stdout, or nowhere."""
+
+    def __init__(self, where: str | None) -> None:
+        self._file: TextIO | None = None
+        if where == "-":
+            self._file = sys.stdout
+        elif where is not None:
+            try:
+                self._file = Path(where).open("w", encoding="utf-8")  # noqa: SIM115  # open all along
+            except OSError as error:
+                raise UsageError(f"cannot write events to `{where}`: {error.strerror}") from error
+
+    def write(self, line: str) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError:
+            self._file = None  # the reader went away; the run goes on

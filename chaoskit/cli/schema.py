@@ -1,0 +1,26 @@
+"""`chaoskit schema`: the JSON Schemas for editors and for readers of result.json."""
+
+from __future__ import annotations
+
+import json
+
+from chaoskit.errors import UsageError
+from chaoskit.report.result import Result
+from chaoskit.scenario.schema import scenario_schema
+
+
+def print_schema(what: str) -> int:
+    """Print one schema."""
+    print(schema_text(what), end="")
+    return 0
+
+
+def schema_text(what: str) -> str:
+    """Return a schema as indented JSON. Raises `UsageError` for a name that is none."""
+    if what == "scenario":
+        document = scenario_schema()
+    elif what == "result":
+        document = Result.model_json_schema()
+    else:
+        raise UsageError(f"there is no schema of `{what}`", hint="one of scenario, result")
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -1,0 +1,35 @@
+"""`chaoskit validate`: every problem of every file, without running anything."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaoskit.cli.run import load_all
+from chaoskit.errors import Problem, ScenarioInvalid
+from chaoskit.run.plan import make_plan
+
+
+def validate_scenarios(paths: Sequence[Path], compose: bool) -> int:
+    """Print `ok` per scenario, or raise `ScenarioInvalid` with all problems."""
+    loaded = load_all(paths)
+    if compose and shutil.which("docker") is None:
+        print("note: services and edges are not checked: `docker` is not installed", file=sys.stderr)
+        compose = False
+    problems: list[Problem] = []
+    if compose:
+        for scenario in loaded:
+            try:
+                asyncio.run(make_plan(scenario, run_project="chaoskit-validate"))
+            except ScenarioInvalid as error:
+                problems += error.problems
+    if problems:
+        raise ScenarioInvalid(problems)
+    for scenario in loaded:
+        faults = len(scenario.scenario.timeline.faults)
+        checks = len(scenario.scenario.expect)
+        print(f"{scenario.path}: ok ({faults} faults, {checks} checks)")
+    return 0

@@ -1,0 +1,132 @@
+"""The open-loop schedule of a probe: fixed due times, a deadline of its own, no waiting.
+
+A slow answer never delays the next observation: each is a task of its own. Times that were missed
+because this process was late are made up for, and recorded with both `due` and `sent`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+from chaoskit.clock import Clock
+from chaoskit.probes._base import Observed, Probe, Session
+from chaoskit.probes.wire.closing import Closing
+from chaoskit.probes.wire.due import until
+from chaoskit.probes.wire.words import unexpected
+from chaoskit.records import Outcome, Sample
+from chaoskit.stack.routes import Routes
+
+
+async def sample(  # noqa: PLR0917 - what one line of a plan gives it
+    name: str,
+    probe: Probe,
+    routes: Routes,
+    clock: Clock,
+    emit: Callable[[Sample], None],
+    stop: asyncio.Event,
+) -> None:
+    """Observe every `probe.every` seconds from now on until `stop` is set.
+
+    Then no observation is begun; those in flight end, or are cut at their deadline. Whatever
+    `connect` and `observe` raise becomes a failed sample; what `emit` raises ends the sampling.
+    """
+    sampler = _Sampler(name, probe, routes, clock, emit)
+    start = clock.now()
+    count = 0
+    try:
+        async with asyncio.TaskGroup() as observations:
+            while await until(start + count * probe.every, clock, stop):
+                await sampler.turn()
+                if stop.is_set():
+                    break
+                observations.create_task(sampler.observe(start + count * probe.every))
+                count += 1
+    finally:
+        await sampler.close()
+
+
+class _Slot:
+    """The session of one observation, known only once `connect` returned."""
+
+    def __init__(self, session: Session | None) -> None:
+        self.session = session
+
+
+class _Sampler:
+    def __init__(
+        self,
+        name: str,
+        probe: Probe,
+        routes: Routes,
+        clock: Clock,
+        emit: Callable[[Sample], None],
+    ) -> None:
+        self._name = name
+        self._probe = probe
+        self._routes = routes
+        self._clock = clock
+        self._emit = emit
+        self._idle: list[Session] = []
+        self._closing = Closing()
+        # On time, there are never more than this; it bounds the burst after being late.
+        self._turns = asyncio.Semaphore(math.ceil(probe.timeout / probe.every) + 2)
+
+    async def turn(self) -> None:
+        await self._turns.acquire()
+
+    async def observe(self, due: float) -> None:
+        slot = _Slot(self._idle.pop() if self._idle else None)
+        sent = self._clock.now()
+        work = asyncio.create_task(self._attempt(slot))
+        try:
+            await asyncio.wait({work}, timeout=self._probe.timeout)
+        except asyncio.CancelledError:
+            self._closing.abandon(work, lambda: slot.session)
+            raise
+        finally:
+            self._turns.release()
+        done = self._clock.now()
+        if work.done():
+            observed = _outcome(work)
+            self._put_back(slot.session, observed)
+        else:
+            observed = Observed(False, f"no answer within {self._probe.timeout}")
+            self._closing.abandon(work, lambda: slot.session)
+        outcome: Outcome = "ok" if observed.ok else "fail"
+        self._emit(Sample(self._name, due, sent, done, outcome, observed.error, observed.value))
+
+    async def _attempt(self, slot: _Slot) -> Observed:
+        if slot.session is None:
+            slot.session = await self._probe.connect(self._routes)
+        return await slot.session.observe()
+
+    def _put_back(self, session: Session | None, observed: Observed) -> None:
+        if session is None:
+            return
+        if observed.broken or self._probe.connection == "new":
+            self._closing.later(session)
+        else:
+            self._idle.append(session)
+        if observed.broken:
+            # The others were opened before this one broke. Found out one by one, they would show
+            # an outage that is long over.
+            self._drop_idle()
+
+    def _drop_idle(self) -> None:
+        while self._idle:
+            self._closing.later(self._idle.pop())
+
+    async def close(self) -> None:
+        self._drop_idle()
+        await self._closing.drain()
+
+
+def _outcome(work: asyncio.Task[Observed]) -> Observed:
+    if work.cancelled():
+        return Observed(False, "cancelled by the client library", broken=True)
+    error = work.exception()
+    if error is not None:
+        return Observed(False, unexpected(error), broken=True)
+    return work.result()

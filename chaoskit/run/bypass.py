@@ -1,0 +1,63 @@
+"""Noticing a client that goes around its proxy: then the run proves nothing about that edge."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chaoskit.errors import ChaoskitError
+from chaoskit.fields import HOST
+from chaoskit.run.recorder import Recorder
+from chaoskit.stack.connections import connections_of, towards
+from chaoskit.stack.live import Stack
+
+EVERY = 5.0  # seconds; the kernel remembers closed connections for 60
+
+
+class BypassWatch:
+    """Looks at the TCP tables of proxied clients now and then, and says each thing once."""
+
+    def __init__(self, stack: Stack, recorder: Recorder) -> None:
+        self._stack = stack
+        self._recorder = recorder
+        self._said: set[tuple[str, str]] = set()
+
+    async def watch(self) -> None:
+        """Look every few seconds until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY)
+
+    async def look(self) -> None:
+        pairs = {(p.client, p.upstream) for p in self._stack.proxies if p.client != HOST}
+        for client, upstream in sorted(pairs):
+            try:
+                await self._look_at(client, upstream)
+            except ChaoskitError:
+                continue  # containers come and go under faults; the next look sees them
+
+    async def _look_at(self, client: str, upstream: str) -> None:
+        engine, project = self._stack.engine, self._stack.project
+        addresses = [
+            address for c in await engine.containers(project, upstream) for address in c.addresses
+        ]
+        ports = [p.port for p in self._stack.proxies_to(upstream)]
+        for container in await engine.containers(project, client):
+            rows = await connections_of(engine, container)
+            if rows is None:
+                self._say(
+                    "note",
+                    (client, ""),
+                    f"whether `{client}` goes around its proxy could not be checked:"
+                    " its TCP table cannot be read",
+                )
+            elif towards(rows, addresses, ports):
+                self._say(
+                    "doubt",
+                    (client, upstream),
+                    f"`{client}` connected straight to `{upstream}`, around its proxy",
+                )
+
+    def _say(self, event: str, key: tuple[str, str], text: str) -> None:
+        if key not in self._said:
+            self._said.add(key)
+            self._recorder.event(event, text=text)

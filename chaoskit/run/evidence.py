@@ -1,0 +1,153 @@
+"""Reading a run folder back: everything that checks may look at comes from its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+from chaoskit.records import (
+    ContainerEvent,
+    Event,
+    Evidence,
+    FaultWindow,
+    Json,
+    LogLine,
+    Phase,
+    Sample,
+)
+from chaoskit.run.recorder import EVENTS, HISTORY, SAMPLES
+from chaoskit.store.folder import read_ndjson
+
+Row = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Story:
+    """What `events.ndjson` tells about a run."""
+
+    started_at: datetime | None = None
+    phases: list[Phase] = field(default_factory=list)
+    faults: dict[str, FaultWindow] = field(default_factory=dict)
+    concluded: dict[str, Row] = field(default_factory=dict)
+    containers: list[ContainerEvent] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)  # why the run as a whole is not proven
+    edges: list[Row] = field(default_factory=list)
+    services: list[Row] = field(default_factory=list)
+
+
+def read_story(folder: Path) -> Story:
+    """Read the events of a run; works for runs that were cut off at any moment."""
+    story = Story()
+    for row in read_ndjson(folder / EVENTS):
+        _tell(story, cast("Row", row))
+    return story
+
+
+def _tell(story: Story, row: Row) -> None:
+    t = float(row["t"])
+    match row["event"]:
+        case "run_started":
+            story.started_at = datetime.fromisoformat(row["started_at"])
+        case "phase_started":
+            story.phases.append(Phase(row["phase"], t, None))
+        case "phase_ended":
+            last = story.phases[-1]
+            story.phases[-1] = Phase(last.name, last.start, t)
+        case "fault_injected":
+            services = tuple(row["services"])
+            story.faults[row["id"]] = FaultWindow(
+                row["id"], row["fault"], row["target"], t, None, services
+            )
+        case "fault_healed" if row["id"] in story.faults:
+            was = story.faults[row["id"]]
+            story.faults[row["id"]] = FaultWindow(
+                was.id, was.fault, was.target, was.injected, t, was.services
+            )
+        case "fault_concluded":
+            story.concluded[row["id"]] = row
+        case "container":
+            story.containers.append(
+                ContainerEvent(t, row["service"], row["replica"], row["action"], row["exit_code"])
+            )
+        case "note":
+            story.notes.append(row["text"])
+        case "doubt":
+            story.doubts.append(row["text"])
+        case "edges":
+            story.edges = list(row["edges"])
+        case "services":
+            story.services = list(row["services"])
+
+
+def read_evidence(folder: Path) -> Evidence:
+    """Return everything the checks of a stored run may look at."""
+    story = read_story(folder)
+    return Evidence(
+        phases=story.phases,
+        faults=list(story.faults.values()),
+        samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
+        history=_grouped(read_ndjson(folder / HISTORY), "workload", _operation),
+        containers=story.containers,
+        logs=_logs(folder / "logs", story.started_at),
+        services=[str(row["service"]) for row in story.services],
+    )
+
+
+def _grouped(rows: Iterable[Mapping[str, Json]], key: str, make: Any) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = {}
+    for row in rows:
+        groups.setdefault(str(row[key]), []).append(make(row))
+    return groups
+
+
+def _sample(row: Row) -> Sample:
+    return Sample(
+        row["probe"],
+        row["due"],
+        row["sent"],
+        row["done"],
+        row["outcome"],
+        row.get("error"),
+        row.get("value"),
+    )
+
+
+def _operation(row: Row) -> Event:
+    return Event(
+        row["t"],
+        row["type"],
+        row["process"],
+        row["workload"],
+        row["op"],
+        row.get("key"),
+        row.get("value"),
+        row["id"],
+        row.get("error"),
+    )
+
+
+def _logs(folder: Path, started_at: datetime | None) -> dict[str, list[LogLine]]:
+    logs: dict[str, list[LogLine]] = {}
+    if started_at is None or not folder.is_dir():
+        return logs
+    for path in sorted(folder.glob("*.log")):
+        lines = []
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            stamp, _, text = line.partition(" ")
+            when = parse_stamp(stamp)
+            if when is not None:
+                lines.append(LogLine((when - started_at).total_seconds(), path.stem, text))
+        logs[path.stem] = sorted(lines, key=lambda entry: entry.t)
+    return logs
+
+
+def parse_stamp(stamp: str) -> datetime | None:
+    """Parse the engine's RFC 3339 time with up to nanoseconds; None when it is not one."""
+    try:
+        return datetime.fromisoformat(stamp.rstrip("Z")[:26] + "+00:00")
+    except ValueError:
+        return None

@@ -1,0 +1,282 @@
+"""One fault from its due time to its proof: prepare, ledger, inject, verify, feel, heal, verify."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from chaoskit.clock import Clock
+from chaoskit.errors import ChaoskitError, FaultFailed
+from chaoskit.faults import Fault
+from chaoskit.faults._base import Undo
+from chaoskit.run.ledger import Ledger
+from chaoskit.run.recorder import Recorder
+from chaoskit.stack import usage
+from chaoskit.stack.canary import Exchange, typical
+from chaoskit.stack.live import Proxy, Stack
+
+_CANARIES = 3
+HEAL_TRIES = 3
+_HEAL_PAUSE = 0.5
+
+
+@dataclass(slots=True)
+class Canaries:
+    """What one listener answered before, during and after the fault."""
+
+    before: Exchange
+    during: Exchange | None = None
+    after: Exchange | None = None
+
+
+@dataclass(slots=True)
+class Injection:
+    """One fault of a run and everything that is known about it."""
+
+    fault: Fault
+    undo: Undo | None = None
+    injected_at: float | None = None
+    healed_at: float | None = None
+    in_ledger: bool = False
+    doubts: list[str] = field(default_factory=list)  # why it is not proven
+    evidence: list[str] = field(default_factory=list)
+    canaries: dict[Proxy, Canaries] = field(default_factory=dict)
+    first_look: dict[Proxy, usage.Reading] = field(default_factory=dict)  # before injecting
+    window_start: dict[Proxy, usage.Reading] = field(default_factory=dict)
+    window_end: dict[Proxy, usage.Reading] = field(default_factory=dict)
+    heal_failed: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Injected, perhaps half-way, and not healed yet."""
+        return self.in_ledger and self.healed_at is None
+
+
+class Injector:
+    """Injects and heals the faults of one run."""
+
+    def __init__(self, stack: Stack, ledger: Ledger, recorder: Recorder, clock: Clock) -> None:
+        self._stack = stack
+        self._ledger = ledger
+        self._recorder = recorder
+        self._clock = clock
+
+    async def measure_before(self, injections: Sequence[Injection]) -> None:
+        """Exchange canaries through every listener that a fault will touch, before any fault."""
+
+        async def one(injection: Injection, proxy: Proxy) -> None:
+            seen = [await self._stack.exchange(proxy) for _ in range(_CANARIES)]
+            injection.canaries[proxy] = Canaries(typical(seen))
+
+        await asyncio.gather(
+            *(one(i, proxy) for i in injections for proxy in i.fault.listeners(self._stack))
+        )
+
+    async def run(self, injection: Injection, start: float, hold: asyncio.Event) -> None:
+        """Inject at its time, heal when its lease is over (or when `hold` is set, without one).
+
+        Never raises for what goes wrong with the fault: that makes it unproven.
+        """
+        fault = injection.fault
+        await self._clock.sleep_until(start + fault.at)
+        try:
+            await self._inject(injection)
+        except ChaoskitError as error:
+            injection.doubts.append(f"could not be injected: {error.message}")
+            self._recorder.event("fault_failed", id=fault.name, reason=error.message)
+            if injection.open:
+                await self.heal(injection)
+            return
+        if fault.instant:
+            await self.heal(injection)
+            return
+        # The lease is kept by the clock, whatever measuring the effect takes.
+        lease = None if fault.for_ is None else (injection.injected_at or 0) + fault.for_
+        measuring = asyncio.create_task(self._feel(injection))
+        try:
+            if lease is None:
+                await hold.wait()
+            else:
+                await self._clock.sleep_until(lease)
+            await self._before_heal(injection, measuring)
+        finally:
+            measuring.cancel()
+        await self.heal(injection)
+
+    async def _inject(self, injection: Injection) -> None:
+        fault = injection.fault
+        for proxy in self._edge_listeners(injection):
+            injection.first_look[proxy] = await usage.look(
+                self._stack, proxy, self._clock.now()
+            )
+        injection.undo = await fault.prepare(self._stack)
+        self._ledger.intent(fault.name, fault.fault, injection.undo)
+        injection.in_ledger = True
+        injection.injected_at = self._clock.now()
+        self._recorder.event(
+            "fault_injected",
+            t=injection.injected_at,
+            id=fault.name,
+            fault=fault.fault,
+            target=fault.target,
+            services=list(fault.disturbs()),
+        )
+        await fault.inject(self._stack, injection.undo)
+        self._ledger.done(fault.name)
+        receipt = await fault.verify_injected(self._stack, injection.undo)
+        self._recorder.event(
+            "fault_receipt", id=fault.name, holds=receipt.holds, detail=receipt.detail
+        )
+        injection.evidence.append(receipt.detail)
+        if not receipt.holds:
+            raise FaultFailed(f"the read-back does not show it: {receipt.detail}")
+
+    def _edge_listeners(self, injection: Injection) -> Sequence[Proxy]:
+        """Return the listeners whose use must be shown; service faults need no edge."""
+        fault = injection.fault
+        return fault.listeners(self._stack) if fault.canary_decides else ()
+
+    async def _feel(self, injection: Injection) -> None:
+        """Exchange one canary per listener while the fault is in force, then start watching use."""
+        deadline = injection.fault.canary_deadline()
+
+        async def one(proxy: Proxy) -> None:
+            canaries = injection.canaries.get(proxy)
+            if canaries is not None:
+                canaries.during = await self._stack.exchange(proxy, deadline)
+
+        await asyncio.gather(*(one(p) for p in injection.fault.listeners(self._stack)))
+        for proxy in self._edge_listeners(injection):
+            injection.window_start[proxy] = await usage.look(
+                self._stack, proxy, self._clock.now()
+            )
+
+    async def _before_heal(self, injection: Injection, measuring: asyncio.Task[None]) -> None:
+        """Read back once more: a fault that vanished early was not in force for its lease."""
+        try:
+            if measuring.done():
+                measuring.result()
+                for proxy in self._edge_listeners(injection):
+                    injection.window_end[proxy] = await usage.look(
+                        self._stack, proxy, self._clock.now()
+                    )
+            if injection.undo is not None:
+                receipt = await injection.fault.verify_injected(self._stack, injection.undo)
+                if not receipt.holds:
+                    injection.doubts.append(f"it was gone before its heal: {receipt.detail}")
+        except ChaoskitError as error:
+            injection.doubts.append(f"its effect could not be measured: {error.message}")
+
+    async def heal(self, injection: Injection) -> None:
+        """Heal and read back, a few times if it must be; what stays broken is recorded."""
+        fault, undo = injection.fault, injection.undo
+        if undo is None or injection.healed_at is not None:
+            return
+        problem = ""
+        for attempt in range(HEAL_TRIES):
+            if attempt:
+                await asyncio.sleep(_HEAL_PAUSE)
+            try:
+                await fault.heal(self._stack, undo)
+                receipt = await fault.verify_healed(self._stack, undo)
+            except ChaoskitError as error:
+                problem = error.message
+                continue
+            if receipt.holds:
+                injection.healed_at = self._clock.now()
+                self._ledger.healed(fault.name)
+                self._recorder.event(
+                    "fault_healed", t=injection.healed_at, id=fault.name, detail=receipt.detail
+                )
+                injection.heal_failed = None
+                return
+            problem = receipt.detail
+        injection.heal_failed = problem
+        self._recorder.event("heal_failed", id=fault.name, reason=problem)
+
+    async def measure_after(self, injections: Sequence[Injection]) -> None:
+        """Exchange canaries again when everything is healed."""
+
+        async def one(canaries: Canaries, proxy: Proxy) -> None:
+            seen = [await self._stack.exchange(proxy) for _ in range(_CANARIES)]
+            canaries.after = typical(seen)
+
+        await asyncio.gather(
+            *(one(canaries, p) for i in injections for p, canaries in i.canaries.items())
+        )
+
+    async def conclude(self, injections: Sequence[Injection]) -> None:
+        """Turn what was measured into evidence and doubts, and record the verdict on each fault."""
+        proxies = {p for i in injections for p in self._edge_listeners(i)}
+        accepted = await usage.accepted(self._stack, sorted(proxies, key=lambda p: p.name))
+        for injection in injections:
+            if injection.injected_at is None and not injection.doubts:
+                injection.doubts.append("it was never injected: the run ended before")
+            if injection.injected_at is not None:
+                self._weigh_canaries(injection)
+                self._weigh_use(
+                    injection,
+                    {p: [self._clock.at(when) for when in times] for p, times in accepted.items()},
+                )
+            if injection.heal_failed:
+                injection.doubts.append(f"it could not be healed: {injection.heal_failed}")
+            self._recorder.event(
+                "fault_concluded",
+                id=injection.fault.name,
+                proven=not injection.doubts,
+                reason="; ".join(injection.doubts) or None,
+                evidence=list(injection.evidence),
+            )
+
+    def _weigh_canaries(self, injection: Injection) -> None:
+        fault = injection.fault
+        felt, seen = 0, 0
+        for proxy, canaries in injection.canaries.items():
+            if not canaries.before.answered or canaries.during is None:
+                continue
+            seen += 1
+            felt += fault.felt(canaries.before, canaries.during)
+            after = "" if canaries.after is None else f", {canaries.after} after"
+            injection.evidence.append(
+                f"{canaries.before.what} through {proxy.edge}: {canaries.before} before,"
+                f" {canaries.during} during{after}"
+            )
+        if not fault.canary_decides or fault.instant:
+            return
+        if seen == 0:
+            injection.doubts.append("no canary could be exchanged through its edge")
+        elif felt == 0:
+            injection.doubts.append("no canary through its edge felt it")
+
+    def _weigh_use(self, injection: Injection, accepted: dict[Proxy, list[float]]) -> None:
+        """A fault on an edge that carried nothing proves nothing."""
+        proxies = self._edge_listeners(injection)
+        if not proxies:
+            return
+        start = injection.injected_at or 0.0
+        end = injection.healed_at or self._clock.now()
+        used = []
+        for proxy in proxies:
+            times = accepted.get(proxy, [])
+            during = sum(start <= t <= end for t in times)
+            live = injection.first_look[proxy].live if proxy in injection.first_look else None
+            moved = 0
+            if proxy in injection.window_start and proxy in injection.window_end:
+                moved = usage.moved_between(
+                    injection.window_start[proxy], injection.window_end[proxy]
+                )
+            # A refused client leaves no trace at the proxy: being connected before, or coming
+            # back afterwards, is what shows that it was there.
+            traceless = injection.fault.traceless
+            around = sum(start - 10 <= t for t in times)
+            if during:
+                used.append(f"{proxy.edge} accepted {during} connections of its client meanwhile")
+            elif moved and live != 0:
+                used.append(f"{proxy.edge} carried {moved} bytes on open connections meanwhile")
+            elif traceless and (live or around):
+                used.append(f"{proxy.edge} was in use: {live or 0} open connections were cut")
+        if used:
+            injection.evidence += used
+        else:
+            injection.doubts.append(f"nothing used {injection.fault.target} while it was in force")

@@ -1,0 +1,293 @@
+"""From a run folder to its result: checks, verdict, exit code. No clock, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chaoskit.checks._base import Check
+from chaoskit.checks._health import time_to_detect, time_to_recover
+from chaoskit.records import Event, Evidence, Finding, LogLine, Sample, Verdict, combined
+from chaoskit.report.result import (
+    CheckResult,
+    EdgeResult,
+    FaultResult,
+    Leftover,
+    LogExcerpt,
+    OperationCount,
+    PhaseResult,
+    ProbeResult,
+    Result,
+    RunInfo,
+    ServiceResult,
+    StackResult,
+    WorkloadResult,
+)
+from chaoskit.run.evidence import Story, read_evidence, read_story
+from chaoskit.scenario.document import Scenario
+
+EXIT_PASS, EXIT_FAIL, EXIT_UNKNOWN, EXIT_ENVIRONMENT, EXIT_DIRTY = 0, 1, 3, 4, 6
+_LOG_LINES = 4
+_LOG_MARGIN = 1.5  # seconds around a failure from which log lines are shown
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What the runner knows besides the files: how the run ended and what is left."""
+
+    run_id: str
+    scenario_file: str
+    seed: int
+    command: str
+    project: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    ended_early: str | None = None  # why, in one sentence
+    exit_code: int | None = None  # forced by the way it ended (4, 70, 130, ...)
+    lateness: Mapping[str, float] = field(default_factory=dict)  # p99 by workload, seconds
+    last_logs: Mapping[str, list[str]] = field(default_factory=dict)
+
+
+def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Result:
+    """Judge a stored run with the checks of its scenario."""
+    evidence = read_evidence(folder)
+    story = read_story(folder)
+    findings = [(check, _judged(check, evidence)) for check in scenario.expect]
+    faults = [_fault(row_id, story, evidence) for row_id in _fault_ids(scenario, story)]
+    doubts = _doubts(scenario, story, evidence, faults, circumstances)
+    verdict = combined([finding.verdict for _, finding in findings])
+    if verdict is Verdict.PASS and doubts:
+        verdict = Verdict.UNKNOWN
+    reason = _reason(verdict, findings, doubts)
+    return Result(
+        run=RunInfo(
+            id=circumstances.run_id,
+            scenario=scenario.name,
+            scenario_file=circumstances.scenario_file,
+            description=scenario.description,
+            tags=scenario.tags,
+            seed=circumstances.seed,
+            started_at=story.started_at or datetime.now(UTC),
+            duration=round(max((p.end or p.start for p in story.phases), default=0.0), 3),
+            versions=dict(circumstances.versions),
+            command=circumstances.command,
+        ),
+        verdict=verdict,
+        exit_code=_exit_code(verdict, circumstances),
+        reason=reason,
+        notes=_notes(scenario, story),
+        phases=[PhaseResult(name=p.name, start=p.start, end=p.end) for p in story.phases],
+        faults=faults,
+        checks=[_check(check, finding, evidence) for check, finding in findings],
+        probes=[
+            _probe(name, probe.probe, evidence.samples.get(name, ()))
+            for name, probe in scenario.probes.items()
+        ],
+        workloads=[
+            _workload(
+                name,
+                workload.workload,
+                evidence.history.get(name, ()),
+                circumstances.lateness.get(name),
+            )
+            for name, workload in scenario.workloads.items()
+        ],
+        stack=StackResult(
+            project=circumstances.project,
+            services=[ServiceResult.model_validate(dict(row)) for row in story.services],
+            edges=[EdgeResult.model_validate(dict(row)) for row in story.edges],
+            last_logs=dict(circumstances.last_logs),
+        ),
+    )
+
+
+def with_leftovers(result: Result, leftovers: Sequence[Leftover], folder: Path) -> Result:
+    """Return the result as it stands after teardown: with what is left, and the last phases."""
+    phases = read_story(folder).phases
+    return result.model_copy(
+        update={
+            "leftovers": list(leftovers),
+            "exit_code": EXIT_DIRTY if leftovers else result.exit_code,
+            "phases": [PhaseResult(name=p.name, start=p.start, end=p.end) for p in phases],
+            "run": result.run.model_copy(
+                update={"duration": round(max((p.end or p.start for p in phases), default=0.0), 3)}
+            ),
+        }
+    )
+
+
+def _judged(check: Check, evidence: Evidence) -> Finding:
+    """Judge one check; a check that breaks is `unknown`, never a pass."""
+    try:
+        return check.judge(evidence)
+    except Exception as error:  # noqa: BLE001  # one broken check must not hide the others
+        return Finding(
+            Verdict.UNKNOWN, "nothing", "", f"the check itself failed: {type(error).__name__}: {error}"
+        )
+
+
+def _fault_ids(scenario: Scenario, story: Story) -> list[str]:
+    """Return the faults that were to be injected: concluded ones, else those of the scenario."""
+    if story.concluded:
+        return list(story.concluded)
+    return [fault.name for fault in scenario.timeline.faults]
+
+
+def _fault(fault_id: str, story: Story, evidence: Evidence) -> FaultResult:
+    window = story.faults.get(fault_id)
+    concluded = story.concluded.get(fault_id, {})
+    proven = bool(concluded.get("proven"))
+    reason = concluded.get("reason")
+    if window is None:
+        return FaultResult(
+            id=fault_id,
+            fault=fault_id,
+            target="",
+            injected_at=None,
+            healed_at=None,
+            proven=False,
+            reason=reason or "it was never injected",
+        )
+    later = [w.injected for w in evidence.faults if w.injected > window.injected]
+    last = max((s[-1].due for s in evidence.samples.values() if s), default=window.injected)
+    until = min(later, default=last)
+    detected = [
+        t
+        for samples in evidence.samples.values()
+        if (t := time_to_detect(samples, window, until)) is not None
+    ]
+    recovered = [time_to_recover(s, window, until) for s in evidence.samples.values()]
+    complete = [t for t in recovered if t is not None]
+    return FaultResult(
+        id=fault_id,
+        fault=window.fault,
+        target=window.target,
+        injected_at=window.injected,
+        healed_at=window.healed,
+        proven=proven,
+        reason=None if proven else reason or "the run ended before it was proven",
+        evidence=list(concluded.get("evidence", ())),
+        time_to_detect=min(detected, default=None),
+        time_to_recover=max(complete) if complete and len(complete) == len(recovered) else None,
+    )
+
+
+def _doubts(
+    scenario: Scenario,
+    story: Story,
+    evidence: Evidence,
+    faults: Sequence[FaultResult],
+    circumstances: Circumstances,
+) -> list[str]:
+    """Return every reason why this run may not count as a pass, the weightiest first."""
+    doubts = [circumstances.ended_early] if circumstances.ended_early else []
+    doubts += story.doubts
+    if circumstances.ended_early:
+        return doubts
+    doubts += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
+    for name in scenario.probes:
+        if not evidence.samples.get(name):
+            doubts.append(f"probe `{name}` gave no sample")
+    for name in scenario.workloads:
+        events = evidence.history.get(name, ())
+        if not any(event.type == "ok" for event in events):
+            doubts.append(f"workload `{name}` had no successful operation")
+    return doubts
+
+
+def _reason(
+    verdict: Verdict, findings: Sequence[tuple[Check, Finding]], doubts: Sequence[str]
+) -> str | None:
+    if verdict is Verdict.PASS:
+        return None
+    said = [finding.reason for _, finding in findings if finding.verdict is verdict]
+    if verdict is Verdict.FAIL:
+        return next((reason for reason in said if reason), "a check failed")
+    return next(iter(doubts), None) or next((r for r in said if r), "there was nothing to judge")
+
+
+def _exit_code(verdict: Verdict, circumstances: Circumstances) -> int:
+    if circumstances.exit_code is not None:
+        return circumstances.exit_code
+    return {Verdict.PASS: EXIT_PASS, Verdict.FAIL: EXIT_FAIL, Verdict.UNKNOWN: EXIT_UNKNOWN}[verdict]
+
+
+def _notes(scenario: Scenario, story: Story) -> list[str]:
+    notes = list(story.notes)
+    if not scenario.timeline.faults:
+        notes.append("a rehearsal without faults: it measures start-up and baseline only")
+    if any(window.fault == "kill" for window in story.faults.values()):
+        notes.append(
+            "`kill` does not test fsync: the kernel keeps every page that a killed process wrote"
+        )
+    return notes
+
+
+def _check(check: Check, finding: Finding, evidence: Evidence) -> CheckResult:
+    return CheckResult(
+        check=check.check,
+        subject=check.subject,
+        verdict=finding.verdict,
+        measured=finding.measured,
+        bound=finding.bound,
+        reason=finding.reason,
+        witness=list(finding.witness),
+        log_lines=_log_lines(finding, evidence),
+    )
+
+
+def _log_lines(finding: Finding, evidence: Evidence) -> list[LogExcerpt]:
+    """Return the few log lines closest to the moment a failure is about."""
+    if finding.verdict is Verdict.PASS or finding.at is None:
+        return []
+    at = finding.at
+    near: list[LogLine] = [
+        line
+        for service, lines in evidence.logs.items()
+        if (not finding.services or service in finding.services)
+        and not service.startswith("chaoskit-")
+        for line in lines
+        if abs(line.t - at) <= _LOG_MARGIN
+    ]
+    closest = sorted(near, key=lambda line: abs(line.t - at))[:_LOG_LINES]
+    return [
+        LogExcerpt(t=round(line.t, 3), service=line.service, text=line.text[:400])
+        for line in sorted(closest, key=lambda line: line.t)
+    ]
+
+
+def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:
+    good = sorted(s.latency for s in samples if s.outcome == "ok")
+    late = sorted(s.sent - s.due for s in samples)
+    return ProbeResult(
+        probe=f"{name} ({kind})",
+        samples=len(samples),
+        ok=len(good),
+        fail=len(samples) - len(good),
+        latency_p50=_quantile(good, 0.5),
+        latency_p99=_quantile(good, 0.99),
+        lateness_p99=_quantile(late, 0.99),
+    )
+
+
+def _workload(
+    name: str, kind: str, events: Sequence[Event], lateness: float | None
+) -> WorkloadResult:
+    counts: dict[str, dict[str, int]] = {}
+    for event in events:
+        tally = counts.setdefault(event.op, {"ok": 0, "fail": 0, "info": 0})
+        if event.type in tally:
+            tally[event.type] += 1
+    return WorkloadResult(
+        workload=f"{name} ({kind})",
+        operations={op: OperationCount(**tally) for op, tally in counts.items()},
+        lateness_p99=None if lateness is None else round(lateness, 6),
+    )
+
+
+def _quantile(ordered: Sequence[float], q: float) -> float | None:
+    """Return the nearest-rank quantile of sorted values."""
+    if not ordered:
+        return None
+    return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 6)

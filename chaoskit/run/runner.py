@@ -1,0 +1,437 @@
+"""One run through its phases: up, gate, baseline, faults, heal, settle, final, judge, down."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import traceback
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chaoskit import __version__
+from chaoskit.clock import Clock
+from chaoskit.errors import ChaoskitError, FaultFailed, StackNotReady
+from chaoskit.probes.sampler import sample
+from chaoskit.records import Json
+from chaoskit.report.result import Leftover, Result
+from chaoskit.run.bringup import bring_up, image_rows
+from chaoskit.run.bypass import BypassWatch
+from chaoskit.run.injecting import Injection, Injector
+from chaoskit.run.judging import EXIT_UNKNOWN, Circumstances, judge, with_leftovers
+from chaoskit.run.ledger import Ledger
+from chaoskit.run.plan import Plan
+from chaoskit.run.recorder import Listener, Recorder, Tallies
+from chaoskit.run.signals import Signals
+from chaoskit.stack import usage
+from chaoskit.stack.engine import Engine, EngineEvent
+from chaoskit.stack.live import Stack
+from chaoskit.stack.overlay import PREFIX
+from chaoskit.store.folder import RunFolder
+from chaoskit.workloads.driver import Driver
+
+EXIT_INTERNAL = 70
+CRASH = "crash.txt"
+_POLL = 0.02
+_INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
+_TEARDOWN_TRIES = 5
+_BORING = ("exec_", "top", "attach", "resize")  # engine events that health checks make
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run, as the command line says it."""
+
+    seed: int
+    command: str
+    image: str  # Toxiproxy's
+    keep: bool = False
+
+
+class _GateUnmet(FaultFailed):
+    """The steady state was not met: nothing is injected."""
+
+
+class Runner:
+    """Executes one plan in one run folder."""
+
+    def __init__(
+        self, plan: Plan, engine: Engine, folder: RunFolder, options: Options, listener: Listener
+    ) -> None:
+        self._plan = plan
+        self._scenario = plan.loaded.scenario
+        self._engine = engine
+        self._folder = folder
+        self._options = options
+        self._clock = Clock()
+        self._recorder = Recorder(folder, self._clock, listener)
+        self._ledger = Ledger(folder, self._clock, plan.project.name)
+        self._stack = Stack(engine, plan.project.name, plan.protocols)
+        self._injector = Injector(self._stack, self._ledger, self._recorder, self._clock)
+        self._injections = [Injection(fault) for fault in plan.faults]
+        self._drivers: dict[str, Driver] = {}
+        self._bypass = BypassWatch(self._stack, self._recorder)
+        self._probes_stop, self._writes_stop = asyncio.Event(), asyncio.Event()
+        self._background: list[asyncio.Task[None]] = []
+        self._phase: str | None = None
+        self._up = False
+        self._concluded = False
+        self._ended_early: str | None = None
+        self._exit_code: int | None = None
+        self._last_logs: dict[str, list[str]] = {}
+
+    @property
+    def tallies(self) -> Tallies:
+        """Live counts of probes and workloads."""
+        return self._recorder.tallies
+
+    async def execute(self, signals: Signals) -> Result:
+        """Run all phases and return the result; whatever happens, heal and tear down.
+
+        `signals` must call `interrupt` on its first signal.
+        """
+        self._recorder.event(
+            "run_started",
+            run=self._folder.id,
+            scenario=self._scenario.name,
+            started_at=self._clock.started_at.isoformat(),
+            seed=self._options.seed,
+        )
+        signals.last_words = f"remove it with `{self._down_command}`"
+        self._body = asyncio.create_task(self._phases())
+        if signals.received is not None:
+            self.interrupt()
+        try:
+            await self._body
+        except asyncio.CancelledError:
+            name = signals.received.name if signals.received else "a cancellation"
+            self._ended_early = f"the run was interrupted by {name} in the {self._phase} phase"
+            self._exit_code = signals.exit_code or EXIT_UNKNOWN
+        except ChaoskitError as error:
+            self._ended_early, self._exit_code = error.message, error.exit_code
+            if isinstance(error, StackNotReady):
+                self._last_logs = error.logs
+        except Exception as error:  # noqa: BLE001  # reported as internal, after healing
+            self._crashed(error)
+        if self._ended_early:
+            self._recorder.event("ended_early", reason=self._ended_early)
+        return await self._wind_down(signals)
+
+    def interrupt(self) -> None:
+        """Cut the phases off: healing, teardown and the report follow."""
+        self._body.cancel()
+
+    def _crashed(self, error: Exception) -> None:
+        text = "".join(traceback.format_exception(error))
+        path = self._folder.write(CRASH, text)
+        self._ended_early = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
+        self._exit_code = EXIT_INTERNAL
+
+    @property
+    def _down_command(self) -> str:
+        return f"docker compose -p {self._stack.project} down --volumes --timeout 0"
+
+    # -- phases ----------------------------------------------------------------------------------
+
+    @contextlib.asynccontextmanager
+    async def _phase_of(self, name: str) -> AsyncIterator[None]:
+        self._phase = name
+        self._recorder.event("phase_started", phase=name)
+        try:
+            yield
+        finally:
+            self._recorder.event("phase_ended", phase=name)
+
+    async def _phases(self) -> None:
+        timeline = self._scenario.timeline
+        async with self._phase_of("up"):
+            await self._bring_up()
+        async with self._phase_of("gate"):
+            self._start_probes()
+            await self._gate()
+        async with self._phase_of("baseline"):
+            self._start_workloads()
+            await asyncio.sleep(timeline.baseline)
+            await self._injector.measure_before(self._injections)
+            await self._bypass.look()
+        self._check_background()
+        async with self._phase_of("faults"):
+            tasks = await self._faults()
+        async with self._phase_of("heal"):
+            await self._heal_open(tasks)
+        async with self._phase_of("settle"):
+            await asyncio.gather(
+                asyncio.sleep(timeline.settle), self._injector.measure_after(self._injections)
+            )
+            await self._bypass.look()
+        self._check_background()
+        async with self._phase_of("final"):
+            await self._final()
+
+    async def _bring_up(self) -> None:
+        layout = self._plan.layout(self._folder.id, self._options.image)
+        overlay = self._folder.write("overlay.yaml", layout.text)
+        stop = self._engine.watch(self._stack.project, self._on_engine_event)
+        self._stop_watching = stop
+        self._ledger.intent("stack", "stack", {"project": self._stack.project})
+        self._up = True
+        await bring_up(
+            self._plan,
+            layout,
+            overlay,
+            self._stack,
+            lambda text: self._recorder.event("progress", text=text),
+        )
+        self._ledger.done("stack")
+        rows = await image_rows(self._stack, self._plan.project.services)
+        self._recorder.event("services", services=list(rows))
+
+    def _on_engine_event(self, event: EngineEvent) -> None:
+        if event.action.startswith(_BORING) or event.service.startswith(PREFIX):
+            return
+        at = self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC))
+        self._recorder.event(
+            "container",
+            t=at,
+            service=event.service,
+            replica=event.replica,
+            action=event.action,
+            exit_code=event.exit_code,
+        )
+
+    def _start_probes(self) -> None:
+        for name, probe in self._scenario.probes.items():
+            work = sample(
+                name, probe, self._stack, self._clock, self._recorder.sample, self._probes_stop
+            )
+            self._background.append(asyncio.create_task(work, name=f"probe {name}"))
+
+    async def _gate(self) -> None:
+        gate = self._scenario.timeline.gate
+        deadline = self._clock.now() + gate.within
+        while True:
+            self._check_background()
+            tallies = self._recorder.tallies.probes
+            unmet = [
+                name
+                for name in self._scenario.probes
+                if name not in tallies
+                or (since := tallies[name].good_since) is None
+                or tallies[name].last_due - since < gate.for_ - 1e-9
+            ]
+            if not unmet:
+                return
+            if self._clock.now() > deadline:
+                raise _GateUnmet(
+                    f"the steady state was not met within {gate.within}, nothing was injected: "
+                    + "; ".join(self._why_unmet(name) for name in unmet)
+                )
+            await asyncio.sleep(_POLL)
+
+    def _why_unmet(self, name: str) -> str:
+        tally = self._recorder.tallies.probes.get(name)
+        last = tally.last if tally else None
+        if tally is None or last is None:
+            return f"probe `{name}` gave no sample"
+        if last.outcome != "ok":
+            return f"probe `{name}` fails: {last.error}"
+        return f"probe `{name}` failed {tally.failed} of {tally.samples} times"
+
+    def _start_workloads(self) -> None:
+        for name, workload in self._scenario.workloads.items():
+            driver = Driver(
+                name,
+                workload,
+                self._stack,
+                self._clock,
+                self._recorder.operation,
+                self._options.seed,
+            )
+            self._drivers[name] = driver
+            self._background.append(
+                asyncio.create_task(driver.run(self._writes_stop), name=f"workload {name}")
+            )
+        self._background.append(asyncio.create_task(self._bypass.watch(), name="bypass watch"))
+
+    def _check_background(self) -> None:
+        """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""
+        for task in self._background:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                task.result()
+
+    async def _faults(self) -> Sequence[tuple[Injection, asyncio.Event, asyncio.Task[None]]]:
+        """Run every fault's schedule; return those that last until the end of the phase."""
+        start = self._clock.now()
+        lasting, tasks = [], []
+        async with asyncio.TaskGroup() as group:
+            for injection in self._injections:
+                hold = asyncio.Event()
+                work = self._injector.run(injection, start, hold)
+                if injection.fault.for_ is None and not injection.fault.instant:
+                    # Outside the group: the phase must not wait for it to end.
+                    lasting.append((injection, hold, asyncio.create_task(work)))
+                else:
+                    tasks.append(group.create_task(work))
+        if lasting:
+            self._lasting = [task for _, _, task in lasting]
+            last = max(start + injection.fault.at for injection, _, _ in lasting)
+            await self._clock.sleep_until(last)
+            await asyncio.sleep(self._scenario.timeline.hold)
+        return lasting
+
+    async def _heal_open(
+        self, lasting: Sequence[tuple[Injection, asyncio.Event, asyncio.Task[None]]]
+    ) -> None:
+        """Let faults without a lease heal, the newest first."""
+        newest_first = sorted(lasting, key=lambda row: row[0].injected_at or 0.0, reverse=True)
+        for _, hold, task in newest_first:
+            hold.set()
+            await task
+
+    async def _final(self) -> None:
+        """Stop writing, then read everything back: through the app and from the store."""
+        self._writes_stop.set()
+        writers = [t for t in self._background if t.get_name().startswith("workload")]
+        await asyncio.gather(*writers)
+        await asyncio.gather(*(driver.final_reads() for driver in self._drivers.values()))
+        await self._stop_background()
+        await self._conclude()
+
+    async def _conclude(self) -> None:
+        """Weigh the evidence for every fault and draw the map of observed edges."""
+        await self._injector.conclude(self._injections)
+        self._concluded = True
+        accepted = await usage.accepted(self._stack, self._stack.proxies)
+        seen = {
+            (p.client, p.upstream, p.port): len(times) for p, times in accepted.items()
+        }
+        rows: list[Json] = [
+            {
+                "client": edge.client,
+                "upstream": edge.upstream,
+                "port": edge.port,
+                "evidence": edge.evidence,
+                "proxied": edge in self._plan.proxied,
+                "connections": seen.get((edge.client, edge.upstream, edge.port)),
+            }
+            for edge in self._plan.edges.edges
+        ]
+        self._recorder.event("edges", edges=rows)
+
+    # -- winding down ----------------------------------------------------------------------------
+
+    async def _stop_background(self) -> None:
+        self._writes_stop.set()
+        self._probes_stop.set()
+        for task in self._background:
+            if not task.get_name().startswith("probe"):
+                task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        self._background = []
+
+    async def _wind_down(self, signals: Signals) -> Result:
+        """Heal, save the logs, judge, tear down, write the reports' document. Never cancelled."""
+        for task in [*self._background, *getattr(self, "_lasting", [])]:
+            task.cancel()
+        await asyncio.gather(*self._background, *getattr(self, "_lasting", []), return_exceptions=True)
+        leftovers: list[Leftover] = []
+        if self._up:
+            if self._ended_early:
+                await self._engine.quiesce(_INFLIGHT)
+            leftovers += await self._heal_all()
+            if not self._concluded and not signals.hurry.is_set():
+                with contextlib.suppress(ChaoskitError):
+                    await self._conclude()
+            if not signals.hurry.is_set():
+                await self._save_logs()
+        async with self._phase_of("judge"):
+            result = await asyncio.to_thread(
+                judge, self._scenario, self._folder.path, await self._circumstances()
+            )
+            self._folder.write("result.json", result.model_dump_json(indent=2))
+        if self._up and not (self._options.keep and not self._ended_early):
+            async with self._phase_of("down"):
+                leftovers = await self._tear_down()
+        with contextlib.suppress(AttributeError):
+            self._stop_watching()
+        result = with_leftovers(result, leftovers, self._folder.path)
+        self._folder.write("result.json", result.model_dump_json(indent=2))
+        self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
+        self._recorder.close()
+        self._ledger.close()
+        await self._stack.close()
+        return result
+
+    async def _heal_all(self) -> list[Leftover]:
+        """Heal what is still in force, the newest first; return what could not be healed."""
+        still = [injection for injection in self._injections if injection.open]
+        for injection in sorted(still, key=lambda i: i.injected_at or 0.0, reverse=True):
+            await self._injector.heal(injection)
+        return [
+            Leftover(
+                what=f"fault `{i.fault.name}` on {i.fault.target}: {i.heal_failed}",
+                command=self._down_command,
+            )
+            for i in still
+            if i.open
+        ]
+
+    async def _save_logs(self) -> None:
+        """Write each service's container log into the run folder."""
+        try:
+            texts: dict[str, list[str]] = {}
+            for container in await self._engine.containers(self._stack.project):
+                lines = await self._engine.logs(container.id)
+                texts.setdefault(container.state.service, []).extend(lines)
+            for service, lines in texts.items():
+                text = "\n".join(sorted(lines) if len(lines) else lines)
+                self._folder.write(f"logs/{service}.log", text + "\n")
+        except ChaoskitError as error:
+            self._recorder.event("note", text=f"the container logs were not saved: {error.message}")
+
+    async def _tear_down(self) -> list[Leftover]:
+        """Remove the run's copy of the stack; return what is left after several tries."""
+        left: list[str] = []
+        for attempt in range(_TEARDOWN_TRIES):
+            if attempt:
+                await asyncio.sleep(0.5)
+            try:
+                left = await self._engine.remove_project(self._stack.project)
+            except ChaoskitError as error:
+                left = [f"the stack `{self._stack.project}`: {error.message}"]
+                continue
+            if not left:
+                self._ledger.healed("stack")
+                return []
+        return [Leftover(what=what, command=self._down_command) for what in left]
+
+    async def _circumstances(self) -> Circumstances:
+        return Circumstances(
+            run_id=self._folder.id,
+            scenario_file=str(self._plan.loaded.path),
+            seed=self._options.seed,
+            command=self._options.command,
+            project=self._stack.project,
+            versions={
+                "chaoskit": __version__,
+                "python": platform.python_version(),
+                "docker": self._engine.version,
+                "toxiproxy_image": self._options.image,
+            },
+            ended_early=self._ended_early,
+            exit_code=self._exit_code,
+            lateness={name: driver.lateness_p99 for name, driver in self._drivers.items()},
+            last_logs=self._last_logs,
+        )
+
+
+def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
+    """Make the run folder with the scenario and the plan in it, secrets masked."""
+    folder = RunFolder.create(
+        runs, plan.loaded.scenario.name, datetime.now(UTC), plan.redactor(), token
+    )
+    folder.write("scenario.yaml", plan.loaded.path.read_text(encoding="utf-8"))
+    folder.write_json("plan.json", plan.document())
+    return folder

@@ -1,0 +1,65 @@
+"""Ctrl-C, SIGTERM and a closed terminal: first heal and report, then hurry, then go."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """Counts signals while it is entered; the first one calls `on_first` at once.
+
+    The second sets `hurry`; the third ends the process after printing `last_words`.
+    """
+
+    def __init__(self, on_first: Callable[[], None]) -> None:
+        self._on_first = on_first
+        self.received: signal.Signals | None = None
+        self.hurry = asyncio.Event()
+        self.last_words = ""
+
+    @property
+    def exit_code(self) -> int | None:
+        return None if self.received is None else 128 + self.received
+
+    def __enter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for sign in _HANDLED:
+            loop.add_signal_handler(sign, self._handle, sign)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        for sign in _HANDLED:
+            loop.remove_signal_handler(sign)
+
+    def _handle(self, sign: signal.Signals) -> None:
+        if self.received is None:
+            self.received = sign
+            _say(f"chaoskit: {sign.name} - healing and tearing down, then the report")
+            self._on_first()
+        elif not self.hurry.is_set():
+            self.hurry.set()
+            _say("chaoskit: in a hurry - only healing and tearing down")
+        else:
+            _say(f"chaoskit: gone without tearing down; {self.last_words}")
+            os._exit(128 + sign)
+
+
+def _say(text: str) -> None:
+    try:
+        print(f"\n{text}", file=sys.stderr, flush=True)
+    except OSError:
+        pass  # the terminal is closed: healing goes on

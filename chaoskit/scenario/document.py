@@ -1,0 +1,137 @@
+"""The scenario document: what an author writes, as models."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import ConfigDict, Field
+
+from chaoskit.checks._base import REGISTRY as CHECKS
+from chaoskit.checks._base import Check
+from chaoskit.faults._base import REGISTRY as FAULTS
+from chaoskit.faults._base import Fault
+from chaoskit.fields import Duration, Edge, Model, Name
+from chaoskit.probes._base import REGISTRY as PROBES
+from chaoskit.probes._base import Probe
+from chaoskit.scenario.kinds import OneOf
+from chaoskit.workloads._base import REGISTRY as WORKLOADS
+from chaoskit.workloads._base import Workload
+
+AnyFault: TypeAlias = Annotated[Fault, OneOf(FAULTS)]
+AnyProbe: TypeAlias = Annotated[Probe, OneOf(PROBES)]
+AnyWorkload: TypeAlias = Annotated[Workload, OneOf(WORKLOADS)]
+AnyCheck: TypeAlias = Annotated[Check, OneOf(CHECKS)]
+
+KINDS = {registry.sort: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
+
+
+class DeclaredEdge(Model):
+    """An edge that detection cannot see: who connects to whom, on which port."""
+
+    edge: Annotated[Edge, Field(description="The edge, as `client -> upstream`.")]
+    port: Annotated[int, Field(ge=1, le=65535, description="The TCP port of the upstream.")]
+
+
+class Stack(Model):
+    """The system under test: a Docker Compose project, used as it is."""
+
+    compose: Annotated[
+        str | Annotated[list[str], Field(min_length=1)],
+        Field(description="One Compose file or a list, relative to the scenario file."),
+    ]
+    profiles: list[str] = Field(default_factory=list, description="Compose profiles to switch on.")
+    env: dict[str, str] = Field(
+        default_factory=dict, description="Environment for the Compose files; values are text."
+    )
+    up_timeout: Annotated[
+        Duration, Field(description="How long the stack may take to become ready.")
+    ] = Duration(90)
+    build: Annotated[bool, Field(description="Build images before starting.")] = False
+    edges: list[DeclaredEdge] = Field(
+        default_factory=list, description="Edges that detection cannot see."
+    )
+    proxy: Annotated[
+        Literal["needed", "all", "none"],
+        Field(description="Which edges get a proxy: those that faults touch, all, or none."),
+    ] = "needed"
+    ports: Annotated[
+        Literal["drop", "keep"],
+        Field(description="What becomes of ports that the project publishes on the host."),
+    ] = "drop"
+    shared: list[str] = Field(
+        default_factory=list,
+        description="What the run may share with the host although it cannot be copied.",
+    )
+
+    @property
+    def compose_list(self) -> list[str]:
+        """The Compose files as written, always as a list."""
+        return [self.compose] if isinstance(self.compose, str) else list(self.compose)
+
+
+class Gate(Model):
+    """When the steady state counts as met: every probe good for a while, within a deadline."""
+
+    for_: Annotated[
+        Duration, Field(alias="for", description="How long every probe must be good in a row.")
+    ] = Duration(1)
+    within: Annotated[Duration, Field(description="How long that may take.")] = Duration(15)
+
+
+class Timeline(Model):
+    """What happens when: gate, baseline, faults, settle."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    gate: Annotated[Gate, Field(description="The steady state before anything is broken.")] = Gate()
+    baseline: Annotated[Duration, Field(description="How long to measure before the faults.")] = (
+        Duration(3)
+    )
+    faults: list[AnyFault] = Field(
+        default_factory=list, description="The faults; an empty list makes it a rehearsal."
+    )
+    hold: Annotated[
+        Duration,
+        Field(
+            description="How long faults without `for` are held, after the last other fault ended."
+        ),
+    ] = Duration(5)
+    settle: Annotated[Duration, Field(description="How long to measure after the last heal.")] = (
+        Duration(3)
+    )
+
+
+class Scenario(Model):
+    """One rehearsal: a stack, what watches it, what breaks it, and what must hold."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    name: Annotated[Name, Field(description="Names the run and its folder.")]
+    description: Annotated[str, Field(description="What this scenario shows, in a sentence.")] = ""
+    tags: list[str] = Field(default_factory=list, description="Words to select scenarios by.")
+    stack: Annotated[Stack, Field(description="The system under test.")]
+    probes: Annotated[
+        dict[Name, AnyProbe],
+        Field(min_length=1, description="Repeated observations, by a name of your choice."),
+    ]
+    workloads: dict[Name, AnyWorkload] = Field(
+        default_factory=dict, description="Clients that write and read, by a name of your choice."
+    )
+    timeline: Annotated[Timeline, Field(description="What happens when.")]
+    expect: Annotated[list[AnyCheck], Field(min_length=1, description="What must hold.")]
+    seed: Annotated[
+        int | None, Field(description="Makes generated values and schedules repeatable.")
+    ] = None
+
+
+_built: list[type] = []
+
+
+def scenario_model() -> type[Scenario]:
+    """Return `Scenario`, built of the kinds that are registered now."""
+    kinds = [kind for registry in KINDS.values() for kind in registry]
+    if kinds != _built:
+        Timeline.model_rebuild(force=True)
+        Scenario.model_rebuild(force=True)
+        _built[:] = kinds
+    return Scenario

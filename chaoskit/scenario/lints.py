@@ -1,0 +1,167 @@
+"""What is wrong although every block is well-formed: names that lead nowhere, impossible times.
+
+The reference lints read the nodes, so they also work on a file whose models do not validate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from os.path import normpath
+from pathlib import Path as FilePath
+
+from chaoskit.errors import Problem
+from chaoskit.fields import seconds_text
+from chaoskit.scenario.document import KINDS, Scenario
+from chaoskit.scenario.ids import fault_ids
+from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
+from chaoskit.scenario.source import Source
+from chaoskit.scenario.suggest import did_you_mean, listed
+
+_DAY = 24 * 3600
+
+
+def references(source: Source) -> Iterator[Problem]:
+    """Yield a problem for every probe, workload or fault that is named but not there."""
+    known = {"probe": _names(source, "probes"), "workload": _names(source, "workloads")}
+    ids, problems = _fault_ids(source)
+    known["fault"] = ids
+    yield from problems
+    for index, block in enumerate(_items(source, ("expect",))):
+        yield from _dangling(source, block, ("expect", index), known)
+        yield from _misapplied(source, block, ("expect", index))
+    for index, block in enumerate(_items(source, ("timeline", "faults"))):
+        for key, below in block.entries.items() if isinstance(block, Mapping) else ():
+            yield from _dangling(source, below, ("timeline", "faults", index, key), known)
+
+
+def timing(source: Source, scenario: Scenario) -> Iterator[Problem]:
+    """Yield a problem for every time that makes no sense."""
+    gate = scenario.timeline.gate
+    if gate.within < gate.for_:
+        path: Path = ("timeline", "gate", "within")
+        yield source.problem(path, f"`within` is shorter than `for` ({gate.for_})")
+    if scenario.stack.up_timeout <= 0:
+        yield source.problem(("stack", "up_timeout"), "`up_timeout` must be longer than zero")
+    for name, probe in scenario.probes.items():
+        for field in ("every", "timeout"):
+            if getattr(probe, field) <= 0:
+                yield source.problem(("probes", name, field), f"`{field}` must be longer than zero")
+    for name, workload in scenario.workloads.items():
+        if workload.timeout <= 0:
+            path = ("workloads", name, "timeout")
+            yield source.problem(path, "`timeout` must be longer than zero")
+    for index, fault in enumerate(scenario.timeline.faults):
+        end = fault.at + (fault.for_ or 0)
+        if end > _DAY:
+            where = ("timeline", "faults", index, "at" if fault.at > _DAY else "for")
+            yield source.problem(where, f"the fault would end {seconds_text(end)} into the run")
+
+
+def compose_files(source: Source, folder: FilePath) -> tuple[list[FilePath], list[Problem]]:
+    """Return the Compose files that exist, and a problem for each that does not."""
+    node = source.node(("stack", "compose"))
+    entries: list[tuple[Path, Node]] = [(("stack", "compose"), node)] if node else []
+    if isinstance(node, Sequence):
+        entries = [(("stack", "compose", i), item) for i, item in enumerate(node.items)]
+    found: list[FilePath] = []
+    problems: list[Problem] = []
+    for path, item in entries:
+        if not isinstance(item, Scalar) or item.spoiled or not isinstance(item.value, str):
+            continue
+        file = folder / item.value
+        try:
+            is_there, is_folder = file.exists(), file.is_dir()
+        except (OSError, ValueError):
+            is_there, is_folder = False, False
+        if is_folder:
+            hint = "name the Compose file in it, such as `compose.yaml`"
+            problems.append(source.problem(path, f"`{item.value}` is a directory", hint))
+        elif not is_there:
+            problems.append(_no_compose_file(source, path, item.value, file))
+        else:
+            found.append(file.resolve())
+    return found, problems
+
+
+def _no_compose_file(source: Source, path: Path, written: str, file: FilePath) -> Problem:
+    try:
+        siblings = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
+    except (OSError, ValueError):
+        siblings = []
+    text = f"no Compose file `{written}`{did_you_mean(file.name, siblings)}"
+    return source.problem(path, text, f"looked in `{normpath(file.parent)}`")
+
+
+def _items(source: Source, path: Path) -> list[Node]:
+    node = source.node(path)
+    return node.items if isinstance(node, Sequence) else []
+
+
+def _names(source: Source, block: str) -> list[str] | None:
+    """Return the names a block defines; None when the block cannot say."""
+    node = source.node((block,))
+    if node is None and block == "workloads":
+        return []
+    return list(node.entries) if isinstance(node, Mapping) else None
+
+
+def _text(node: Node | None) -> str | None:
+    return node.value if isinstance(node, Scalar) and isinstance(node.value, str) else None
+
+
+def _fault_ids(source: Source) -> tuple[list[str] | None, list[Problem]]:
+    """Return the ids of all faults (None: unclear) and a problem for each doubled one."""
+    blocks = _items(source, ("timeline", "faults"))
+    given = [(_text(child(block, "id")), _text(child(block, "fault")) or "") for block in blocks]
+    first: dict[str, int] = {}
+    problems: list[Problem] = []
+    for index, (explicit, _) in enumerate(given):
+        path = ("timeline", "faults", index, "id")
+        if explicit in first:
+            text = f"the id `{explicit}` is taken by the fault in line {first[explicit]}"
+            problems.append(source.problem(path, text, "ids are unique"))
+        elif explicit is not None:
+            first[explicit] = source.span(path).line
+    guessed = any(
+        explicit is None and kind not in KINDS["fault"].names() for explicit, kind in given
+    )
+    return (None if guessed else fault_ids(given)), problems
+
+
+def _dangling(
+    source: Source, node: Node, path: Path, known: dict[str, list[str] | None]
+) -> Iterator[Problem]:
+    """Yield a problem for every `probe:`, `workload:`, `fault:` at or below that leads nowhere."""
+    if isinstance(node, Sequence):
+        for index, item in enumerate(node.items):
+            yield from _dangling(source, item, (*path, index), known)
+    if not isinstance(node, Mapping):
+        return
+    for key, value in node.entries.items():
+        names, text = known.get(key), _text(value)
+        if names is not None and text is not None and text not in names:
+            yield _no_such(source, (*path, key), key, text, names)
+        yield from _dangling(source, value, (*path, key), known)
+
+
+def _no_such(source: Source, path: Path, sort: str, name: str, names: list[str]) -> Problem:
+    what = "fault has the id" if sort == "fault" else f"{sort} is called"
+    suggestion = did_you_mean(name, names)
+    hint = None
+    if not suggestion:
+        hint = f"there are {listed(names)}" if names else f"this scenario has no {sort}s"
+    return source.problem(path, f"no {what} `{name}`{suggestion}", hint)
+
+
+def _misapplied(source: Source, block: Node, path: Path) -> Iterator[Problem]:
+    """Yield a problem when a check cannot judge the kind of workload it names."""
+    check = KINDS["check"].get(_text(child(block, "check")) or "")
+    name = _text(child(block, "workload"))
+    applies_to: tuple[str, ...] = getattr(check, "applies_to", ())
+    workload = source.node(("workloads", name, "workload")) if name else None
+    kind = _text(workload)
+    if applies_to and kind in KINDS["workload"].names() and kind not in applies_to:
+        text = (
+            f"`{_text(child(block, 'check'))}` cannot judge `{name}`, a workload of kind `{kind}`"
+        )
+        yield source.problem((*path, "workload"), text, f"it judges {listed(applies_to)}")

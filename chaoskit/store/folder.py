@@ -1,0 +1,109 @@
+"""The folder of one run: files written as it happens, or atomically at the end, never a secret."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from chaoskit.errors import StoreFailed
+from chaoskit.records import Json
+from chaoskit.secrets import Redactor
+
+DEFAULT_RUNS = Path(".chaoskit/runs")
+
+
+class NdjsonFile:
+    """A file of JSON lines, appended and flushed line by line."""
+
+    def __init__(self, path: Path, redactor: Redactor, *, durable: bool = False) -> None:
+        """`durable` syncs every line to disk before `append` returns: for the ledger."""
+        self._redactor = redactor
+        self._durable = durable
+        self._path = path
+        try:
+            self._file = path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise StoreFailed(f"cannot write `{path}`: {error.strerror}") from error
+
+    def append(self, row: Mapping[str, Json]) -> None:
+        """Write one line. Raises `StoreFailed` when the disk refuses it."""
+        line = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+        try:
+            self._file.write(self._redactor.clean(line) + "\n")
+            self._file.flush()
+            if self._durable:
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise StoreFailed(f"cannot write `{self._path}`: {error.strerror}") from error
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.close()
+
+
+def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
+    """Yield the rows of a file of JSON lines; a torn last line ends it, a missing file is empty."""
+    if not path.exists():
+        return
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if not line.endswith("\n"):
+                return
+            row = json.loads(line)
+            if isinstance(row, dict):
+                yield row
+
+
+class RunFolder:
+    """One run's folder under the runs directory."""
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        self.path = path
+        self.redactor = redactor
+
+    @classmethod
+    def create(
+        cls, runs: Path, scenario: str, started_at: datetime, redactor: Redactor, token: str
+    ) -> RunFolder:
+        """Make a new folder named by UTC time, scenario and `token`; `latest` points to it.
+
+        Raises `StoreFailed` when it cannot be made.
+        """
+        path = runs / f"{started_at.strftime('%Y%m%dT%H%M%SZ')}-{scenario}-{token}"
+        try:
+            (path / "logs").mkdir(parents=True)
+            (runs / ".gitignore").write_text("*\n")
+            link = runs / f".latest-{token}"
+            link.symlink_to(path.name)
+            link.replace(runs / "latest")
+        except OSError as error:
+            raise StoreFailed(
+                f"cannot make a run folder in `{runs}`: {error.strerror}",
+                hint="name another place with --runs-dir",
+            ) from error
+        return cls(path, redactor)
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    def ndjson(self, name: str, *, durable: bool = False) -> NdjsonFile:
+        return NdjsonFile(self.path / name, self.redactor, durable=durable)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a whole file at once: readers see the old one or the new one, never a part."""
+        target = self.path / name
+        temporary = target.with_name(f".{target.name}.part")
+        try:
+            temporary.write_text(self.redactor.clean(text), encoding="utf-8")
+            temporary.replace(target)
+        except OSError as error:
+            raise StoreFailed(f"cannot write `{target}`: {error.strerror}") from error
+        return target
+
+    def write_json(self, name: str, document: Mapping[str, Json]) -> Path:
+        return self.write(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -1,0 +1,223 @@
+"""Operations over HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from urllib.parse import quote
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from chaoskit.errors import EnvironmentFailure
+from chaoskit.fields import HttpUrl, Target
+from chaoskit.probes.wire.http import headers_for, routed
+from chaoskit.probes.wire.paths import JsonPath, ListPath, NoMatch, many, one
+from chaoskit.probes.wire.words import error_words
+from chaoskit.records import Json, Outcome
+from chaoskit.stack.routes import Routes
+from chaoskit.workloads.operations._base import OperationModel, Reply
+from chaoskit.workloads.operations._template import (
+    Template,
+    TemplateJson,
+    TemplateText,
+    json_filler,
+    names_in,
+)
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+Status = Annotated[int, Field(strict=True, ge=100, le=599)]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A method and a URL whose path is a template: `POST http://chat:8082/chats/{key}`."""
+
+    method: str
+    url: HttpUrl
+    path: Template
+
+    _PATTERN: ClassVar[str] = rf"^({'|'.join(_METHODS)}) https?://"
+
+    @classmethod
+    def parse(cls, value: object) -> Request:
+        """Raise `ValueError` without a method, or with a template outside of the path."""
+        if isinstance(value, cls):
+            return value
+        match = re.fullmatch(r"([A-Za-z]+) +(\S+)", value) if isinstance(value, str) else None
+        if match is None or match[1] not in _METHODS:
+            raise ValueError("expected a method and a URL such as `GET http://chat:8082/`")
+        authority = re.match(r"[^/]*//[^/?]*", match[2])
+        if authority is not None and re.search(r"[{}]", authority[0]):
+            raise ValueError("the host cannot be a template, only the path")
+        url = HttpUrl.parse(match[2])
+        return cls(match[1], url, Template.parse(url.path or "/"))
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.url}"
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "string", "pattern": cls._PATTERN, "examples": ["GET http://chat:8082/"]}
+
+
+class HttpOperation(OperationModel):
+    """One HTTP request.
+
+    Without `ok`, every 2xx is `ok`. 4xx is `fail`; 5xx, a redirect, a 2xx that is not in `ok`, a
+    reset and a closed connection are `info`. `fail` and `info` list statuses to see differently.
+    `values` is the JSONPath of the list a read returns, `value` that of a single one.
+    """
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    http: Request
+    json_: TemplateJson = Field(default=None, alias="json")
+    headers: dict[str, TemplateText] = Field(default_factory=dict)
+    ok: list[Status] | None = None
+    fail: list[Status] = Field(default_factory=list)
+    info: list[Status] = Field(default_factory=list)
+    values: ListPath | None = None
+    value: JsonPath | None = None
+
+    @model_validator(mode="after")
+    def _is_clear(self) -> HttpOperation:
+        listed = [*(self.ok or []), *self.fail, *self.info]
+        twice = sorted({status for status in listed if listed.count(status) > 1})
+        if twice:
+            raise ValueError(f"status {twice[0]} is listed twice in `ok`, `fail` and `info`")
+        if self.values is not None and self.value is not None:
+            raise ValueError("either `values` or `value`: a read returns a list or a single value")
+        return self
+
+    @property
+    def target(self) -> Target:
+        return self.http.url.target
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        headers: list[JsonValue] = [*self.headers.values()]
+        return self.http.path.names | names_in(self.json_) | names_in(headers)
+
+    def outcome(self, status: int) -> Outcome:
+        """Return what an answer with this status says about the operation."""
+        if status in self.fail:
+            return "fail"
+        if status in self.info:
+            return "info"
+        if status in (self.ok if self.ok is not None else range(200, 300)):
+            return "ok"
+        return "fail" if 400 <= status < 500 else "info"
+
+    def connect(self, routes: Routes) -> HttpOperationSession:
+        return HttpOperationSession(self, routes)
+
+
+class HttpOperationSession:
+    """One kept connection. Nothing is sent twice: a hidden retry would falsify the history."""
+
+    def __init__(self, operation: HttpOperation, routes: Routes) -> None:
+        self._operation = operation
+        self._routes = routes
+        url = operation.http.url
+        self._headers = headers_for(url, {})
+        self._body = None if operation.json_ is None else json_filler(operation.json_)
+        if self._body is not None:
+            self._headers["Content-Type"] = "application/json"
+        self._templates = [(name, Template.parse(text)) for name, text in operation.headers.items()]
+        self._client: aiohttp.ClientSession | None = None
+
+    async def run(self, fields: Mapping[str, Json]) -> Reply:
+        import aiohttp  # noqa: PLC0415 - 150 ms that `chaoskit list` does not need
+        from yarl import URL  # noqa: PLC0415
+
+        request = self._operation.http
+        try:
+            origin = routed(request.url, self._routes)
+        except EnvironmentFailure as error:
+            return Reply("fail", error=error.message)
+        path = request.path.text(fields, partial(quote, safe=""))
+        headers = self._headers
+        if self._templates:
+            headers = headers | {name: text.text(fields) for name, text in self._templates}
+        body = None
+        if self._body is not None:
+            body = json.dumps(self._body(fields), separators=(",", ":")).encode()
+        if self._client is None:
+            self._client = _client()
+        try:
+            async with self._client.request(
+                request.method,
+                URL(origin + path, encoded=True),
+                data=body,
+                headers=headers,
+                allow_redirects=False,
+                server_hostname=request.url.service if request.url.scheme == "https" else None,
+            ) as response:
+                answer = await response.read()
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            return Reply("fail", error=error_words(error))  # nothing was sent
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            return Reply("info", error=error_words(error))
+        outcome = self._operation.outcome(response.status)
+        if outcome != "ok":
+            return Reply(outcome, error=f"status {response.status}")
+        return self._read(answer)
+
+    def _read(self, answer: bytes) -> Reply:
+        """Pick the value out of an `ok` answer; one that cannot be read leaves doubt."""
+        operation = self._operation
+        if operation.values is None and operation.value is None:
+            return Reply("ok")
+        try:
+            document: Json = json.loads(answer)
+            if operation.values is not None:
+                return Reply("ok", value=many(operation.values, document))
+            return Reply("ok", value=one(operation.value or "$", document))
+        except NoMatch as missing:
+            return Reply("info", error=str(missing))
+        except ValueError:
+            return Reply("info", error="the answer is not JSON")
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+
+
+def _client() -> aiohttp.ClientSession:
+    import aiohttp  # noqa: PLC0415 - see above
+
+    client = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=3600, ssl=False),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None),
+        trust_env=False,
+        auto_decompress=True,
+    )
+    # aiohttp sends GET, PUT and DELETE again when a kept connection breaks, and has no public
+    # switch for it; a test counts the requests.
+    client._retry_connection = False
+    return client

@@ -1,0 +1,145 @@
+"""Checks over containers and logs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from chaoskit.records import ContainerEvent, LogLine, Verdict
+
+if TYPE_CHECKING:
+    from conftest import Build
+
+PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
+
+
+def happened(t: float, action: str, exit_code: int | None = None) -> ContainerEvent:
+    return ContainerEvent(t, "chat", 1, action, exit_code)
+
+
+STARTED = happened(-1.5, "start")
+DIED = happened(11.0, "die", 137)
+BACK = happened(12.1, "start")
+
+
+class TestStaysUp:
+    def test_passes_when_only_its_start_was_reported(self, build: Build) -> None:
+        found = build.judge("stays_up", build.evidence(containers=[STARTED]))
+        assert (found.verdict, found.measured, found.bound) == (PASS, "up all the time", "stays up")
+
+    def test_fails_when_it_died_by_a_fault_on_another_service(self, build: Build) -> None:
+        events = [STARTED, DIED, BACK]
+        evidence = build.evidence(containers=events, faults=[build.fault()])
+        found = build.judge("stays_up", evidence)
+        assert (found.verdict, found.measured) == (FAIL, "died 1x")
+        assert found.witness == (
+            "11.00 s: chat[1] died with exit code 137, during kill (kill redis) 10.0 - 12.0 s",
+        )
+        assert (found.at, found.services) == (11.0, ("chat",))
+
+    def test_passes_when_the_fault_was_aimed_at_it_and_it_came_back(self, build: Build) -> None:
+        events = [STARTED, DIED, BACK]
+        evidence = build.evidence(containers=events, faults=[build.fault(target="chat")])
+        found = build.judge("stays_up", evidence)
+        assert (found.verdict, found.measured) == (PASS, "up, 1 death by faults")
+
+    def test_fails_when_it_did_not_come_back_after_such_a_fault(self, build: Build) -> None:
+        evidence = build.evidence(containers=[STARTED, DIED], faults=[build.fault(target="chat")])
+        found = build.judge("stays_up", evidence)
+        assert (found.verdict, found.measured) == (FAIL, "did not come back")
+
+    def test_fails_when_it_dies_again_after_the_heal(self, build: Build) -> None:
+        events = [STARTED, DIED, BACK, happened(14.0, "oom"), happened(14.0, "die", 137)]
+        evidence = build.evidence(containers=events, faults=[build.fault(target="chat")])
+        found = build.judge("stays_up", evidence)
+        assert found.verdict is FAIL
+        assert "ran out of memory at 14.00 s" in (found.reason or "")
+
+    def test_allows_half_a_second_around_the_fault(self, build: Build) -> None:
+        faults = [build.fault(target="chat")]
+        for t, verdict in ((9.6, PASS), (9.4, FAIL)):
+            events = [STARTED, replace(DIED, t=t), BACK]
+            evidence = build.evidence(containers=events, faults=faults)
+            assert build.judge("stays_up", evidence).verdict is verdict
+
+    def test_start_up_and_teardown_do_not_count(self, build: Build) -> None:
+        events = [STARTED, replace(DIED, t=-1.2), replace(DIED, t=20.5)]
+        assert build.judge("stays_up", build.evidence(containers=events)).verdict is PASS
+
+    def test_is_unknown_when_the_engine_said_nothing_of_it(self, build: Build) -> None:
+        evidence = build.evidence(containers=[replace(STARTED, service="redis")])
+        found = build.judge("stays_up", evidence)
+        assert found.verdict is UNKNOWN
+        assert "not even a start" in (found.reason or "")
+
+
+def printed(*texts: str) -> list[LogLine]:
+    return [LogLine(1.0 + n, "chat", text) for n, text in enumerate(texts)]
+
+
+class TestLogs:
+    def test_absent_passes_on_a_log_without_such_a_line(self, build: Build) -> None:
+        evidence = build.evidence(logs=printed("hello", "ready"))
+        found = build.judge("logs", evidence, absent="Traceback")
+        assert (found.verdict, found.measured, found.bound) == (PASS, "0 (of 2 lines)", "no line")
+
+    def test_absent_fails_with_the_lines_as_witness(self, build: Build) -> None:
+        lines = printed("ok", "Traceback (most recent call last):" + " x" * 200)
+        found = build.judge("logs", build.evidence(logs=lines), absent="Trace.*call")
+        assert found.verdict is FAIL
+        assert found.reason == (
+            "service `chat` printed 1 line matching `Trace.*call`, expected no line"
+        )
+        assert found.witness[0].startswith("2.00 s (outside every fault window): Traceback (most")
+        assert len(found.witness[0]) < 220
+
+    @pytest.mark.parametrize(
+        ("fields", "verdict", "bound"),
+        [
+            ({}, PASS, ">= 1 line"),
+            ({"at_least": 3}, FAIL, ">= 3 lines"),
+            ({"at_least": 2}, PASS, ">= 2 lines"),
+            ({"at_most": 2}, PASS, "<= 2 lines"),
+            ({"at_most": 1}, FAIL, "<= 1 line"),
+            ({"at_least": 1, "at_most": 1}, FAIL, "1 to 1 lines"),
+        ],
+    )
+    def test_contains_counts(
+        self, build: Build, fields: dict[str, Any], verdict: Verdict, bound: str
+    ) -> None:
+        evidence = build.evidence(logs=printed("retry 1", "retry 2", "done"))
+        found = build.judge("logs", evidence, contains="^retry", **fields)
+        assert (found.verdict, found.bound) == (verdict, bound)
+
+    def test_contains_fails_on_an_empty_log_and_absent_holds(self, build: Build) -> None:
+        evidence = build.evidence(logs=[])
+        assert build.judge("logs", evidence, contains="x").verdict is FAIL
+        assert build.judge("logs", evidence, absent="x").verdict is PASS
+
+    def test_a_log_that_was_not_collected_is_unknown(self, build: Build) -> None:
+        found = build.judge("logs", build.evidence(), absent="x")
+        assert found.verdict is UNKNOWN
+        assert found.reason == "the log of service `chat` was not collected"
+
+    def test_looks_only_into_its_window(self, build: Build) -> None:
+        evidence = build.evidence(logs=[LogLine(15.0, "chat", "panic")])
+        assert build.judge("logs", evidence, absent="panic", during="baseline").verdict is PASS
+        assert build.judge("logs", evidence, absent="panic", during="settle").verdict is FAIL
+
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({}, "give either"),
+            ({"contains": "a", "absent": "b"}, "give either"),
+            ({"absent": "a", "at_most": 3}, "go with `contains`"),
+            ({"contains": "a", "at_least": 3, "at_most": 2}, "above"),
+            ({"contains": "("}, "not a regular expression"),
+        ],
+    )
+    def test_refuses_what_makes_no_sense(
+        self, build: Build, fields: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ValueError, match=message):
+            build.check("logs", service="chat", **fields)
