@@ -92,7 +92,9 @@ class CommandFailed(EnvironmentFailure):
         self.stderr = stderr
         how = "ran past its deadline" if status is None else f"failed with status {status}"
         tail = "\n".join(stderr.strip().splitlines()[-12:])
-        super().__init__(f"`{' '.join(argv[:6])}` {how}" + (f":\n{tail}" if tail else ""), hint=hint)
+        super().__init__(
+            f"`{' '.join(argv[:6])}` {how}" + (f":\n{tail}" if tail else ""), hint=hint
+        )
 
 
 class StackNotReady(EnvironmentFailure):

@@ -175,7 +175,7 @@ class Edge:
     def parse(cls, value: object) -> Edge:
         if isinstance(value, cls):
             return value
-        match = re.fullmatch(rf"({_NAME}) *-> *({_NAME})(?::([0-9]{1,5}))?", str(value).strip())
+        match = re.fullmatch(rf"({_NAME}) *-> *({_NAME})(?::([0-9]{{1,5}}))?", str(value).strip())
         if not isinstance(value, str) or match is None:
             raise ValueError(f"expected an edge such as `chat -> redis`, got {_described(value)}")
         port = int(match[3]) if match[3] else None

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 _SECRET_KEY = re.compile(
     r"(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credential|auth)s?$", re.IGNORECASE
 )
-_IN_URL = re.compile(r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)(?P<secret>[^\s@/\"']+)(?=@)", re.I)
+_IN_URL = re.compile(
+    r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)(?P<secret>[^\s@/\"']+)(?=@)", re.I
+)
 _SHORTEST = 6  # a shorter value is too likely to be an ordinary word; URLs are masked anyway
 MASK = "***"
 

@@ -7,9 +7,10 @@ in JSON and may be text in SQL. A *final* read is a good one, invoked after the 
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Literal
@@ -19,15 +20,65 @@ from chaoskit.records import Event, FaultWindow, Json
 VIEWS = ("read", "truth")
 
 
-@dataclass(slots=True)
+Outcome = Literal["ok", "fail", "info"]
+
+
+@dataclass(frozen=True, slots=True)
 class Add:
     """One add, in run-clock seconds; without a completion it is `info`: it may have happened."""
 
     element: str
     invoked: float
     ended: float
-    outcome: Literal["ok", "fail", "info"] = "info"
-    error: str | None = None
+    outcome: Outcome
+    error: str | None
+
+
+@dataclass(slots=True)
+class Adds:
+    """The adds of a history. It refers to the events instead of copying them: there are many."""
+
+    invoked: dict[int, Event] = field(default_factory=dict)  # by operation id
+    completed: dict[int, Event] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)  # by element
+    ok: set[int] = field(default_factory=set)
+    fail: set[int] = field(default_factory=set)
+
+    def outcome(self, number: int) -> Outcome:
+        return "ok" if number in self.ok else "fail" if number in self.fail else "info"
+
+    def add(self, name: str) -> Add | None:
+        """Return the add of an element, None when there was none."""
+        number = self.ids.get(name)
+        if number is None:
+            return None
+        begin = self.invoked[number]
+        end = self.completed.get(number, begin)
+        return Add(name, begin.t, end.t, self.outcome(number), end.error)
+
+    def ended(self, outcome: Outcome) -> frozenset[str]:
+        """Return the elements whose add ended so."""
+        if outcome == "info":
+            return frozenset(self.ids) - self.ended("ok") - self.ended("fail")
+        numbers = self.ok if outcome == "ok" else self.fail
+        if not numbers:
+            return frozenset()
+        return frozenset(name for name, number in self.ids.items() if number in numbers)
+
+    def spans(self, outcome: Outcome | None = None) -> Iterator[tuple[float, float]]:
+        """Yield when each add, or each that ended so, was invoked and ended."""
+        for number in self.ids.values():
+            if outcome is None or self.outcome(number) == outcome:
+                begin = self.invoked[number]
+                yield begin.t, self.completed.get(number, begin).t
+
+    def settle_repeats(self) -> None:
+        """Let the best outcome count where one value was added more than once."""
+        if len(self.ids) == len(self.invoked):
+            return
+        rank = {"fail": 0, "info": 1, "ok": 2}
+        for number in sorted(self.invoked, key=lambda number: rank[self.outcome(number)]):
+            self.ids[element(self.invoked[number].value)] = number
 
 
 @dataclass(slots=True)
@@ -61,40 +112,42 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class SetHistory:
-    """Adds by element, views by name, and whether a read came before the first add."""
+    """The adds, the views by name, and whether a read came before the first add."""
 
-    adds: Mapping[str, Add]
+    adds: Adds
     views: Mapping[str, View]
     read_before_adds: bool
 
-    def ended(self, outcome: str) -> list[Add]:
-        return [add for add in self.adds.values() if add.outcome == outcome]
+    def _last_reads(self) -> dict[str, frozenset[str]]:
+        return {view.name: view.final[-1] for view in self.views.values() if view.final}
 
     def lost(self) -> list[Lost]:
         """Return every acknowledged add that some view lost, in the order of acknowledgement."""
-        finals = [view for view in self.views.values() if view.final]
+        acknowledged = self.adds.ended("ok")
+        missing = {name: acknowledged - last for name, last in self._last_reads().items()}
         found = []
-        for add in self.ended("ok"):
-            missing = {
-                view.name: (sum(add.element not in read for read in view.final), len(view.final))
-                for view in finals
-                if add.element not in view.final[-1]
-            }
-            if missing:
-                present = tuple(view.name for view in finals if view.name not in missing)
-                found.append(Lost(add, missing, present))
-        return sorted(found, key=lambda lost: lost.add.ended)
+        for gone in frozenset().union(*missing.values()):
+            add = self.adds.add(gone)
+            if add is not None:
+                absent = {
+                    name: self._absent(name, gone) for name in missing if gone in missing[name]
+                }
+                present = tuple(name for name in missing if gone not in missing[name])
+                found.append(Lost(add, absent, present))
+        return sorted(found, key=lambda lost: (lost.add.ended, lost.add.element))
+
+    def _absent(self, view: str, name: str) -> tuple[int, int]:
+        final = self.views[view].final
+        return sum(name not in read for read in final), len(final)
 
     def unanswered(self) -> tuple[int, int]:
         """Return how many `info` adds are in some last final read, and how many there are."""
-        last = [view.final[-1] for view in self.views.values() if view.final]
-        adds = self.ended("info")
-        return sum(any(add.element in read for read in last) for add in adds), len(adds)
+        adds = self.adds.ended("info")
+        return len(adds & self.stored()), len(adds)
 
-    def stored(self) -> int:
-        """Return how many different elements the last final reads hold."""
-        last = [view.final[-1] for view in self.views.values() if view.final]
-        return len(frozenset().union(*last))
+    def stored(self) -> frozenset[str]:
+        """Return the elements that the last final reads hold."""
+        return frozenset().union(*self._last_reads().values())
 
 
 def element(value: Json) -> str:
@@ -118,12 +171,12 @@ def elements(values: Sequence[Json]) -> list[str]:
 def set_history(events: Iterable[Event]) -> SetHistory:
     """Analyse the history of one `set` workload; linear in the events and the elements read."""
     ordered = sorted(events, key=attrgetter("t"))  # stable, and linear when in order already
-    adds, first_add, last_add, reads = _adds(ordered)
+    adds, first_add, last_add, reads = _split(ordered)
     views: dict[str, View] = {}
     invoked: dict[int, int] = {}
     initial: set[str] = set()
     early = False
-    explained = {name for name, add in adds.items() if add.outcome != "fail"}
+    refused = adds.ended("fail")
     for position in reads:
         event = ordered[position]
         view = views.setdefault(event.op, View(event.op))
@@ -143,8 +196,9 @@ def set_history(events: Iterable[Event]) -> SetHistory:
         if start < first_add:
             early = True
             initial |= distinct
-        for stranger in distinct - explained - initial:
-            view.unexplained_at.setdefault(stranger, event.t)
+        for stranger in itertools.chain(distinct.difference(adds.ids), distinct & refused):
+            if stranger not in initial:
+                view.unexplained_at.setdefault(stranger, event.t)
         if start > last_add:
             view.final.append(distinct)
     for view in views.values():  # an initial read of one view explains what another one shows
@@ -153,28 +207,30 @@ def set_history(events: Iterable[Event]) -> SetHistory:
     return SetHistory(adds, views, early)
 
 
-def _adds(ordered: Sequence[Event]) -> tuple[dict[str, Add], int, int, list[int]]:
-    """Return the adds by element, the positions of their first and last event, and of the reads."""
-    by_id: dict[int, Add] = {}
-    positions: list[int] = []
+def _split(ordered: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
+    """Return the adds, the positions of their first and last event, and those of the reads."""
+    adds = Adds()
+    invoked, completed, ids, ok, fail = adds.invoked, adds.completed, adds.ids, adds.ok, adds.fail
+    first, last = len(ordered), -1
     reads: list[int] = []
     for position, event in enumerate(ordered):
         if event.op == "add":
-            positions.append(position)
+            last = position
             if event.type == "invoke":
-                by_id[event.id] = Add(element(event.value), event.t, event.t)
-            elif (add := by_id.get(event.id)) is not None:
-                add.ended, add.outcome, add.error = event.t, event.type, event.error
+                invoked[event.id] = event
+                ids[element(event.value)] = event.id
+            elif event.id in invoked:
+                completed[event.id] = event
+                if event.type == "ok":
+                    ok.add(event.id)
+                elif event.type == "fail":
+                    fail.add(event.id)
         elif event.op in VIEWS:
             reads.append(position)
-    adds = {add.element: add for add in by_id.values()}
-    if len(adds) < len(by_id):  # a value was added twice: its best outcome counts
-        rank = {"fail": 0, "info": 1, "ok": 2}
-        for add in sorted(by_id.values(), key=lambda add: rank[add.outcome]):
-            adds[add.element] = add
-    if not positions:
-        return adds, len(ordered), -1, reads
-    return adds, positions[0], positions[-1], reads
+    if invoked:
+        first = next(n for n, event in enumerate(ordered) if event.op == "add")
+    adds.settle_repeats()
+    return adds, first, last, reads
 
 
 def _note_duplicates(view: View, found: Sequence[str], t: float) -> None:
@@ -186,12 +242,11 @@ def _note_duplicates(view: View, found: Sequence[str], t: float) -> None:
 
 def gap(history: SetHistory, workload: str, faults: Sequence[FaultWindow]) -> str | None:
     """Return why the history proves nothing, with what to change, or None when it does."""
-    acknowledged = history.ended("ok")
     what = f"of workload `{workload}`"
-    if not history.adds:
+    if not history.adds.ids:
         return f"no add {what} was invoked"
-    if not acknowledged:
-        errors = [add.error for add in history.adds.values() if add.error]
+    if not history.adds.ended("ok"):
+        errors = [end.error for end in history.adds.completed.values() if end.error]
         last = f": {errors[-1]}" if errors else ""
         return f"no add {what} was acknowledged{last}; see its `add` and the statuses in `ok`"
     if not history.views:
@@ -199,21 +254,20 @@ def gap(history: SetHistory, workload: str, faults: Sequence[FaultWindow]) -> st
     for view in history.views.values():
         if not view.final:
             return f"no final read of `{view.name}` succeeded: {view.error or 'none was tried'}"
-    return _gap_around(history, what, faults) if faults else None
+    return _gap_around(history.adds, what, faults) if faults else None
 
 
-def _gap_around(history: SetHistory, what: str, faults: Sequence[FaultWindow]) -> str | None:
+def _gap_around(adds: Adds, what: str, faults: Sequence[FaultWindow]) -> str | None:
     """Return which of before, during and after the faults saw no add."""
-    acknowledged = history.ended("ok")
-    first = min(fault.injected for fault in faults)
-    if not any(add.ended <= first for add in acknowledged):
+    acknowledged = [ended for _, ended in adds.spans("ok")]
+    if min(acknowledged) > min(fault.injected for fault in faults):
         return f"no add {what} was acknowledged before the first fault; use a longer `baseline`"
-    if not any(_overlaps(add, fault) for add in history.adds.values() for fault in faults):
+    if not any(_overlap(span, fault) for fault in faults for span in adds.spans()):
         return f"no add {what} was attempted while a fault was in force; raise its `rate`"
     heals = [fault.healed for fault in faults if fault.healed is not None]
     if len(heals) < len(faults):
         return f"a fault was never healed, so no add {what} came after the faults"
-    if not any(add.ended >= max(heals) for add in acknowledged):
+    if max(acknowledged) < max(heals):
         return (
             f"no add {what} was acknowledged after the last heal at {max(heals):.2f} s; "
             "use a longer `settle`, or see why the app did not recover"
@@ -221,5 +275,6 @@ def _gap_around(history: SetHistory, what: str, faults: Sequence[FaultWindow]) -
     return None
 
 
-def _overlaps(add: Add, fault: FaultWindow) -> bool:
-    return fault.injected <= add.ended and (fault.healed is None or add.invoked <= fault.healed)
+def _overlap(span: tuple[float, float], fault: FaultWindow) -> bool:
+    invoked, ended = span
+    return fault.injected <= ended and (fault.healed is None or invoked <= fault.healed)

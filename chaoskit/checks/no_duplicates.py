@@ -30,7 +30,7 @@ class NoDuplicates(WorkloadCheck):
         if not events:
             return unknown(BOUND, f"workload `{self.workload}` has no history")
         history = set_history(events)
-        stored = history.stored()
+        stored = len(history.stored())
         twice = sorted(
             (t, name, view)
             for view in history.views
@@ -63,14 +63,14 @@ class NoDuplicates(WorkloadCheck):
 
 def _cause(name: str, history: SetHistory, seen: float) -> float:
     """Return when the add ended, where the logs are worth reading, or else when it was seen."""
-    add = history.adds.get(name)
+    add = history.adds.add(name)
     return seen if add is None else add.ended
 
 
 def _line(name: str, t: float, view: View, history: SetHistory, evidence: Evidence) -> str:
     times = f"DUPLICATED {name}: {view.duplicated[name]} times in one read of {view.name}"
     seen = f"first seen at {moment(t)}"
-    add = history.adds.get(name)
+    add = history.adds.add(name)
     if add is None:
         return f"{times}, {seen}, never added by this workload"
     how = {"ok": "acknowledged", "info": "left without a clear answer", "fail": "refused"}

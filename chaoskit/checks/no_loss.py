@@ -41,7 +41,7 @@ class NoLoss(WorkloadCheck):
             if isinstance(span, str):
                 return unknown(bound, span)
             start, end = span
-        acknowledged = sum(start <= add.ended <= end for add in history.ended("ok"))
+        acknowledged = sum(start <= t <= end for _, t in history.adds.spans("ok"))
         lost = [one for one in history.lost() if start <= one.add.ended <= end]
         problem = gap(history, self.workload, evidence.faults)
         if not acknowledged:

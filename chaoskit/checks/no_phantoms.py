@@ -36,10 +36,10 @@ class NoPhantoms(WorkloadCheck):
         for view in history.views.values():
             for name, t in view.unexplained_at.items():
                 seen[name] = min((t, view.name), seen.get(name, (t, view.name)))
-        measured = f"{count(len(seen), 'phantom')} (of {history.stored()})"
+        measured = f"{count(len(seen), 'phantom')} (of {len(history.stored())})"
         if seen:
             first = min(seen, key=lambda name: seen[name])
-            add = history.adds.get(first)
+            add = history.adds.add(first)
             return Finding(
                 Verdict.FAIL,
                 measured,
@@ -59,7 +59,7 @@ class NoPhantoms(WorkloadCheck):
         return Finding(Verdict.PASS, measured, BOUND)
 
     def _sentence(self, seen: Mapping[str, tuple[float, str]], history: SetHistory) -> str:
-        refused = sum(name in history.adds for name in seen)
+        refused = sum(name in history.adds.ids for name in seen)
         strange = len(seen) - refused
         parts = []
         if refused:
@@ -79,7 +79,7 @@ def _line(
 ) -> str:
     t, view = seen[name]
     where = f"first seen at {moment(t)} in {view}"
-    add = history.adds.get(name)
+    add = history.adds.add(name)
     if add is None:
         return f"PHANTOM {name}: never added, {where}"
     error = f" ({add.error})" if add.error else ""

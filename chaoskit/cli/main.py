@@ -63,9 +63,9 @@ def run(  # noqa: PLR0913  # one parameter per option
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the stack up, healed, after the run.")
     ] = False,
-    runs_dir: Annotated[
-        Path, typer.Option(help="Where run folders are made.")
-    ] = Path(".chaoskit/runs"),
+    runs_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path(
+        ".chaoskit/runs"
+    ),
     report: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND=FILE", help="Also write a report: json, junit or summary."),
@@ -81,7 +81,14 @@ def run(  # noqa: PLR0913  # one parameter per option
     from chaoskit.cli.run import RunRequest, run_scenarios
 
     request = RunRequest(
-        tuple(paths), seed, tuple(only_fault or ()), keep, runs_dir, tuple(report or ()), json, events
+        tuple(paths),
+        seed,
+        tuple(only_fault or ()),
+        keep,
+        runs_dir,
+        tuple(report or ()),
+        json,
+        events,
     )
     raise typer.Exit(run_scenarios(request))
 
@@ -115,12 +122,8 @@ def plan(
 
 @app.command(name="list", epilog="Example: chaoskit list faults")
 def list_(
-    what: Annotated[
-        str, typer.Argument(help="faults, probes, workloads, checks or scenarios.")
-    ],
-    path: Annotated[
-        Path, typer.Argument(help="Where to look for scenarios.")
-    ] = Path("scenarios"),
+    what: Annotated[str, typer.Argument(help="faults, probes, workloads, checks or scenarios.")],
+    path: Annotated[Path, typer.Argument(help="Where to look for scenarios.")] = Path("scenarios"),
 ) -> None:
     """List the kinds of faults, probes, workloads or checks, or the scenarios of a directory."""
     from chaoskit.cli.list import list_kinds
@@ -130,9 +133,7 @@ def list_(
 
 @app.command(epilog="Example: chaoskit doctor --fix")
 def doctor(
-    fix: Annotated[
-        bool, typer.Option("--fix", help="Pull the images that are missing.")
-    ] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Pull the images that are missing.")] = False,
 ) -> None:
     """Check what a run needs on this machine, with the command that fixes each problem."""
     from chaoskit.cli.doctor import examine

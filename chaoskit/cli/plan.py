@@ -46,7 +46,9 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
     for edge in plan.edges.edges:
         proxied = "proxied" if edge in plan.proxied else edge.obstacle or "native"
         evidence = f" ({edge.evidence})" if edge.evidence else ""
-        lines.append(f"edge       {edge.client} -> {edge.upstream}:{edge.port}  {proxied}{evidence}")
+        lines.append(
+            f"edge       {edge.client} -> {edge.upstream}:{edge.port}  {proxied}{evidence}"
+        )
     reached = ", ".join(f"{target.service}:{target.port}" for target in plan.targets)
     lines.append(f"from host  {reached or 'nothing'}")
     for thing in plan.shared:

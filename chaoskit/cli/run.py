@@ -107,18 +107,15 @@ def load_all(paths: Sequence[Path]) -> list[Loaded]:
     return loaded
 
 
-async def _run_one(
-    loaded: Loaded, request: RunRequest, events: _Events
-) -> tuple[Result, Path]:
-    interrupt: list[Callable[[], None]] = []
-    with Signals(lambda: [call() for call in interrupt] and None) as signals:
-        preparing = asyncio.create_task(_prepared(loaded, request, events))
-        interrupt.append(preparing.cancel)  # type: ignore[arg-type]  # its answer is not needed
+async def _run_one(loaded: Loaded, request: RunRequest, events: _Events) -> tuple[Result, Path]:
+    preparing = asyncio.create_task(_prepared(loaded, request, events))
+    interrupt: Callable[[], object] = preparing.cancel
+    with Signals(lambda: interrupt()) as signals:
         try:
             runner, folder, progress = await preparing
         except asyncio.CancelledError:
             raise Interrupted(signals.exit_code or 130) from None
-        interrupt[:] = [runner.interrupt]
+        interrupt = runner.interrupt
         with progress:
             result = await runner.execute(signals)
         return result, folder

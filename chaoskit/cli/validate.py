@@ -17,7 +17,9 @@ def validate_scenarios(paths: Sequence[Path], compose: bool) -> int:
     """Print `ok` per scenario, or raise `ScenarioInvalid` with all problems."""
     loaded = load_all(paths)
     if compose and shutil.which("docker") is None:
-        print("note: services and edges are not checked: `docker` is not installed", file=sys.stderr)
+        print(
+            "note: services and edges are not checked: `docker` is not installed", file=sys.stderr
+        )
         compose = False
     problems: list[Problem] = []
     if compose:

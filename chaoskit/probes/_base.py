@@ -56,6 +56,9 @@ class Probe(Model):
         """Return every service it names."""
         return [target.service for target in self.targets()]
 
+    def load(self) -> None:
+        """Import the client library, so that no observation has to wait for it."""
+
     async def connect(self, routes: Routes) -> Session:
         """Return a session; connecting lazily, inside `observe`, is right for most kinds."""
         raise NotImplementedError

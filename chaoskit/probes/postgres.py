@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from chaoskit.fields import PostgresUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes.wire import load
 from chaoskit.probes.wire.postgres import PostgresLink, postgres_words
 from chaoskit.probes.wire.words import shown
 from chaoskit.stack.routes import Routes
@@ -33,6 +34,9 @@ class PostgresProbe(Probe):
 
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
+
+    def load(self) -> None:
+        load("psycopg")
 
     async def connect(self, routes: Routes) -> PostgresSession:
         return PostgresSession(self, routes)

@@ -10,6 +10,7 @@ from pydantic import JsonValue, field_validator
 
 from chaoskit.fields import RedisUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes.wire import load
 from chaoskit.probes.wire.redis import RedisLink, RedisRefused, redis_words
 from chaoskit.probes.wire.words import shown
 from chaoskit.stack.routes import Routes
@@ -44,6 +45,9 @@ class RedisProbe(Probe):
 
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
+
+    def load(self) -> None:
+        load("redis.asyncio", "redis.backoff")
 
     async def connect(self, routes: Routes) -> RedisSession:
         return RedisSession(self, routes)

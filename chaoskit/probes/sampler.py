@@ -32,6 +32,7 @@ async def sample(  # noqa: PLR0917 - what one line of a plan gives it
     Then no observation is begun; those in flight end, or are cut at their deadline. Whatever
     `connect` and `observe` raise becomes a failed sample; what `emit` raises ends the sampling.
     """
+    probe.load()
     sampler = _Sampler(name, probe, routes, clock, emit)
     start = clock.now()
     count = 0

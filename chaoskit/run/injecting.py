@@ -107,9 +107,7 @@ class Injector:
     async def _inject(self, injection: Injection) -> None:
         fault = injection.fault
         for proxy in self._edge_listeners(injection):
-            injection.first_look[proxy] = await usage.look(
-                self._stack, proxy, self._clock.now()
-            )
+            injection.first_look[proxy] = await usage.look(self._stack, proxy, self._clock.now())
         injection.undo = await fault.prepare(self._stack)
         self._ledger.intent(fault.name, fault.fault, injection.undo)
         injection.in_ledger = True
@@ -148,9 +146,7 @@ class Injector:
 
         await asyncio.gather(*(one(p) for p in injection.fault.listeners(self._stack)))
         for proxy in self._edge_listeners(injection):
-            injection.window_start[proxy] = await usage.look(
-                self._stack, proxy, self._clock.now()
-            )
+            injection.window_start[proxy] = await usage.look(self._stack, proxy, self._clock.now())
 
     async def _before_heal(self, injection: Injection, measuring: asyncio.Task[None]) -> None:
         """Read back once more: a fault that vanished early was not in force for its lease."""

@@ -123,7 +123,10 @@ def _judged(check: Check, evidence: Evidence) -> Finding:
         return check.judge(evidence)
     except Exception as error:  # noqa: BLE001  # one broken check must not hide the others
         return Finding(
-            Verdict.UNKNOWN, "nothing", "", f"the check itself failed: {type(error).__name__}: {error}"
+            Verdict.UNKNOWN,
+            "nothing",
+            "",
+            f"the check itself failed: {type(error).__name__}: {error}",
         )
 
 
@@ -210,7 +213,9 @@ def _reason(
 def _exit_code(verdict: Verdict, circumstances: Circumstances) -> int:
     if circumstances.exit_code is not None:
         return circumstances.exit_code
-    return {Verdict.PASS: EXIT_PASS, Verdict.FAIL: EXIT_FAIL, Verdict.UNKNOWN: EXIT_UNKNOWN}[verdict]
+    return {Verdict.PASS: EXIT_PASS, Verdict.FAIL: EXIT_FAIL, Verdict.UNKNOWN: EXIT_UNKNOWN}[
+        verdict
+    ]
 
 
 def _notes(scenario: Scenario, story: Story) -> list[str]:

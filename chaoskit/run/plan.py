@@ -236,9 +236,7 @@ def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
         service = project.services.get(getattr(fault, "service", ""))
         if replica is not None and service is not None and replica > service.replicas:
             message = f"`{service.name}` has {service.replicas} replica(s), there is no {replica}"
-            problems.append(
-                loaded.problem(("timeline", "faults", index, "replica"), message)
-            )
+            problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
     return problems
 
 

@@ -304,9 +304,7 @@ class Runner:
         await self._injector.conclude(self._injections)
         self._concluded = True
         accepted = await usage.accepted(self._stack, self._stack.proxies)
-        seen = {
-            (p.client, p.upstream, p.port): len(times) for p, times in accepted.items()
-        }
+        seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
         rows: list[Json] = [
             {
                 "client": edge.client,
@@ -335,7 +333,9 @@ class Runner:
         """Heal, save the logs, judge, tear down, write the reports' document. Never cancelled."""
         for task in [*self._background, *getattr(self, "_lasting", [])]:
             task.cancel()
-        await asyncio.gather(*self._background, *getattr(self, "_lasting", []), return_exceptions=True)
+        await asyncio.gather(
+            *self._background, *getattr(self, "_lasting", []), return_exceptions=True
+        )
         leftovers: list[Leftover] = []
         if self._up:
             if self._ended_early:

@@ -157,11 +157,11 @@ def _misapplied(source: Source, block: Node, path: Path) -> Iterator[Problem]:
     """Yield a problem when a check cannot judge the kind of workload it names."""
     check = KINDS["check"].get(_text(child(block, "check")) or "")
     name = _text(child(block, "workload"))
-    applies_to: tuple[str, ...] = getattr(check, "applies_to", ())
+    judged: tuple[str, ...] = getattr(check, "workloads", ())
     workload = source.node(("workloads", name, "workload")) if name else None
     kind = _text(workload)
-    if applies_to and kind in KINDS["workload"].names() and kind not in applies_to:
+    if judged and kind in KINDS["workload"].names() and kind not in judged:
         text = (
             f"`{_text(child(block, 'check'))}` cannot judge `{name}`, a workload of kind `{kind}`"
         )
-        yield source.problem((*path, "workload"), text, f"it judges {listed(applies_to)}")
+        yield source.problem((*path, "workload"), text, f"it judges {listed(judged)}")

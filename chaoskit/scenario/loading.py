@@ -15,11 +15,9 @@ from chaoskit.scenario import lints, nodes
 from chaoskit.scenario.document import Scenario, scenario_model
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Scalar
-from chaoskit.scenario.source import Source, read
+from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
 from chaoskit.scenario.suggest import did_you_mean, listed
 from chaoskit.scenario.translate import problems_of
-
-MOST_PROBLEMS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +96,8 @@ def against_stack(
     for index, declared in enumerate(scenario.stack.edges):
         named.append((("stack", "edges", index), _ends([declared.edge])))
     for index, fault in enumerate(scenario.timeline.faults):
-        hosts = {HOST} if any(edge.client == HOST for edge in fault.edges()) else set()
-        missing = [name for name in fault.services() if name not in hosts]
-        named.append((("timeline", "faults", index), missing))
+        inside = [name for name in fault.services() if name != HOST or name in services]
+        named.append((("timeline", "faults", index), [*inside, *_ends(fault.edges())]))
     for index, check in enumerate(scenario.expect):
         service = getattr(check, "service", None)
         named.append((("expect", index), [service] if isinstance(service, str) else service or ()))

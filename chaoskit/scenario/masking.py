@@ -6,7 +6,10 @@ import re
 
 from chaoskit.secrets import MASK
 
-_WORDS = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?|api_?key|private_?key)"
+_WORDS = (
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?"
+    r"|api_?key|private_?key)"
+)
 _NAMED = re.compile(rf"(?:^|[_.-]){_WORDS}(?:$|[_.-])", re.IGNORECASE)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -20,8 +23,10 @@ _HIDDEN = (
     re.compile(rf"\$\{{\w*{_WORDS}\w*:-(?P<secret>[^}}]+)", re.IGNORECASE),
 )
 _REFERENCE = re.compile(r"\$\{\w+\}")
-_PAIR = re.compile(
-    r"(?P<key>[\w.-]+)[\"']?\s*:\s+(?P<secret>\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"'{\[&*|>][^,}\]]*)"
+_PAIR = re.compile(  # DB_PASSWORD: VALUE
+    rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS}[\w.-]*)[\"']?\s*:\s+"
+    r"(?P<secret>\"(?:[^\"\\]|\\.)*\"|'[^']*'|\[[^\]]*\]?|\{[^}]*\}?|[^\s\"'&*|>][^,}\]]*)",
+    re.IGNORECASE,
 )
 
 

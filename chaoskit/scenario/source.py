@@ -19,6 +19,7 @@ from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.scenario.syntax import explained
 
 LARGEST = 1024 * 1024  # bytes
+MOST_PROBLEMS = 1000  # of one file
 _LONGEST_SHOWN = 200  # characters of a source line
 _LONGEST_MESSAGE = 500
 _LONGEST_MASKED = 4000  # longer lines are not shown at all
@@ -100,6 +101,7 @@ def read(path: Path, environ: Environ[str, str]) -> Source:
     problems: list[Problem] = []
 
     def report(span: Span, message: str, hint: str | None) -> None:
+        del problems[MOST_PROBLEMS - 1 :]
         problems.append(problem_at(file, lines, span, message, hint))
 
     bad = _UNPRINTABLE.search(text)

@@ -20,7 +20,9 @@ from chaoskit.scenario.source import Source
 from chaoskit.scenario.suggest import closest, listed
 
 _KEY = "[key]"  # pydantic's mark for an error in a key of a dict
+_BOUNDS = frozenset({"too_short", "too_long"})  # only said of a value whose type fits
 _MOST_READINGS = 32
+_MOST_ERRORS = 2000  # nobody reads more, and a hostile file can have 100,000
 _PLACES = {
     "fault": "a fault",
     "probe": "a probe",
@@ -53,7 +55,8 @@ class _Reading:
 
 def problems_of(error: ValidationError, source: Source, model: type[BaseModel]) -> list[Problem]:
     """Return every problem that a failed validation of `source` found, in a user's words."""
-    errors = [_located(detail, source.root) for detail in error.errors(include_url=False)]
+    details = error.errors(include_url=False)[:_MOST_ERRORS]
+    errors = [_located(detail, source.root) for detail in details]
     kept = [one for one in errors if not _spoiled(source, one.path)]
     groups = _unions_settled(kept)
     problems: list[Problem] = []
@@ -151,7 +154,7 @@ def _translated(group: list[_Error], source: Source) -> Problem:
     nouns = [noun for each in group if (noun := wording.expected(each.kind, each.context))]
     if len(group) > 1:
         told = [each for each in group if wording.expected(each.kind, each.context) is None]
-        if told and isinstance(value, str | int | float):
+        if told and (told[0].kind in _BOUNDS or isinstance(value, str | int | float)):
             one, nouns = told[0], []
     if one.kind == "missing":
         return _missing_key(one, source)

@@ -10,6 +10,9 @@ from chaoskit.fields import HOST, Edge
 from chaoskit.stack.project import Project, Service, well_known_ports
 
 
+_HOST_KEY = re.compile(r"HOST|SERVER|ADDR|URL|URI|ENDPOINT|BROKER|UPSTREAM|SERVICE", re.IGNORECASE)
+
+
 @dataclass(frozen=True, slots=True)
 class PossibleEdge:
     """One client, one upstream, one TCP port. `evidence` says what points that way, if anything;
@@ -110,10 +113,12 @@ def _evidence(client: Service, upstream: Service) -> str | None:
         return "depends_on"
     if any(link.upstream == upstream.name for link in client.links):
         return "links"
-    names = "|".join(re.escape(name) for name in upstream.names_on(client.networks))
-    mention = re.compile(rf"(?<![\w.-])(?:{names})(?![\w-])(?!\.\w)")
+    names = upstream.names_on(client.networks)
+    pattern = "|".join(re.escape(name) for name in names)
+    mention = re.compile(rf"(?<![\w.-])(?:{pattern})(?![\w-])(?!\.\w)")
     for key, value in client.environment.items():
-        if mention.search(value):
+        # A value that is nothing but the name may be a user or a database of that name.
+        if mention.search(value) and (value not in names or _HOST_KEY.search(key)):
             return f"environment {key}"
     if any(mention.search(word) for word in client.words):
         return "command"

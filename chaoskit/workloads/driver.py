@@ -50,6 +50,8 @@ class Driver:
         emit: Callable[[Event], None],
         seed: int,
     ) -> None:
+        for operation in workload.operations().values():
+            operation.load()
         self.counts: dict[str, Counter[Outcome]] = {op: Counter() for op in workload.operations()}
         self.acknowledged = 0  # writes that ended `ok`
         self._name = name

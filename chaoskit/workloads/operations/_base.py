@@ -49,6 +49,9 @@ class OperationModel(Model):
         """The names it uses in braces."""
         raise NotImplementedError
 
+    def load(self) -> None:
+        """Import the client library, so that no operation has to wait for it."""
+
     def connect(self, routes: Routes) -> OperationSession:
         """Return a session that connects when first used."""
         raise NotImplementedError

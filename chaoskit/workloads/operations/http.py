@@ -23,6 +23,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HttpUrl, Target
+from chaoskit.probes.wire import load
 from chaoskit.probes.wire.http import headers_for, routed
 from chaoskit.probes.wire.paths import JsonPath, ListPath, NoMatch, many, one
 from chaoskit.probes.wire.words import error_words
@@ -131,6 +132,9 @@ class HttpOperation(OperationModel):
         if status in (self.ok if self.ok is not None else range(200, 300)):
             return "ok"
         return "fail" if 400 <= status < 500 else "info"
+
+    def load(self) -> None:
+        load("aiohttp", "jsonpath")
 
     def connect(self, routes: Routes) -> HttpOperationSession:
         return HttpOperationSession(self, routes)

@@ -10,6 +10,7 @@ from pydantic import AfterValidator
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import RedisUrl, Target
+from chaoskit.probes.wire import load
 from chaoskit.probes.wire.redis import RedisLink, RedisRefused, redis_words
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
@@ -43,6 +44,9 @@ class RedisOperation(OperationModel):
     @property
     def placeholders(self) -> frozenset[str]:
         return Template.parse(self.redis).names
+
+    def load(self) -> None:
+        load("redis.asyncio", "redis.backoff")
 
     def connect(self, routes: Routes) -> RedisOperationSession:
         return RedisOperationSession(self, routes)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import PostgresUrl, Target
+from chaoskit.probes.wire import load
 from chaoskit.probes.wire.postgres import PostgresLink, postgres_words
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
@@ -58,6 +59,9 @@ class SqlOperation(OperationModel):
             f"%({piece.name})s" if isinstance(piece, Slot) else piece.replace("%", "%%")
             for piece in Template.parse(self.sql).pieces
         )
+
+    def load(self) -> None:
+        load("psycopg")
 
     def connect(self, routes: Routes) -> SqlOperationSession:
         return SqlOperationSession(self, routes)

@@ -30,7 +30,9 @@ async def _serve(settings: Settings) -> None:
     store = Store(settings.database_url)
 
     async def announce(chat_id: int) -> None:
-        with contextlib.suppress(StoreDown):  # the change itself is committed; other replicas' cache has its TTL
+        with contextlib.suppress(
+            StoreDown
+        ):  # the change itself is committed; other replicas' cache has its TTL
             await store.announce(chat_id)
 
     cache = Cache(settings, metrics, announce)
@@ -45,7 +47,9 @@ async def _serve(settings: Settings) -> None:
         asyncio.create_task(cache.monitor()),
         asyncio.create_task(health.monitor()),
         asyncio.create_task(sync.work()),
-        asyncio.create_task(store.listen(lambda chat_id: cache.invalidate(chat_id, announce=False))),
+        asyncio.create_task(
+            store.listen(lambda chat_id: cache.invalidate(chat_id, announce=False))
+        ),
     ]
     if pending:
         background.append(asyncio.create_task(pending.flush()))

@@ -98,7 +98,9 @@ class Api:
         if joined:
             self._metrics.joins += 1
             await self._cache.invalidate(chat_id)
-        return JSONResponse({"chat_id": chat_id, "user_id": user_id, "joined": joined}, 201 if joined else 200)
+        return JSONResponse(
+            {"chat_id": chat_id, "user_id": user_id, "joined": joined}, 201 if joined else 200
+        )
 
     async def leave(self, request: Request) -> Response:
         """204, or 404 when not there."""
@@ -119,8 +121,12 @@ class Api:
             for member in await self._store.participants(chat_id)
         }
         for user_id in await self._pending.members(chat_id) if self._pending else ():
-            found.setdefault(user_id, {"user_id": user_id, "joined_at": datetime.now(UTC).isoformat()})
-        return JSONResponse({"chat_id": chat_id, "count": len(found), "participants": list(found.values())})
+            found.setdefault(
+                user_id, {"user_id": user_id, "joined_at": datetime.now(UTC).isoformat()}
+            )
+        return JSONResponse(
+            {"chat_id": chat_id, "count": len(found), "participants": list(found.values())}
+        )
 
     async def count(self, request: Request) -> Response:
         """The count, from the cache when possible; one that is too old is served and updated behind."""
@@ -173,7 +179,9 @@ class Api:
 
 def _count(chat_id: int, count: int, source: str, updated_at: float | None) -> Response:
     moment = None if updated_at is None else datetime.fromtimestamp(updated_at, UTC).isoformat()
-    return JSONResponse({"chat_id": chat_id, "count": count, "source": source, "updated_at": moment})
+    return JSONResponse(
+        {"chat_id": chat_id, "count": count, "source": source, "updated_at": moment}
+    )
 
 
 def _refused(_: Request, error: Exception) -> Response:

@@ -83,7 +83,9 @@ def _parse(raw: str) -> Entry | None:
         entry = Entry(data["count"], data["updated_at"])
     except (ValueError, TypeError, KeyError):
         return None
-    valid = type(entry.count) is int and entry.count >= 0 and isinstance(entry.updated_at, int | float)
+    valid = (
+        type(entry.count) is int and entry.count >= 0 and isinstance(entry.updated_at, int | float)
+    )
     return entry if valid else None
 
 
@@ -94,7 +96,9 @@ def _reason(error: Exception) -> str:
 class Cache:
     """Counts by chat, and the state of the connection: `up`, `down`, `disabled`."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, announce: Callable[[int], Awaitable[None]]) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, announce: Callable[[int], Awaitable[None]]
+    ) -> None:
         self._settings = settings
         self._metrics = metrics
         self._announce = announce
@@ -214,7 +218,9 @@ class Cache:
         try:
             if chat_id in self._missed:
                 raise CacheDown
-            raw, generation = await self.call(lambda redis: redis.mget(_key(chat_id), _generation_key(chat_id)))
+            raw, generation = await self.call(
+                lambda redis: redis.mget(_key(chat_id), _generation_key(chat_id))
+            )
         except CacheDown:
             self._metrics.cache_misses += 1
             return Lookup(None, None)
@@ -241,7 +247,9 @@ class Cache:
         life = int(self._settings.participants_cache_ttl * 1000)
         with contextlib.suppress(CacheDown):
             await self.call(
-                lambda redis: redis.eval(_FILL, 2, _key(chat_id), _generation_key(chat_id), generation, value, life)
+                lambda redis: redis.eval(
+                    _FILL, 2, _key(chat_id), _generation_key(chat_id), generation, value, life
+                )
             )
 
     async def invalidate(self, chat_id: int, *, announce: bool = True) -> None:

@@ -98,7 +98,10 @@ class Settings:
     def public(self) -> dict[str, object]:
         """All settings for the log, without secrets."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: masked(value) if isinstance(value, str) else value for name, value in found.items()}
+        return {
+            name: masked(value) if isinstance(value, str) else value
+            for name, value in found.items()
+        }
 
 
 # variable: default, and the parser that says what it expects

@@ -27,7 +27,9 @@ class Pending:
         if any(member.user_id == user_id for member in members):
             return False
         try:
-            return bool(await self._cache.call(lambda redis: redis.sadd(_KEY, f"{chat_id}:{user_id}")))
+            return bool(
+                await self._cache.call(lambda redis: redis.sadd(_KEY, f"{chat_id}:{user_id}"))
+            )
         except CacheDown:
             return await self._store.join(chat_id, user_id)
 

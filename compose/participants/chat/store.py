@@ -125,12 +125,21 @@ class Store:
                 yield conn
             finally:
                 timer.cancel()
-        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, OSError) as error:
+        except (
+            psycopg.OperationalError,
+            psycopg.InterfaceError,
+            psycopg.InternalError,
+            OSError,
+        ) as error:
             raise StoreDown(str(error).strip() or type(error).__name__) from error
         finally:
             self._slots.release()
             if conn is not None:
-                if conn.closed or conn.broken or conn.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+                if (
+                    conn.closed
+                    or conn.broken
+                    or conn.pgconn.transaction_status != psycopg.pq.TransactionStatus.IDLE
+                ):
                     await conn.close()
                 else:
                     self._idle.append(conn)

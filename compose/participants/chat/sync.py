@@ -59,7 +59,9 @@ class Sync:
     async def read(self, chat_id: int, generation: str | None) -> Count:
         """Read the database's count, and fill the cache with it."""
         count = await self._store.count(chat_id)
-        await self._cache.fill(chat_id, Entry(count.count, datetime.now(UTC).timestamp()), generation)
+        await self._cache.fill(
+            chat_id, Entry(count.count, datetime.now(UTC).timestamp()), generation
+        )
         return count
 
     async def update(self, chat_id: int) -> Count:
@@ -93,11 +95,19 @@ class Sync:
         except Exception as error:  # noqa: BLE001  # nobody waits for this; the reader already has an answer
             self._metrics.lazy_update_errors += 1
             self._not_before[chat_id] = asyncio.get_running_loop().time() + LAZY_PAUSE
-            log("lazy_update_failed", "warning", chat_id=chat_id, reason=str(error) or type(error).__name__)
+            log(
+                "lazy_update_failed",
+                "warning",
+                chat_id=chat_id,
+                reason=str(error) or type(error).__name__,
+            )
 
     async def work(self) -> None:
         """Work in the background until cancelled: no bad item stops a batch, no dead cycle stops the worker."""
-        if not self._settings.participants_enable_background_sync or self._settings.participants_integration_disabled:
+        if (
+            not self._settings.participants_enable_background_sync
+            or self._settings.participants_integration_disabled
+        ):
             return
         while True:
             await asyncio.sleep(self._settings.participants_update_interval)
@@ -111,7 +121,10 @@ class Sync:
     async def _cycle(self) -> None:
         now = datetime.now(UTC)
         # Once a day, in the given hour, everything is asked again, however fresh.
-        full = now.hour == self._settings.participants_full_update_hour and self._full_update_on != now.date()
+        full = (
+            now.hour == self._settings.participants_full_update_hour
+            and self._full_update_on != now.date()
+        )
         age = 0.0 if full else self._settings.participants_update_interval
         chats = await self._store.chats_to_sync(now - timedelta(seconds=age))
         if full:

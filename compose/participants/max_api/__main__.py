@@ -124,7 +124,9 @@ def main() -> int:
         log("bad_configuration", "error", message=f"FAILURE_RATE, LATENCY or STATUS: {error}")
         return EX_CONFIG
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises the signal once more after its shutdown
+        signal.signal(
+            number, lambda *_: None
+        )  # uvicorn raises the signal once more after its shutdown
     log("started", http_port=PORT)
     host = "0.0.0.0"  # noqa: S104  # inside a container
     uvicorn.run(

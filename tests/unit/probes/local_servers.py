@@ -47,9 +47,14 @@ class Seen:
 async def serve(handler: Callable[[Server], Handler]) -> AsyncIterator[Server]:
     server = Server(0)
     handle = handler(server)
+    handling: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         server.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        handling.add(task)
+        task.add_done_callback(handling.discard)
         server.open.add(writer)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
@@ -72,7 +77,8 @@ async def serve(handler: Callable[[Server], Handler]) -> AsyncIterator[Server]:
     finally:
         listener.close()
         server.break_connections()
-        await asyncio.sleep(0.01)
+        if handling:
+            await asyncio.wait(handling, timeout=1)
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
@@ -115,6 +121,7 @@ def http(answer: Callable[[Seen], Answer | Awaitable[Answer]]) -> Callable[[Serv
                 result = answer(seen)
                 status, document = await result if isinstance(result, Awaitable) else result
                 text = document if isinstance(document, str) else json.dumps(document)
+                text = "" if status == 204 else text
                 writer.write(
                     f"HTTP/1.1 {status} X\r\nX-Part: chat\r\nContent-Length: {len(text)}\r\n\r\n"
                     f"{text}".encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from chaoskit.probes.postgres import PostgresProbe
 from chaoskit.probes.sampler import sample
 from chaoskit.records import Sample
 from chaoskit.stack.routes import FixedRoutes, Routes
+
+SLACK = 0.15  # seconds that a busy machine may add
 
 pytestmark = pytest.mark.asyncio
 
@@ -83,6 +86,7 @@ def scripted(book: Book, every: float = 0.02, timeout: float = 0.1, **more: str)
 
 
 async def sampled(probe: Probe, seconds: float, routes: Routes | None = None) -> list[Sample]:
+    probe.load()
     stop = asyncio.Event()
     samples: list[Sample] = []
     task = asyncio.create_task(
@@ -96,16 +100,14 @@ async def sampled(probe: Probe, seconds: float, routes: Routes | None = None) ->
 
 def keeps_the_schedule(samples: list[Sample], every: float) -> None:
     dues = sorted(s.due for s in samples)
-    assert all(
-        abs(later - earlier - every) < 1e-6 for earlier, later in zip(dues, dues[1:], strict=False)
-    )
+    assert all(abs(later - earlier - every) < 1e-6 for earlier, later in itertools.pairwise(dues))
     assert all(s.due <= s.sent <= s.done for s in samples)
 
 
 async def test_due_times_are_fixed_and_one_session_is_kept() -> None:
     book = Book(lambda n: Observed(True, value=n))
-    samples = await sampled(scripted(book), 0.3)
-    assert 12 <= len(samples) <= 16
+    samples = await sampled(scripted(book), 0.2)
+    assert 8 <= len(samples) <= 16
     keeps_the_schedule(samples, 0.02)
     assert {s.outcome for s in samples} == {"ok"}
     assert (book.opened, book.closed) == (1, 1)
@@ -113,33 +115,33 @@ async def test_due_times_are_fixed_and_one_session_is_kept() -> None:
 
 async def test_a_stalled_system_delays_no_due_time_and_every_deadline_holds() -> None:
     book = Book(lambda n: 60.0)
-    samples = await sampled(scripted(book), 0.3)
-    assert 12 <= len(samples) <= 16
+    samples = await sampled(scripted(book), 0.2)
+    assert 8 <= len(samples) <= 16
     keeps_the_schedule(samples, 0.02)
     assert all(s.error == "no answer within 100ms" for s in samples)
-    assert all(0.09 < s.done - s.sent < 0.15 for s in samples)
+    assert all(0.09 < s.done - s.sent < 0.1 + SLACK for s in samples)
     assert book.most <= (0.1 + 0.1) / 0.02 + 2  # in flight, and being thrown away
     assert book.opened == book.closed == len(samples)
 
 
 async def test_a_session_that_closes_slowly_holds_nothing_up() -> None:
-    book = Book(lambda n: 60.0, slow_close=0.3)
-    samples = await sampled(scripted(book), 0.2)
-    assert len(samples) >= 8
-    assert all(s.done - s.sent < 0.15 for s in samples)
+    book = Book(lambda n: 60.0, slow_close=0.1)
+    samples = await sampled(scripted(book), 0.12)
+    assert len(samples) >= 5
+    assert all(s.done - s.sent < 0.1 + SLACK for s in samples)
 
 
 async def test_slow_answers_use_several_sessions_which_are_kept() -> None:
     book = Book(lambda n: 0.05)
-    samples = await sampled(scripted(book), 0.3)
+    samples = await sampled(scripted(book), 0.15)
     assert {s.outcome for s in samples} == {"ok"}
-    assert 3 <= book.opened <= 5
+    assert 3 <= book.opened <= 7
     assert book.closed == book.opened
 
 
 async def test_connection_new_opens_and_closes_one_for_each_observation() -> None:
     book = Book(lambda n: Observed(True))
-    samples = await sampled(scripted(book, connection="new"), 0.2)
+    samples = await sampled(scripted(book, connection="new"), 0.1)
     assert book.opened == book.closed == len(samples)
 
 
@@ -163,7 +165,7 @@ async def test_after_a_broken_session_no_other_old_one_is_used() -> None:
         return Observed(False, "connection closed", broken=True) if n == 9 else Observed(True)
 
     book = Book(behave)
-    await sampled(scripted(book), 0.3)
+    await sampled(scripted(book), 0.22)
     assert book.used[9] > max(book.used[:9])
 
 
@@ -190,14 +192,14 @@ async def test_times_missed_by_a_late_loop_are_made_up_for_in_a_bounded_burst() 
     samples: list[Sample] = []
     probe = scripted(book, every=0.005, timeout=0.05)
     task = asyncio.create_task(sample("p", probe, FixedRoutes({}), Clock(), samples.append, stop))
-    await asyncio.sleep(0.05)
-    time.sleep(0.2)  # noqa: ASYNC251 - the point is to block the loop
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.02)
+    time.sleep(0.15)
+    await asyncio.sleep(0.08)
     stop.set()
     await task
-    assert len(samples) >= 60
+    assert len(samples) >= 40
     keeps_the_schedule(samples, 0.005)
-    assert max(s.sent - s.due for s in samples) > 0.15
+    assert max(s.sent - s.due for s in samples) > 0.1
     assert book.most <= 12
 
 
@@ -207,7 +209,7 @@ async def test_cancelling_ends_promptly_and_closes_every_session() -> None:
     task = asyncio.create_task(
         sample("p", probe, FixedRoutes({}), Clock(), lambda s: None, asyncio.Event())
     )
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(0.05)
     start = time.monotonic()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -229,27 +231,26 @@ async def test_what_emit_raises_ends_the_sampling() -> None:
 @pytest.mark.parametrize("read", [True, False])
 async def test_http_against_a_silent_server_keeps_schedule_and_deadline(read: bool) -> None:
     probe = HttpProbe.model_validate(
-        {"probe": "http", "url": "http://chat:8082/", "every": "20ms", "timeout": "100ms"}
+        {"probe": "http", "url": "http://chat:8082/", "every": "20ms", "timeout": "60ms"}
     )
     async with serve(misbehaving("stall", read=read)) as server:
-        samples = await sampled(probe, 0.3, server.routes())
-    assert len(samples) >= 12
+        samples = await sampled(probe, 0.12, server.routes())
+    assert len(samples) >= 5
     keeps_the_schedule(samples, 0.02)
-    assert all(s.done - s.sent < 0.16 for s in samples)
-    assert {s.error for s in samples} == {"no answer within 100ms"}
+    assert all(s.done - s.sent < 0.06 + SLACK for s in samples)
+    assert {s.error for s in samples} == {"no answer within 60ms"}
 
 
 async def test_postgres_against_a_silent_server_does_not_overrun() -> None:
     probe = PostgresProbe.model_validate(
-        {"probe": "postgres", "url": "postgres://u:p@chat:8082/d", "every": "50ms", "timeout": "1s"}
-        | {"timeout": "100ms"}
+        {"probe": "postgres", "url": "postgres://u:p@chat/d", "every": "50ms", "timeout": "100ms"}
     )
     start = time.monotonic()
     async with serve(misbehaving("stall", read=True)) as server:
-        samples = await sampled(probe, 0.2, server.routes())
+        samples = await sampled(probe, 0.12, server.routes(port=5432))
     assert time.monotonic() - start < 1
     assert {s.error for s in samples} == {"no answer within 100ms"}
-    assert all(s.done - s.sent < 0.16 for s in samples)
+    assert all(s.done - s.sent < 0.1 + SLACK for s in samples)
 
 
 async def test_http_keeps_one_connection_or_opens_new_ones_as_asked() -> None:
@@ -258,6 +259,6 @@ async def test_http_keeps_one_connection_or_opens_new_ones_as_asked() -> None:
             {"probe": "http", "url": "http://chat:8082/", "every": "20ms", "connection": connection}
         )
         async with serve(http(lambda seen: (200, {}))) as server:
-            samples = await sampled(probe, 0.15, server.routes())
+            samples = await sampled(probe, 0.1, server.routes())
         assert {s.outcome for s in samples} == {"ok"}
         assert server.connections == (len(samples) if many else 1)

@@ -25,6 +25,11 @@ from chaoskit.workloads.set import SetGenerator, SetWorkload
 pytestmark = pytest.mark.asyncio
 
 
+@pytest.fixture(autouse=True)
+def _short_spacing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chaoskit.workloads.driver.VIEW_SPACING", 0.01)
+
+
 class App:
     """A tiny app with a set of values, and a switch for what it does wrong."""
 
@@ -115,7 +120,7 @@ async def test_a_good_run_is_recorded_completely() -> None:
     app = App()
     async with serving(app) as server:
         subject = driver(app, server.routes())
-        await ran(subject, 0.3)
+        await ran(subject, 0.2)
         complete = await subject.final_reads()
     is_sound(app.history)
     assert complete
@@ -127,7 +132,7 @@ async def test_a_good_run_is_recorded_completely() -> None:
         ("ok", "truth", []),
     ]
     adds = [e.value for e in ended(app.history)]
-    assert 25 <= len(adds) <= 32
+    assert 15 <= len(adds) <= 30
     assert sorted(adds, key=str) == sorted(set(app.values), key=str)
     assert all(isinstance(value, int) and 1_000_000 <= value < 2_000_000 for value in adds)
     finals = app.history[-4:]
@@ -138,10 +143,10 @@ async def test_a_good_run_is_recorded_completely() -> None:
         ("ok", "truth"),
     ]
     assert finals[1].value == finals[3].value == app.values
-    assert 4 <= len(ended(app.history, "read")) <= 8
+    assert 3 <= len(ended(app.history, "read")) <= 8
     assert subject.counts["add"] == Counter(ok=len(adds))
     assert subject.acknowledged == len(adds)
-    assert subject.lateness_p99 < 0.03
+    assert subject.lateness_p99 < 0.15
     assert {e.workload for e in app.history} == {"members"}
     assert server.connections <= 3 * 3 + 2
 
@@ -161,7 +166,7 @@ async def test_a_write_that_went_wrong(wrong: str, outcome: str, error: str) -> 
     app = App()
     app.wrong = wrong
     async with serving(app) as server:
-        await ran(driver(app, server.routes()), 0.15)
+        await ran(driver(app, server.routes()), 0.1)
     is_sound(app.history)
     assert {(e.type, e.error) for e in ended(app.history)} == {(outcome, error)}
     posts = [request for request in server.requests if request.method == "POST"]
@@ -170,9 +175,9 @@ async def test_a_write_that_went_wrong(wrong: str, outcome: str, error: str) -> 
 
 async def test_refused_writes_are_fail_and_retire_nobody() -> None:
     app = App()
-    await ran(driver(app, refused_routes()), 0.5)
+    await ran(driver(app, refused_routes()), 0.15)
     is_sound(app.history)
-    assert {(e.type, e.error) for e in ended(app.history)} <= {("fail", "connection refused")}
+    assert {(e.type, e.error) for e in ended(app.history)} == {("fail", "connection refused")}
     assert {e.process for e in app.history} <= {0, 1, 2}
 
 
@@ -215,22 +220,22 @@ async def test_busy_clients_make_operations_late_and_it_is_recorded() -> None:
     app.wrong = "slow"  # three clients at 30 ms each do 100/s; 300/s are due
     async with serving(app) as server:
         subject = driver(app, server.routes(), rate="300/s")
-        await ran(subject, 0.3)
+        await ran(subject, 0.2)
     is_sound(app.history)
-    assert 15 <= len(ended(app.history)) <= 40
-    assert subject.lateness_p99 > 0.1
+    assert 8 <= len(ended(app.history)) <= 40
+    assert subject.lateness_p99 > 0.05
 
 
 async def test_every_deadline_is_the_drivers_own() -> None:
     app = App()
     app.wrong = "stall after"
     async with serving(app) as server:
-        await ran(driver(app, server.routes()), 0.3)
+        await ran(driver(app, server.routes()), 0.15)
     is_sound(app.history)
     invoked = {e.id: e.t for e in app.history if e.type == "invoke"}
     adds = ended(app.history)
-    assert len(adds) >= 6
-    assert all(0.09 < e.t - invoked[e.id] < 0.16 for e in adds)
+    assert len(adds) >= 3
+    assert all(0.09 < e.t - invoked[e.id] < 0.25 for e in adds)
     assert all(e.type == "info" and isinstance(e.value, int) for e in adds)
 
 

@@ -1,0 +1,105 @@
+"""The words that several reports use for the same thing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chaoskit.fields import seconds_text
+from chaoskit.records import Verdict, combined
+from chaoskit.report._plain import one_line
+from chaoskit.report.result import CheckResult, FaultResult, LogExcerpt, Result
+
+WORD = {Verdict.PASS: "PASS", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
+
+
+def headline(result: Result) -> str:
+    """Return one sentence: the reason, or for a pass what was passed."""
+    if result.reason:
+        return one_line(result.reason)
+    if result.verdict is not Verdict.PASS:
+        return "no reason was recorded"
+    checks = len(result.checks)
+    met = f"{checks} of {counted(checks, 'check')} passed" if checks else "there was no check to fail"
+    faults = len(result.faults)
+    if not faults:
+        return f"{met}; a rehearsal without faults"
+    return f"{met} under {counted(faults, 'proven fault')}"
+
+
+def tally(result: Result) -> str:
+    """Return the numbers of a run on one line: checks, faults, duration, seed, exit code."""
+    verdicts = [check.verdict for check in result.checks]
+    words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNKNOWN: "unknown"}
+    counts = [f"{verdicts.count(v)} {word}" for v, word in words.items() if v in verdicts]
+    parts = [
+        f"{counted(len(verdicts), 'check')}: {', '.join(counts)}" if verdicts else "no checks",
+        proven_faults(result),
+        f"took {seconds(result.run.duration)}",
+        f"seed {result.run.seed}",
+        f"exit code {result.exit_code}",
+    ]
+    return "; ".join(parts)
+
+
+def proven_faults(result: Result) -> str:
+    if not result.faults:
+        return "no faults"
+    proven = sum(fault.proven for fault in result.faults)
+    if proven == len(result.faults):
+        return f"{counted(proven, 'fault')} proven"
+    return f"{proven} of {counted(len(result.faults), 'fault')} proven"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def seconds(length: float | None) -> str:
+    """Return a length of time to three digits, `-` for None."""
+    return (
+        "-" if length is None else seconds_text(float(f"{length:.3g}") if length < 60 else length)
+    )
+
+
+def fault_name(fault: FaultResult) -> str:
+    """Return the id of a fault, with its kind where the id does not say it."""
+    return fault.id if fault.fault in fault.id else f"{fault.id} ({fault.fault})"
+
+
+def effect(fault: FaultResult) -> str:
+    """Return what showed that somebody could feel the fault, or why that is not proven."""
+    if not fault.proven:
+        default = "it was never injected" if fault.injected_at is None else "no evidence of it"
+        return one_line(fault.reason or default)
+    return "; ".join(one_line(line) for line in fault.evidence) or "no evidence recorded"
+
+
+def log_line(line: LogExcerpt) -> str:
+    return f"{line.t:.2f} s {line.service} | {one_line(line.text)}"
+
+
+def unexplained(results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return the checks that did not pass, failures first."""
+    failed = [check for check in results if check.verdict is Verdict.FAIL]
+    return failed + [check for check in results if check.verdict is Verdict.UNKNOWN]
+
+
+def run_verdict(result: Result) -> tuple[Verdict, str | None]:
+    """Return the verdict on the run itself, apart from its checks, and why it is not a pass.
+
+    A run is sound when every fault is proven, nothing is left behind and it ended by itself. It is
+    never a pass when the whole is not a pass and no check says why.
+    """
+    unproven = [fault for fault in result.faults if not fault.proven]
+    if result.leftovers:
+        left = ", ".join(leftover.what for leftover in result.leftovers)
+        return Verdict.UNKNOWN, one_line(f"left behind: {left}")
+    if unproven:
+        why = "; ".join(f"fault {fault.id} is not proven: {effect(fault)}" for fault in unproven)
+        return Verdict.UNKNOWN, why
+    if result.exit_code not in (0, 1, 3):
+        return Verdict.UNKNOWN, f"exit code {result.exit_code}: {headline(result)}"
+    checks = combined([check.verdict for check in result.checks])
+    if not result.checks or checks is not result.verdict:
+        return result.verdict, None if result.verdict is Verdict.PASS else headline(result)
+    return Verdict.PASS, None

@@ -1,0 +1,177 @@
+"""Two results: one that passes and one in which everything goes wrong."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from chaoskit.records import Verdict
+from chaoskit.report.result import (
+    CheckResult,
+    FaultResult,
+    Leftover,
+    LogExcerpt,
+    OperationCount,
+    PhaseResult,
+    ProbeResult,
+    Result,
+    RunInfo,
+    ServiceResult,
+    StackResult,
+    WorkloadResult,
+)
+
+LOST = (
+    "37 of 912 acknowledged values of workload `members` are lost (4.1%): oldest acknowledged at "
+    "12.31 s, 7.6s before kill redis healed; 37 inside fault windows, 0 outside"
+)
+
+
+def run_info(scenario: str) -> RunInfo:
+    return RunInfo(
+        id=f"20260301T120000Z-{scenario}-a1b2",
+        scenario=scenario,
+        scenario_file=f"scenarios/{scenario}.yaml",
+        description="Redis dies; no acknowledged participant is lost.",
+        seed=7,
+        started_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+        duration=21.34,
+        command=f"chaoskit run scenarios/{scenario}.yaml --seed 7",
+    )
+
+
+@pytest.fixture
+def passing() -> Result:
+    return Result(
+        run=run_info("redis-restart"),
+        verdict=Verdict.PASS,
+        exit_code=0,
+        phases=[PhaseResult(name="baseline", start=0, end=3)],
+        faults=[
+            FaultResult(
+                id="restart",
+                fault="restart",
+                target="redis",
+                injected_at=3.0,
+                healed_at=3.4,
+                proven=True,
+                evidence=["redis[1] started again at 3.31 s"],
+                time_to_detect=0.0214,
+                time_to_recover=1.204,
+            )
+        ],
+        checks=[
+            CheckResult(
+                check="availability",
+                subject="chat",
+                verdict=Verdict.PASS,
+                measured="99.4% (of 312)",
+                bound=">= 99%",
+            ),
+            CheckResult(
+                check="no_loss",
+                subject="members",
+                verdict=Verdict.PASS,
+                measured="0 lost (of 912)",
+                bound="none lost",
+                notes=["`restart` ends processes, not the machine"],
+            ),
+        ],
+        probes=[ProbeResult(probe="chat", samples=312, ok=310, fail=2)],
+        workloads=[WorkloadResult(workload="members", operations={"add": OperationCount(ok=912)})],
+        stack=StackResult(
+            project="chaoskit-a1b2",
+            services=[ServiceResult(service="redis", image="redis:8", digest="sha256:00")],
+        ),
+    )
+
+
+@pytest.fixture
+def failing() -> Result:
+    return Result(
+        run=run_info("redis-kill"),
+        verdict=Verdict.FAIL,
+        exit_code=6,
+        reason=LOST,
+        notes=["the stack was up before; [bold]it was left alone[/bold]"],
+        faults=[
+            FaultResult(
+                id="kill",
+                fault="kill",
+                target="redis",
+                injected_at=10.0,
+                healed_at=19.9,
+                proven=True,
+                evidence=["redis[1] exited with 137", "chat -> redis refused 84 connections"],
+                time_to_detect=0.11,
+            ),
+            FaultResult(
+                id="slow",
+                fault="latency",
+                target="chat -> redis",
+                injected_at=None,
+                healed_at=None,
+                proven=False,
+                reason="the edge `chat -> redis` carried nothing",
+            ),
+        ],
+        checks=[
+            CheckResult(
+                check="recovery",
+                subject="cache",
+                verdict=Verdict.UNKNOWN,
+                measured="unclear",
+                bound="<= 5s",
+                reason="probe `cache` gave no sample after kill redis healed; leave more time",
+            ),
+            CheckResult(
+                check="no_loss",
+                subject="members",
+                verdict=Verdict.FAIL,
+                measured="37 lost, 4.1% (of 912)",
+                bound="none lost",
+                reason=LOST,
+                witness=[
+                    "LOST 1000123: acknowledged at 12.31 s, during kill (kill redis) "
+                    "10.0 - 19.9 s, absent from 3 of 3 final reads of truth",
+                    "... and 36 more",
+                ],
+                log_lines=[
+                    LogExcerpt(
+                        t=12.3, service="chat", text="\x1b[31m[red]cache | `down`\x1b[0m\x00"
+                    )
+                ],
+            ),
+            CheckResult(
+                check="availability",
+                subject="chat",
+                verdict=Verdict.PASS,
+                measured="100% (of 312)",
+                bound=">= 99%",
+            ),
+        ],
+        stack=StackResult(project="chaoskit-a1b2"),
+        leftovers=[
+            Leftover(what="network chaoskit-a1b2_default", command="chaoskit recover " + "x" * 90)
+        ],
+    )
+
+
+class Screen:
+    """A console of 80 columns without colour, and what was printed on it."""
+
+    def __init__(self) -> None:
+        self._file = io.StringIO()
+        self.console = Console(file=self._file, width=80, no_color=True)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in self._file.getvalue().splitlines())
+
+
+@pytest.fixture
+def screen() -> Screen:
+    return Screen()

@@ -1,0 +1,327 @@
+"""A valid scenario: its models, ids, files; and the schema editors get."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from scenario_desk import GOOD, Desk, underlined
+
+from chaoskit.errors import NothingSelected, ScenarioInvalid, UsageError
+from chaoskit.faults._base import REGISTRY as FAULTS
+from chaoskit.faults._base import Fault
+from chaoskit.fields import Edge
+from chaoskit.scenario.document import KINDS
+from chaoskit.scenario.find import find
+from chaoskit.scenario.ids import fault_ids
+from chaoskit.scenario.loading import Loaded, against_stack, load
+from chaoskit.scenario.schema import scenario_schema
+
+FUZZ = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+EXAMPLES = [(sort, kind.kind, kind) for sort, registry in KINDS.items() for kind in registry]
+
+
+def test_a_good_scenario_loads_with_its_kinds_and_defaults(desk: Desk) -> None:
+    scenario = desk.load().scenario
+    assert [type(fault).__name__ for fault in scenario.timeline.faults] == ["Restart", "Latency"]
+    assert [(check.check, check.subject) for check in scenario.expect] == [
+        ("availability", "chat"),
+        ("no_loss", "members"),
+    ]
+    assert (scenario.timeline.gate.for_, scenario.timeline.gate.within) == (1, 15)
+    assert (scenario.timeline.baseline, scenario.timeline.hold) == (3, 5)
+    assert (scenario.stack.proxy, scenario.stack.ports, scenario.stack.up_timeout) == (
+        *("needed", "drop"),
+        90,
+    )
+
+
+def test_every_fault_has_an_id_after_loading(desk: Desk) -> None:
+    text = desk.changed(
+        ("  faults:", "  faults:\n    - { fault: restart, service: chat }"),
+        ("99% }", "99%, during: {fault: restart-2} }"),
+    )
+    assert [f.id for f in desk.load(text).scenario.timeline.faults] == [
+        *("restart", "restart-2"),
+        "slow",
+    ]
+
+
+def test_default_ids_stay_clear_of_explicit_ones() -> None:
+    given_ids = [(None, "kill"), ("kill", "stop"), (None, "kill"), ("kill-3", "kill")]
+    assert fault_ids(given_ids) == ["kill-2", "kill", "kill-4", "kill-3"]
+
+
+def test_compose_files_are_found_relative_to_the_scenario(desk: Desk) -> None:
+    (desk.folder / "more").mkdir()
+    (desk.folder / "more" / "b.yaml").touch()
+    text = desk.changed(("compose: compose.yaml", "compose: [compose.yaml, more/../more/b.yaml]"))
+    assert desk.load(text).compose_files == [
+        desk.folder / "compose.yaml",
+        desk.folder / "more" / "b.yaml",
+    ]
+
+
+def test_a_later_lint_can_point_into_the_file(desk: Desk) -> None:
+    loaded = desk.load()
+    problem = loaded.problem(("timeline", "faults", 1, "edge"), "no such path", word="redis")
+    assert (problem.file, problem.line) == (str(desk.file), 16)
+    assert underlined(problem) == "redis"
+    assert loaded.problem(("probes", "chat", "nothing"), "x").line == 5
+    assert loaded.problem((), "x").line == 1
+
+
+# -- against the stack -------------------------------------------------------------------------
+
+
+def nothing_wrong(edge: Edge) -> str | None:
+    return None
+
+
+def test_a_scenario_that_fits_its_stack_has_no_problem(desk: Desk) -> None:
+    assert against_stack(desk.load(), ["chat", "redis"], nothing_wrong) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("redis://redis:6379/0", "redis://rediss:6379/0", 6),
+        ("redis://redis:6379/0", "redis://u:rediss@rediss:6379/0", 6),
+        ("GET http://chat", "GET http://rediss", 12),
+        ("service: redis", "service: rediss", 15),
+        ("chat -> redis", "chat -> rediss", 16),
+        ("chat -> redis", "host -> rediss:6379", 16),
+        ("99% }", "99% }\n  - { check: stays_up, service: rediss }", 19),
+        ("compose.yaml", "compose.yaml\n  edges: [{edge: rediss -> chat, port: 1}]", 4),
+        ("fault: restart, service: redis", "fault: partition, groups: [[chat], [rediss]]", 15),
+    ],
+)
+def test_a_service_that_is_not_in_the_stack_is_pointed_at(
+    desk: Desk, old: str, new: str, line: int
+) -> None:
+    problems = against_stack(desk.load(desk.changed((old, new))), ["chat", "redis"], nothing_wrong)
+    assert [p.message for p in problems] == [
+        "no service `rediss` in the Compose project; did you mean `redis`?"
+    ]
+    assert problems[0].line == line
+    assert underlined(problems[0]) in ("rediss", "redis://u:***@rediss:6379/0")
+
+
+def test_host_may_be_the_client_of_an_edge_but_not_its_upstream(desk: Desk) -> None:
+    services = ["chat", "redis"]
+    right = desk.load(desk.changed(("chat -> redis", "host -> redis")))
+    assert against_stack(right, services, nothing_wrong) == []
+    wrong = desk.load(desk.changed(("chat -> redis", "chat -> host")))
+    assert "no service `host`" in against_stack(wrong, services, nothing_wrong)[0].message
+
+
+def test_what_is_wrong_with_an_edge_is_said_at_the_edge(desk: Desk) -> None:
+    def refuse(edge: Edge) -> str | None:
+        return f"`{edge}` uses host networking"
+
+    (problem,) = against_stack(desk.load(), ["chat", "redis"], refuse)
+    assert (problem.line, underlined(problem)) == (16, "chat -> redis")
+    assert problem.message == "`chat -> redis` uses host networking"
+
+
+# -- kinds -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def new_kind() -> Iterator[None]:
+    @FAULTS.register("eclipse")
+    class Eclipse(Fault):
+        """Nothing but darkness."""
+
+        example: ClassVar[str] = "{ fault: eclipse, deep: true }"
+        deep: bool = False
+
+        def services(self) -> list[str]:
+            return []
+
+    yield
+    del FAULTS._kinds["eclipse"]
+
+
+@pytest.mark.usefixtures("new_kind")
+def test_a_kind_registered_later_is_known_at_once(desk: Desk) -> None:
+    text = desk.changed(("fault: restart, service: redis", "fault: eclipse, deep: true"))
+    assert desk.load(text).scenario.timeline.faults[0].kind == "eclipse"
+    assert "eclipse" in json.dumps(scenario_schema())
+
+
+def test_a_kind_that_is_gone_is_unknown_again(desk: Desk) -> None:
+    desk.load()
+    problem = desk.problem_after(("fault: restart, service: redis", "fault: eclipse"))
+    assert problem.message == "no fault is called `eclipse`"
+
+
+@pytest.mark.parametrize(
+    ("sort", "name", "kind"), EXAMPLES, ids=[f"{sort}-{name}" for sort, name, _ in EXAMPLES]
+)
+def test_the_example_of_every_kind_loads_and_fits_the_schema(
+    desk: Desk, sort: str, name: str, kind: Any
+) -> None:
+    block = " ".join(kind.example.split())
+    text = GOOD
+    if sort == "probe":
+        text = text.replace("probes:\n", f"probes:\n  x: {block}\n")
+    elif sort == "workload":
+        text = text.replace("workloads:\n", f"workloads:\n  x: {block}\n")
+    elif sort == "fault":
+        text = text.replace("faults:\n", f"faults:\n    - {block}\n")
+    else:
+        text = text.replace("expect:\n", f"expect:\n  - {block}\n")
+    loaded = desk.load(text)
+    Draft202012Validator(scenario_schema()).validate(loaded.source.data)
+    assert f"{sort} {name}" in json.dumps(scenario_schema())
+
+
+def test_the_schema_is_valid_and_refuses_what_loading_refuses() -> None:
+    schema = scenario_schema()
+    Draft202012Validator.check_schema(schema)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    validator = Draft202012Validator(schema)
+    good = yaml.safe_load(GOOD)
+    validator.validate(good)
+    for change in (
+        {"nmae": 1},
+        {"probes": {}},
+        {"probes": {"a b": {"probe": "tcp", "url": "tcp://a:1"}}},
+        {"probes": {"x": {"probe": "nothing"}}},
+        {"timeline": {"faults": [{"fault": "restart", "service": "a", "for_": "1s"}]}},
+        {"timeline": {"baseline": 3}},
+    ):
+        assert not validator.is_valid(good | change), change
+
+
+def test_the_schema_carries_aliases_and_descriptions() -> None:
+    schema = scenario_schema()
+    definitions = schema["$defs"]
+    assert set(definitions["Gate"]["properties"]) == {"for", "within"}
+    faults = definitions["Timeline"]["properties"]["faults"]["items"]["oneOf"]
+    kinds = [one for one in faults if one["title"] == "fault latency"]
+    assert kinds[0]["properties"]["fault"]["const"] == "latency"
+    assert "for" in kinds[0]["properties"]
+    assert kinds[0]["description"]
+
+
+# -- finding -----------------------------------------------------------------------------------
+
+
+def test_a_directory_stands_for_its_scenarios(tmp_path: Path) -> None:
+    wanted = ["a.yaml", "deep/b.yml", "deep/empty.yaml", "z-broken.yaml"]
+    files = {
+        "a.yaml": GOOD,
+        "deep/b.yml": GOOD,
+        "deep/empty.yaml": "",
+        "z-broken.yaml": "stak: {}\nexpect: [\n",
+        "compose.yaml": "services: {}\n",
+        "playbook.yaml": "- hosts: all\n",
+        ".chaoskit/runs/1/scenario.yaml": GOOD,
+        "notes.txt": GOOD,
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = find([tmp_path, tmp_path / "a.yaml"])
+    assert [str(path.relative_to(tmp_path)) for path in found] == wanted
+
+
+def test_a_directory_below_a_hidden_one_can_be_named(tmp_path: Path) -> None:
+    folder = tmp_path / ".hidden"
+    folder.mkdir()
+    (folder / "a.yaml").write_text(GOOD)
+    assert find([folder]) == [folder / "a.yaml"]
+
+
+def test_a_directory_without_scenarios_selects_nothing(tmp_path: Path) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    with pytest.raises(NothingSelected, match=f"no scenario in `{tmp_path}`"):
+        find([tmp_path])
+
+
+def test_a_path_that_does_not_exist_suggests_a_sibling(tmp_path: Path) -> None:
+    (tmp_path / "scenarios").mkdir()
+    with pytest.raises(UsageError, match="did you mean `scenarios`"):
+        find([tmp_path / "scenaros"])
+
+
+# -- fuzz --------------------------------------------------------------------------------------
+
+
+def loads_or_explains(desk: Desk, text: str | bytes) -> None:
+    try:
+        assert isinstance(desk.load(text), Loaded)
+    except ScenarioInvalid as error:
+        assert error.problems
+        for problem in error.problems:
+            assert problem.line >= 1
+            assert problem.column >= 1
+            assert "\n" not in problem.message
+            assert problem.render()
+
+
+@FUZZ
+@given(data=st.binary(max_size=300))
+def test_random_bytes_never_crash_loading(desk: Desk, data: bytes) -> None:
+    loads_or_explains(desk, data)
+
+
+@FUZZ
+@given(seed=st.integers(0, 2**32), pieces=st.lists(st.text(max_size=6), min_size=1, max_size=4))
+def test_a_scenario_with_random_damage_never_crashes_loading(
+    desk: Desk, seed: int, pieces: list[str]
+) -> None:
+    rng = random.Random(seed)
+    text = GOOD
+    signs = ["{", "}", "[", "]", "&a", "*a", "${X}", "'", "5", "!t", "~"]
+    alphabet = [*pieces, *signs, '"', "\n", ": ", "- "]
+    for _ in range(rng.randint(1, 4)):
+        start = rng.randrange(len(text))
+        text = text[:start] + rng.choice(alphabet) + text[start + rng.randint(0, 6) :]
+    loads_or_explains(desk, text.encode("utf-8", "surrogatepass"))
+
+
+KEYS = st.sampled_from(["fault", "probe", "for", "http", "status", "x"])
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.sampled_from(["5s", "50/s", "99%", "chat -> redis", "http://chat:1/", "9" * 99 + "h"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@FUZZ
+@given(value=VALUES, seed=st.integers(0, 2**32))
+def test_any_value_at_any_place_never_crashes_loading(desk: Desk, value: Any, seed: int) -> None:
+    document = yaml.safe_load(GOOD)
+    rng = random.Random(seed)
+    block: Any = document
+    while True:
+        key = rng.choice(list(block) if isinstance(block, dict) else range(len(block)))
+        if not isinstance(block[key], dict | list) or not block[key] or rng.random() < 0.3:
+            block[key] = value
+            break
+        block = block[key]
+    loads_or_explains(desk, yaml.safe_dump(document, allow_unicode=True))
+
+
+def test_every_scenario_in_the_repository_loads() -> None:
+    folder = Path(__file__).parents[3] / "scenarios"
+    for file in sorted(folder.glob("*.yaml")):
+        assert load(file, {}).scenario.name
