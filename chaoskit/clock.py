@@ -27,3 +27,11 @@ class Clock:
     async def sleep_until(self, t: float) -> None:
         """Return at run-clock time `t`, at once when it has passed."""
         await asyncio.sleep(max(0.0, t - self.now()))
+
+
+def parse_stamp(stamp: str) -> datetime | None:
+    """Parse the engine's RFC 3339 time with up to nanoseconds; None when it is not one."""
+    try:
+        return datetime.fromisoformat(stamp.rstrip("Z")[:26]).replace(tzinfo=UTC)
+    except ValueError:
+        return None

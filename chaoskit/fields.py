@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -83,7 +84,11 @@ class Duration(_Text, float):
         return cls(seconds)
 
     def __str__(self) -> str:
-        return seconds_text(float(self))
+        """Return text that parses back to the same value: short where that is exact."""
+        short = seconds_text(float(self))
+        if re.fullmatch(self.json_pattern, short) and self.parse(short) == self:
+            return short
+        return f"{_plain(float(self), 12)}s"
 
     __repr__ = __str__
 
@@ -105,7 +110,7 @@ class Rate(_Text, float):
         return cls(rate)
 
     def __str__(self) -> str:
-        return f"{float(self):g}/s"
+        return f"{_plain(float(self), 6)}/s"
 
     __repr__ = __str__
 
@@ -126,7 +131,7 @@ class Percentage(_Text, float):
         return cls(float(match[1]) / 100)
 
     def __str__(self) -> str:
-        return f"{float(self) * 100:g}%"
+        return f"{_plain(float(self) * 100, 10)}%"
 
     __repr__ = __str__
 
@@ -287,7 +292,7 @@ class RedisUrl(Url):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        url = super(RedisUrl, cls).parse(value)
+        url = super().parse(value)
         if not re.fullmatch(r"(/[0-9]*)?", url.path):
             raise ValueError(f"`{url.path}` is not a Redis database: write its number, such as /0")
         return url
@@ -320,7 +325,7 @@ class TcpUrl(Url):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        url = super(TcpUrl, cls).parse(value)
+        url = super().parse(value)
         if url.port == 0:
             raise ValueError("a tcp:// URL needs a port, such as tcp://rabbit:5672")
         return url
@@ -336,8 +341,10 @@ def seconds_text(seconds: float) -> str:
         return "-" + seconds_text(-seconds)
     if seconds == 0:
         return "0s"
+    # Round before choosing the unit: 999.9ms is 1s, and 119.96s is 2m.
+    seconds = float(f"{seconds:.3g}") if seconds < 60 else round(seconds, 1)
     if seconds < 0.001:
-        return f"{seconds * 1e6:.3g}us"
+        return f"{_plain(seconds * 1e6, 3)}us"
     if seconds < 1:
         return f"{seconds * 1e3:.3g}ms"
     if seconds < 60:
@@ -345,7 +352,12 @@ def seconds_text(seconds: float) -> str:
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
     text = (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "")
-    return text + (f"{rest:.3g}s" if rest >= 0.5 else "")
+    return text + (f"{rest:.3g}s" if rest >= 0.05 else "")
+
+
+def _plain(number: float, digits: int) -> str:
+    """Return a number with this many significant digits and never an exponent."""
+    return format(Decimal(f"{number:.{digits}g}"), "f")
 
 
 def _described(value: object) -> str:

@@ -12,7 +12,6 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-
 K = TypeVar("K")
 C = TypeVar("C", bound=type)
 

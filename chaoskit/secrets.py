@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from urllib.parse import unquote
+
+from chaoskit.records import Json
 
 _SECRET_KEY = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credential|auth)s?$", re.IGNORECASE
+    r"(pass(word|wd|phrase)?|secret|token|credential|auth"
+    r"|(api|private|secret|access|signing|encryption)_?key(_base)?)s?$",
+    re.IGNORECASE,
 )
 _IN_URL = re.compile(
-    r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)(?P<secret>[^\s@/\"']+)(?=@)", re.I
+    r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)(?P<secret>[^\s/\"']+)(?=@)", re.IGNORECASE
 )
 _SHORTEST = 6  # a shorter value is too likely to be an ordinary word; URLs are masked anyway
 MASK = "***"
@@ -26,10 +32,21 @@ class Redactor:
     def add(self, secrets: Iterable[str], keep: Iterable[str] = ()) -> None:
         kept = set(keep)
         known = {s for s in secrets if len(s) >= _SHORTEST and s not in kept}
+        known |= {json.dumps(secret)[1:-1] for secret in known}  # as it stands in JSON files
         known |= getattr(self, "_known", set())
         self._known: set[str] = known
         ordered = sorted(known, key=len, reverse=True)
-        pattern = "|".join(re.escape(secret) for secret in ordered)
+        # In JSON text a quote or a backslash of a secret is written escaped.
+        written = dict.fromkeys(
+            form
+            for secret in ordered
+            for form in (
+                secret,
+                json.dumps(secret)[1:-1],
+                json.dumps(secret, ensure_ascii=False)[1:-1],
+            )
+        )
+        pattern = "|".join(re.escape(form) for form in sorted(written, key=len, reverse=True))
         self._pattern = re.compile(pattern) if pattern else None
 
     def clean(self, text: str) -> str:
@@ -39,6 +56,17 @@ class Redactor:
         if "://" in text:
             text = _IN_URL.sub(lambda match: match["head"] + MASK, text)
         return text
+
+    def clean_json(self, document: Json) -> Json:
+        """Return the document with every secret in its texts replaced; keys and numbers stay, or
+        a password such as `123456` or `value` would break what reads the document."""
+        if isinstance(document, str):
+            return self.clean(document)
+        if isinstance(document, Mapping):
+            return {key: self.clean_json(value) for key, value in document.items()}
+        if isinstance(document, Sequence):
+            return [self.clean_json(value) for value in document]
+        return document
 
 
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
@@ -53,4 +81,5 @@ def secrets_in(environment: Mapping[str, str]) -> list[str]:
 
 def passwords_in(text: str) -> list[str]:
     """Return the passwords of all URLs in a text."""
-    return [match["secret"] for match in _IN_URL.finditer(text)]
+    written = [match["secret"] for match in _IN_URL.finditer(text)]
+    return list(dict.fromkeys(form for one in written for form in (one, unquote(one))))

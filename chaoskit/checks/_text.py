@@ -16,10 +16,10 @@ def moment(t: float) -> str:
 
 def length(seconds: float, bound: float | None = None) -> str:
     """Return a length of time to three digits, or more where three would cross the `bound`."""
-    shown = float(f"{seconds:.3g}")
+    shown = float(f"{seconds:.3g}") if seconds < 60 else round(seconds, 1)
     if bound is not None and above(shown, bound) != above(seconds, bound):
         return f"{seconds:.6g}s"
-    return seconds_text(shown if seconds < 60 else seconds)
+    return seconds_text(seconds)
 
 
 def percent(part: int, whole: int, bound: float | None = None) -> str:

@@ -52,7 +52,7 @@ def _root(
     epilog="Examples: chaoskit run scenarios/redis-restart.yaml | chaoskit run scenarios/"
     " --report junit=junit.xml"
 )
-def run(  # noqa: PLR0913  # one parameter per option
+def run(
     paths: Paths,
     seed: Annotated[
         int | None, typer.Option(help="Repeat generated values and schedules of an earlier run.")
@@ -114,7 +114,7 @@ def plan(
     path: Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
-    """Say what a run would do: faults, proxies, edges, what it needs and undoes; touches nothing."""
+    """Say what a run would do: faults, proxies, edges, what it undoes; touches nothing."""
     from chaoskit.cli.plan import show_plan
 
     raise typer.Exit(show_plan(path, as_json=json))

@@ -17,10 +17,8 @@ from chaoskit.cli.main import complain
 from chaoskit.cli.progress import Progress, stderr_console
 from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
 from chaoskit.records import Json
-from chaoskit.report.junit import render_junit
+from chaoskit.report import junit, summary, terminal
 from chaoskit.report.result import Result
-from chaoskit.report.summary import render_summary
-from chaoskit.report.terminal import render, render_suite
 from chaoskit.run.plan import make_plan
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
@@ -31,8 +29,8 @@ from chaoskit.stack.images import toxiproxy_image
 
 _REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
     "json": lambda results: _as_json(results),
-    "junit": render_junit,
-    "summary": render_summary,
+    "junit": junit.render,
+    "summary": summary.render,
 }
 # When scenarios end differently, the worst is the suite's: what is left behind comes first.
 _WORST_FIRST = (70, 6, 1, 4, 2, 3, 0)
@@ -61,7 +59,7 @@ def run_scenarios(request: RunRequest) -> int:
     codes: list[int] = []
     results: list[Result] = []
     events = _Events(request.events)
-    for index, scenario in enumerate(loaded):
+    for scenario in loaded:
         try:
             result, folder = asyncio.run(_run_one(scenario, request, events))
         except ChaoskitError as error:
@@ -72,14 +70,14 @@ def run_scenarios(request: RunRequest) -> int:
             break
         results.append(result)
         codes.append(result.exit_code)
-        _print(result, folder, request, last=index == len(loaded) - 1)
+        _print(result, folder, request)
         if result.exit_code > 128:
             break
     _write_reports(reports, results)
     if len(loaded) > 1 and not request.json:
         from rich.console import Console
 
-        render_suite(results, Console())
+        terminal.render_suite(results, Console())
     interrupted_codes = [code for code in codes if code > 128]
     if interrupted_codes:
         return interrupted_codes[0]
@@ -153,15 +151,15 @@ async def _prepared(
     return runner, folder.path, progress
 
 
-def _print(result: Result, folder: Path, request: RunRequest, *, last: bool) -> None:
-    (folder / "junit.xml").write_text(render_junit([result]), encoding="utf-8")
-    (folder / "summary.md").write_text(render_summary([result]), encoding="utf-8")
+def _print(result: Result, folder: Path, request: RunRequest) -> None:
+    (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
+    (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")
     if request.json:
         print(result.model_dump_json(indent=2))
     elif request.events != "-":
         from rich.console import Console
 
-        render(result, Console(), folder)
+        terminal.render(result, Console(), folder)
 
 
 def _parsed_report(text: str) -> tuple[str, Path]:

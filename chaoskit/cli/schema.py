@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chaoskit.errors import UsageError
-from chaoskit.report.result import Result
+from chaoskit.report.schema import result_schema
 from chaoskit.scenario.schema import scenario_schema
 
 
@@ -20,7 +20,7 @@ def schema_text(what: str) -> str:
     if what == "scenario":
         document = scenario_schema()
     elif what == "result":
-        document = Result.model_json_schema()
+        document = result_schema()
     else:
         raise UsageError(f"there is no schema of `{what}`", hint="one of scenario, result")
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

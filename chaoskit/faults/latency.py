@@ -39,6 +39,9 @@ class Latency(EdgeFault):
             raise ValueError("`delay` must be at least 1ms")
         if self.jitter > self.delay:
             raise ValueError("`jitter` must not be larger than `delay`")
+        for name, value in (("delay", self.delay), ("jitter", self.jitter)):
+            if abs(value * 1000 - round(value * 1000)) > 1e-6:
+                raise ValueError(f"`{name}` must be whole milliseconds: `{value}` is not")
         if self.fraction <= 0:
             raise ValueError("`fraction` must be above 0%")
         return self

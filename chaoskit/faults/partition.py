@@ -46,7 +46,7 @@ class Partition(Fault):
         for group in self._sides():
             twice = seen & set(group)
             if twice:
-                raise ValueError(f"`{sorted(twice)[0]}` is in two groups")
+                raise ValueError(f"`{min(twice)}` is in two groups")
             seen |= set(group)
         return self
 

@@ -19,7 +19,9 @@ def headline(result: Result) -> str:
     if result.verdict is not Verdict.PASS:
         return "no reason was recorded"
     checks = len(result.checks)
-    met = f"{checks} of {counted(checks, 'check')} passed" if checks else "there was no check to fail"
+    met = (
+        f"{checks} of {counted(checks, 'check')} passed" if checks else "there was no check to fail"
+    )
     faults = len(result.faults)
     if not faults:
         return f"{met}; a rehearsal without faults"
@@ -27,16 +29,15 @@ def headline(result: Result) -> str:
 
 
 def tally(result: Result) -> str:
-    """Return the numbers of a run on one line: checks, faults, duration, seed, exit code."""
+    """Return the numbers of a run on one line: checks, faults, duration, exit code."""
     verdicts = [check.verdict for check in result.checks]
     words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNKNOWN: "unknown"}
     counts = [f"{verdicts.count(v)} {word}" for v, word in words.items() if v in verdicts]
     parts = [
         f"{counted(len(verdicts), 'check')}: {', '.join(counts)}" if verdicts else "no checks",
         proven_faults(result),
-        f"took {seconds(result.run.duration)}",
-        f"seed {result.run.seed}",
-        f"exit code {result.exit_code}",
+        seconds(result.run.duration),
+        f"exit {result.exit_code}",
     ]
     return "; ".join(parts)
 
@@ -56,9 +57,7 @@ def counted(number: int, noun: str) -> str:
 
 def seconds(length: float | None) -> str:
     """Return a length of time to three digits, `-` for None."""
-    return (
-        "-" if length is None else seconds_text(float(f"{length:.3g}") if length < 60 else length)
-    )
+    return "-" if length is None else seconds_text(length)
 
 
 def fault_name(fault: FaultResult) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
+from chaoskit.clock import parse_stamp
 from chaoskit.records import (
     ContainerEvent,
     Event,
@@ -143,11 +144,3 @@ def _logs(folder: Path, started_at: datetime | None) -> dict[str, list[LogLine]]
                 lines.append(LogLine((when - started_at).total_seconds(), path.stem, text))
         logs[path.stem] = sorted(lines, key=lambda entry: entry.t)
     return logs
-
-
-def parse_stamp(stamp: str) -> datetime | None:
-    """Parse the engine's RFC 3339 time with up to nanoseconds; None when it is not one."""
-    try:
-        return datetime.fromisoformat(stamp.rstrip("Z")[:26] + "+00:00")
-    except ValueError:
-        return None

@@ -357,6 +357,9 @@ class Runner:
         with contextlib.suppress(AttributeError):
             self._stop_watching()
         result = with_leftovers(result, leftovers, self._folder.path)
+        # Reports are rendered from this document: what it does not hold, they cannot leak.
+        clean = self._folder.redactor.clean(result.model_dump_json())
+        result = Result.model_validate_json(clean)
         self._folder.write("result.json", result.model_dump_json(indent=2))
         self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
         self._recorder.close()

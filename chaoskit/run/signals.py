@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ class Signals:
     The second sets `hurry`; the third ends the process after printing `last_words`.
     """
 
-    def __init__(self, on_first: Callable[[], None]) -> None:
+    def __init__(self, on_first: Callable[[], object]) -> None:
         self._on_first = on_first
         self.received: signal.Signals | None = None
         self.hurry = asyncio.Event()
@@ -59,7 +60,5 @@ class Signals:
 
 
 def _say(text: str) -> None:
-    try:
+    with contextlib.suppress(OSError):  # the terminal may be closed: healing goes on
         print(f"\n{text}", file=sys.stderr, flush=True)
-    except OSError:
-        pass  # the terminal is closed: healing goes on

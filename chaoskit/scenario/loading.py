@@ -110,9 +110,9 @@ def against_stack(
     for index, fault in enumerate(scenario.timeline.faults):
         path = ("timeline", "faults", index)
         known = [edge for edge in fault.edges() if all(end in services for end in _ends([edge]))]
-        for text in dict.fromkeys(edge_problem(edge) for edge in known):
-            if text is not None:
-                problems.append(loaded.problem(_edge_field(loaded, path), text))
+        said = dict.fromkeys(edge_problem(edge) for edge in known)
+        place = _edge_field(loaded, path)
+        problems += [loaded.problem(place, text) for text in said if text is not None]
     return _distinct(problems)
 
 

@@ -59,10 +59,11 @@ def problems_of(error: ValidationError, source: Source, model: type[BaseModel]) 
     errors = [_located(detail, source.root) for detail in details]
     kept = [one for one in errors if not _spoiled(source, one.path)]
     groups = _unions_settled(kept)
+    data = source.data
     problems: list[Problem] = []
     corrected: set[tuple[Path, str | None]] = set()
     for one in (group[0] for group in groups if group[0].kind == "extra_forbidden"):
-        problem, meant = _unknown_key(one, source, model)
+        problem, meant = _unknown_key(one, source, models_at(model, one.path, data))
         problems.append(problem)
         corrected.add((one.path, meant))
     for group in groups:
@@ -191,9 +192,10 @@ def _named_field(text: str, path: Path, node: Node | None) -> Path:
     return path
 
 
-def _unknown_key(one: _Error, source: Source, model: type[BaseModel]) -> tuple[Problem, str | None]:
+def _unknown_key(
+    one: _Error, source: Source, models: list[type[BaseModel]]
+) -> tuple[Problem, str | None]:
     key = one.key or ""
-    models = models_at(model, one.path, source.data)
     known = keys_of(models[0]) if models else []
     node = source.node(one.path)
     present = set(node.entries) if isinstance(node, Mapping) else set()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from chaoskit.fields import HOST, Edge
 from chaoskit.stack.project import Project, Service, well_known_ports
 
-
 _HOST_KEY = re.compile(r"HOST|SERVER|ADDR|URL|URI|ENDPOINT|BROKER|UPSTREAM|SERVICE", re.IGNORECASE)
 
 
@@ -88,7 +87,7 @@ class EdgeMap:
                 return f"`{edge.client}` and `{edge.upstream}` share no network"
             known = ", ".join(map(str, self.ports[edge.upstream])) or "none"
             return (
-                f"`{edge.upstream}` serves no known TCP port for the edge `{edge}` (known: {known}):"
+                f"no TCP port of `{edge.upstream}` is known for the edge `{edge}` (known: {known}):"
                 " declare it under `stack.edges`"
             )
         return next((possible.obstacle for possible in found if possible.obstacle), None)

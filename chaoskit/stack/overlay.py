@@ -99,14 +99,14 @@ def build_layout(
     if clash:
         raise UsageError(f"the Compose project already has a service `{clash[0]}`")
     edges = list(edges)
-    containers = _client_proxies(project, edges)
+    containers = _client_proxies(edges)
     gateway = _gateway(project, targets)
     if gateway is not None:
         containers.append(gateway)
     links = _links(project, containers)
     labels = {RUN_LABEL: run_id, PROJECT_LABEL: project.name}
     services: dict[str, object] = {
-        name: _copy_of(service, project, links.get(name, []), labels, keep_ports, user_project)
+        name: _copy_of(service, links.get(name, []), labels, keep_ports, user_project)
         for name, service in project.services.items()
     }
     for container in containers:
@@ -140,7 +140,7 @@ def build_layout(
     return Layout(tuple(containers), header + text)
 
 
-def _client_proxies(project: Project, edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
+def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
     """Group edges by client. A link takes over an upstream's whole name, so every port of one
     upstream goes to one container; upstreams that serve the same port need a second one."""
     containers: list[ProxyContainer] = []
@@ -193,7 +193,6 @@ def _links(project: Project, containers: Sequence[ProxyContainer]) -> dict[str, 
 
 def _copy_of(
     service: Service,
-    project: Project,
     links: list[str],
     labels: Mapping[str, str],
     keep_ports: bool,
@@ -217,9 +216,13 @@ def _copy_of(
         kept = [f"{k.upstream}:{k.alias}" for k in service.links if k.alias not in proxied]
         body["links"] = _Override(links + kept)
         # A link also means "start after": the order must survive its replacement.
-        order = {k.upstream: {"condition": "service_started"} for k in service.links}
+        # `depends_on` as read includes what links implied, so it says nothing about what stays.
+        order = {
+            k.upstream: {"condition": service.depends_on.get(k.upstream, "service_started")}
+            for k in service.links
+        }
         order |= {link.split(":", 1)[0]: {"condition": "service_started"} for link in links}
-        body["depends_on"] = {k: v for k, v in order.items() if k not in service.depends_on}
+        body["depends_on"] = order
     return body
 
 

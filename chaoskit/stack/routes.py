@@ -14,7 +14,7 @@ class Routes(Protocol):
     """What probes and workloads know of the stack: addresses, and the state of containers."""
 
     def address(self, target: Target) -> tuple[str, int]:
-        """Return (host, port) reachable from here; raises `EnvironmentFailure` when there is none."""
+        """Return (host, port) reachable from here. Raises `EnvironmentFailure`."""
 
     async def container_states(self, service: str) -> list[ContainerState]:
         """Return the state of every replica of a service, by replica number."""

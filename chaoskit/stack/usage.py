@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from chaoskit.clock import parse_stamp
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
 from chaoskit.stack.connections import connections_of, towards
@@ -74,9 +75,10 @@ async def accepted(stack: Stack, proxies: Sequence[Proxy]) -> dict[Proxy, list[d
             try:
                 row = json.loads(text)
                 address = str(row["client"]).rpartition(":")[0].strip("[]").removeprefix("::ffff:")
-                when = datetime.fromisoformat(stamp[:26].rstrip("Z") + "+00:00")
+                when = parse_stamp(stamp)
             except (ValueError, KeyError):
                 continue
-            if row.get("name") in mine and (address in clients or first.client == HOST):
+            real = address in clients or first.client == HOST
+            if when is not None and real and row.get("name") in mine:
                 found[mine[row["name"]]].append(when)
     return found

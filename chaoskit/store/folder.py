@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 from chaoskit.errors import StoreFailed
 from chaoskit.records import Json
@@ -25,15 +26,20 @@ class NdjsonFile:
         self._durable = durable
         self._path = path
         try:
-            self._file = path.open("a", encoding="utf-8")
+            # A lone surrogate from somebody's JSON becomes its JSON escape again.
+            self._file = path.open("a", encoding="utf-8", errors="backslashreplace")
+            if _torn(path):  # whoever wrote before was killed in the middle of a line
+                self._file.write("\n")
         except OSError as error:
             raise StoreFailed(f"cannot write `{path}`: {error.strerror}") from error
 
     def append(self, row: Mapping[str, Json]) -> None:
         """Write one line. Raises `StoreFailed` when the disk refuses it."""
-        line = json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+        line = _line(row)
+        if self._redactor.clean(line) != line:  # rare, so that the careful way may be slow
+            line = _line(cast("Mapping[str, Json]", self._redactor.clean_json(row)))
         try:
-            self._file.write(self._redactor.clean(line) + "\n")
+            self._file.write(line + "\n")
             self._file.flush()
             if self._durable:
                 os.fsync(self._file.fileno())
@@ -45,15 +51,30 @@ class NdjsonFile:
             self._file.close()
 
 
+def _line(row: Mapping[str, Json]) -> str:
+    return json.dumps(row, separators=(",", ":"), ensure_ascii=False)
+
+
+def _torn(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) == 0:
+            return False
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) != b"\n"
+
+
 def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
-    """Yield the rows of a file of JSON lines; a torn last line ends it, a missing file is empty."""
+    """Yield the rows of a file of JSON lines; a torn line is left out, a missing file is empty."""
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
         for line in file:
             if not line.endswith("\n"):
                 return
-            row = json.loads(line)
+            try:
+                row = json.loads(line)
+            except ValueError:  # torn by a kill; the next writer began a new line
+                continue
             if isinstance(row, dict):
                 yield row
 
@@ -99,11 +120,20 @@ class RunFolder:
         target = self.path / name
         temporary = target.with_name(f".{target.name}.part")
         try:
-            temporary.write_text(self.redactor.clean(text), encoding="utf-8")
+            temporary.write_text(
+                self._without_secrets(name, text), encoding="utf-8", errors="backslashreplace"
+            )
             temporary.replace(target)
         except OSError as error:
             raise StoreFailed(f"cannot write `{target}`: {error.strerror}") from error
         return target
+
+    def _without_secrets(self, name: str, text: str) -> str:
+        cleaned = self.redactor.clean(text)
+        if cleaned == text or not name.endswith(".json"):
+            return cleaned
+        document = self.redactor.clean_json(json.loads(text))
+        return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
     def write_json(self, name: str, document: Mapping[str, Json]) -> Path:
         return self.write(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")

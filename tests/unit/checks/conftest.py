@@ -140,8 +140,8 @@ class SetStory:
             common = (0, "members", line.op, None)
             found.append(Event(line.start, "invoke", *common, sent, number))
             if line.end is not None and line.how != "none":
-                how: Any = line.how
-                found.append(Event(line.end, how, *common, line.value, number, line.error))
+                ended: Any = line.how
+                found.append(Event(line.end, ended, *common, line.value, number, line.error))
         return sorted(found, key=lambda event: event.t)
 
 

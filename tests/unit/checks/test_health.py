@@ -15,7 +15,7 @@ from chaoskit.checks._health import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Build
+    from tests.unit.checks.conftest import Build
 
 FOREVER = float("inf")
 

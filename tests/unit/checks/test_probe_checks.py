@@ -10,7 +10,7 @@ import pytest
 from chaoskit.records import Verdict
 
 if TYPE_CHECKING:
-    from conftest import Build
+    from tests.unit.checks.conftest import Build
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 
@@ -29,8 +29,10 @@ class TestAvailability:
             "probe `cache` was ok in 194 of 200 samples (97%), in 2 failing stretches"
         )
         assert found.witness == (
-            "10.00 - 10.40 s: 5 failed (connection refused), "
-            "during kill (kill redis) 10.0 - 12.0 s",
+            (
+                "10.00 - 10.40 s: 5 failed (connection refused), "
+                "during kill (kill redis) 10.0 - 12.0 s"
+            ),
             "15.00 s: 1 failed (connection refused), outside every fault window",
         )
         assert found.at == pytest.approx(10.01)

@@ -10,7 +10,7 @@ import pytest
 from chaoskit.records import ContainerEvent, LogLine, Verdict
 
 if TYPE_CHECKING:
-    from conftest import Build
+    from tests.unit.checks.conftest import Build
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 

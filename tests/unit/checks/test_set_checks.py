@@ -12,7 +12,7 @@ from chaoskit.checks._set_history import element, elements, set_history
 from chaoskit.records import Event, Json, Verdict
 
 if TYPE_CHECKING:
-    from conftest import Build, SetStory
+    from tests.unit.checks.conftest import Build, SetStory
 
 PASS, FAIL, UNKNOWN = Verdict.PASS, Verdict.FAIL, Verdict.UNKNOWN
 ALL = ("no_loss", "no_duplicates", "no_phantoms")
@@ -160,8 +160,10 @@ class TestNoLoss:
         found = build.judge("no_loss", evidence)
         assert found.notes == (
             "1 add had no clear answer; 1 of them is stored, both is allowed",
-            "`kill` ends processes, not the machine: "
-            "this says nothing about what a power cut would lose (fsync)",
+            (
+                "`kill` ends processes, not the machine: "
+                "this says nothing about what a power cut would lose (fsync)"
+            ),
         )
 
     def test_a_loss_is_a_failure_even_where_the_rest_proves_nothing(
@@ -199,8 +201,10 @@ class TestNoDuplicates:
             "at 20.15 s"
         )
         assert found.witness == (
-            "DUPLICATED 1021: 3 times in one read of truth, first seen at 20.15 s; its add was "
-            "acknowledged at 10.51 s, during kill (kill redis) 10.0 - 12.0 s",
+            (
+                "DUPLICATED 1021: 3 times in one read of truth, first seen at 20.15 s; its add was "
+                "acknowledged at 10.51 s, during kill (kill redis) 10.0 - 12.0 s"
+            ),
         )
         assert found.at == pytest.approx(10.51)
 
@@ -231,8 +235,10 @@ class TestNoPhantoms:
         found = build.judge("no_phantoms", evidence)
         assert found.reason == "workload `members`: 1 value was refused but stored"
         assert found.witness == (
-            "REFUSED BUT STORED 666: refused (status 409) at 11.01 s, "
-            "during kill (kill redis) 10.0 - 12.0 s, first seen at 20.15 s in truth",
+            (
+                "REFUSED BUT STORED 666: refused (status 409) at 11.01 s, "
+                "during kill (kill redis) 10.0 - 12.0 s, first seen at 20.15 s in truth"
+            ),
         )
 
     @pytest.mark.parametrize("how", ["info", "none"])

@@ -20,7 +20,7 @@ from chaoskit.probes.sampler import sample
 from chaoskit.records import Sample
 from chaoskit.stack.routes import FixedRoutes, Routes
 
-SLACK = 0.15  # seconds that a busy machine may add
+SLACK = 0.25  # seconds that a busy machine may add
 
 pytestmark = pytest.mark.asyncio
 
@@ -79,7 +79,7 @@ class ScriptedSession:
         self._book.closed += 1
 
 
-def scripted(book: Book, every: float = 0.02, timeout: float = 0.1, **more: str) -> ScriptedProbe:
+def scripted(book: Book, every: float = 0.02, timeout: float = 1, **more: str) -> ScriptedProbe:
     return ScriptedProbe.model_validate(
         {"probe": "x", "every": Duration(every), "timeout": Duration(timeout), "book": book, **more}
     )
@@ -115,7 +115,7 @@ async def test_due_times_are_fixed_and_one_session_is_kept() -> None:
 
 async def test_a_stalled_system_delays_no_due_time_and_every_deadline_holds() -> None:
     book = Book(lambda n: 60.0)
-    samples = await sampled(scripted(book), 0.2)
+    samples = await sampled(scripted(book, timeout=0.1), 0.2)
     assert 8 <= len(samples) <= 16
     keeps_the_schedule(samples, 0.02)
     assert all(s.error == "no answer within 100ms" for s in samples)
@@ -126,7 +126,7 @@ async def test_a_stalled_system_delays_no_due_time_and_every_deadline_holds() ->
 
 async def test_a_session_that_closes_slowly_holds_nothing_up() -> None:
     book = Book(lambda n: 60.0, slow_close=0.1)
-    samples = await sampled(scripted(book), 0.12)
+    samples = await sampled(scripted(book, timeout=0.1), 0.12)
     assert len(samples) >= 5
     assert all(s.done - s.sent < 0.1 + SLACK for s in samples)
 
@@ -228,29 +228,27 @@ async def test_what_emit_raises_ends_the_sampling() -> None:
         await sample("p", scripted(book), FixedRoutes({}), Clock(), emit, asyncio.Event())
 
 
-@pytest.mark.parametrize("read", [True, False])
-async def test_http_against_a_silent_server_keeps_schedule_and_deadline(read: bool) -> None:
-    probe = HttpProbe.model_validate(
-        {"probe": "http", "url": "http://chat:8082/", "every": "20ms", "timeout": "60ms"}
-    )
-    async with serve(misbehaving("stall", read=read)) as server:
-        samples = await sampled(probe, 0.12, server.routes())
-    assert len(samples) >= 5
-    keeps_the_schedule(samples, 0.02)
-    assert all(s.done - s.sent < 0.06 + SLACK for s in samples)
-    assert {s.error for s in samples} == {"no answer within 60ms"}
+async def test_a_silent_server_changes_neither_schedule_nor_deadline() -> None:
+    fields = {"every": "20ms", "timeout": "60ms"}
+    http_probe = HttpProbe.model_validate({"probe": "http", "url": "http://chat:8082/"} | fields)
+    postgres = {"probe": "postgres", "url": "postgres://u:p@chat:8082/d"}
+    postgres_probe = PostgresProbe.model_validate(postgres | fields)
 
+    async def case(probe: Probe, *, read: bool) -> None:
+        async with serve(misbehaving("stall", read=read)) as server:
+            start = time.monotonic()
+            samples = await sampled(probe, 0.15, server.routes())
+        assert time.monotonic() - start < 1
+        assert len(samples) >= 5
+        keeps_the_schedule(samples, 0.02)
+        assert all(s.done - s.sent < 0.06 + SLACK for s in samples)
+        assert {s.error for s in samples} == {"no answer within 60ms"}
 
-async def test_postgres_against_a_silent_server_does_not_overrun() -> None:
-    probe = PostgresProbe.model_validate(
-        {"probe": "postgres", "url": "postgres://u:p@chat/d", "every": "50ms", "timeout": "100ms"}
+    http_probe.load()
+    postgres_probe.load()
+    await asyncio.gather(
+        case(http_probe, read=True), case(http_probe, read=False), case(postgres_probe, read=True)
     )
-    start = time.monotonic()
-    async with serve(misbehaving("stall", read=True)) as server:
-        samples = await sampled(probe, 0.12, server.routes(port=5432))
-    assert time.monotonic() - start < 1
-    assert {s.error for s in samples} == {"no answer within 100ms"}
-    assert all(s.done - s.sent < 0.1 + SLACK for s in samples)
 
 
 async def test_http_keeps_one_connection_or_opens_new_ones_as_asked() -> None:

@@ -135,8 +135,10 @@ def failing() -> Result:
                 bound="none lost",
                 reason=LOST,
                 witness=[
-                    "LOST 1000123: acknowledged at 12.31 s, during kill (kill redis) "
-                    "10.0 - 19.9 s, absent from 3 of 3 final reads of truth",
+                    (
+                        "LOST 1000123: acknowledged at 12.31 s, during kill (kill redis) "
+                        "10.0 - 19.9 s, absent from 3 of 3 final reads of truth"
+                    ),
                     "... and 36 more",
                 ],
                 log_lines=[
@@ -155,7 +157,7 @@ def failing() -> Result:
         ],
         stack=StackResult(project="chaoskit-a1b2"),
         leftovers=[
-            Leftover(what="network chaoskit-a1b2_default", command="chaoskit recover " + "x" * 90)
+            Leftover(what="network chaoskit-a1b2_default", command="chaoskit recover " + "x" * 70)
         ],
     )
 

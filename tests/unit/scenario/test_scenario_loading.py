@@ -6,16 +6,15 @@ import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from scenario_desk import GOOD, Desk, underlined
 
-from chaoskit.errors import NothingSelected, ScenarioInvalid, UsageError
+from chaoskit.errors import NothingSelected, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults._base import REGISTRY as FAULTS
 from chaoskit.faults._base import Fault
 from chaoskit.fields import Edge
@@ -24,6 +23,9 @@ from chaoskit.scenario.find import find
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.loading import Loaded, against_stack, load
 from chaoskit.scenario.schema import scenario_schema
+
+if TYPE_CHECKING:
+    from tests.unit.scenario.conftest import Desk
 
 FUZZ = settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -38,12 +40,10 @@ def test_a_good_scenario_loads_with_its_kinds_and_defaults(desk: Desk) -> None:
         ("availability", "chat"),
         ("no_loss", "members"),
     ]
-    assert (scenario.timeline.gate.for_, scenario.timeline.gate.within) == (1, 15)
-    assert (scenario.timeline.baseline, scenario.timeline.hold) == (3, 5)
-    assert (scenario.stack.proxy, scenario.stack.ports, scenario.stack.up_timeout) == (
-        *("needed", "drop"),
-        90,
-    )
+    timeline, stack = scenario.timeline, scenario.stack
+    times = [timeline.gate.for_, timeline.gate.within, timeline.baseline, timeline.hold]
+    assert [float(time) for time in times] == [1, 15, 3, 5]
+    assert (stack.proxy, stack.ports, float(stack.up_timeout)) == ("needed", "drop", 90)
 
 
 def test_every_fault_has_an_id_after_loading(desk: Desk) -> None:
@@ -76,7 +76,7 @@ def test_a_later_lint_can_point_into_the_file(desk: Desk) -> None:
     loaded = desk.load()
     problem = loaded.problem(("timeline", "faults", 1, "edge"), "no such path", word="redis")
     assert (problem.file, problem.line) == (str(desk.file), 16)
-    assert underlined(problem) == "redis"
+    assert desk.underlined(problem) == "redis"
     assert loaded.problem(("probes", "chat", "nothing"), "x").line == 5
     assert loaded.problem((), "x").line == 1
 
@@ -114,7 +114,7 @@ def test_a_service_that_is_not_in_the_stack_is_pointed_at(
         "no service `rediss` in the Compose project; did you mean `redis`?"
     ]
     assert problems[0].line == line
-    assert underlined(problems[0]) in ("rediss", "redis://u:***@rediss:6379/0")
+    assert desk.underlined(problems[0]) in ("rediss", "redis://u:***@rediss:6379/0")
 
 
 def test_host_may_be_the_client_of_an_edge_but_not_its_upstream(desk: Desk) -> None:
@@ -130,7 +130,7 @@ def test_what_is_wrong_with_an_edge_is_said_at_the_edge(desk: Desk) -> None:
         return f"`{edge}` uses host networking"
 
     (problem,) = against_stack(desk.load(), ["chat", "redis"], refuse)
-    assert (problem.line, underlined(problem)) == (16, "chat -> redis")
+    assert (problem.line, desk.underlined(problem)) == (16, "chat -> redis")
     assert problem.message == "`chat -> redis` uses host networking"
 
 
@@ -173,7 +173,7 @@ def test_the_example_of_every_kind_loads_and_fits_the_schema(
     desk: Desk, sort: str, name: str, kind: Any
 ) -> None:
     block = " ".join(kind.example.split())
-    text = GOOD
+    text = desk.good
     if sort == "probe":
         text = text.replace("probes:\n", f"probes:\n  x: {block}\n")
     elif sort == "workload":
@@ -187,21 +187,22 @@ def test_the_example_of_every_kind_loads_and_fits_the_schema(
     assert f"{sort} {name}" in json.dumps(scenario_schema())
 
 
-def test_the_schema_is_valid_and_refuses_what_loading_refuses() -> None:
+def test_the_schema_is_valid_and_refuses_what_loading_refuses(desk: Desk) -> None:
     schema = scenario_schema()
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     validator = Draft202012Validator(schema)
-    good = yaml.safe_load(GOOD)
+    good = yaml.safe_load(desk.good)
     validator.validate(good)
-    for change in (
+    changes: list[dict[str, Any]] = [
         {"nmae": 1},
         {"probes": {}},
         {"probes": {"a b": {"probe": "tcp", "url": "tcp://a:1"}}},
         {"probes": {"x": {"probe": "nothing"}}},
         {"timeline": {"faults": [{"fault": "restart", "service": "a", "for_": "1s"}]}},
         {"timeline": {"baseline": 3}},
-    ):
+    ]
+    for change in changes:
         assert not validator.is_valid(good | change), change
 
 
@@ -219,17 +220,17 @@ def test_the_schema_carries_aliases_and_descriptions() -> None:
 # -- finding -----------------------------------------------------------------------------------
 
 
-def test_a_directory_stands_for_its_scenarios(tmp_path: Path) -> None:
+def test_a_directory_stands_for_its_scenarios(desk: Desk, tmp_path: Path) -> None:
     wanted = ["a.yaml", "deep/b.yml", "deep/empty.yaml", "z-broken.yaml"]
     files = {
-        "a.yaml": GOOD,
-        "deep/b.yml": GOOD,
+        "a.yaml": desk.good,
+        "deep/b.yml": desk.good,
         "deep/empty.yaml": "",
         "z-broken.yaml": "stak: {}\nexpect: [\n",
         "compose.yaml": "services: {}\n",
         "playbook.yaml": "- hosts: all\n",
-        ".chaoskit/runs/1/scenario.yaml": GOOD,
-        "notes.txt": GOOD,
+        ".chaoskit/runs/1/scenario.yaml": desk.good,
+        "notes.txt": desk.good,
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -238,10 +239,10 @@ def test_a_directory_stands_for_its_scenarios(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) for path in found] == wanted
 
 
-def test_a_directory_below_a_hidden_one_can_be_named(tmp_path: Path) -> None:
+def test_a_directory_below_a_hidden_one_can_be_named(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / ".hidden"
     folder.mkdir()
-    (folder / "a.yaml").write_text(GOOD)
+    (folder / "a.yaml").write_text(desk.good)
     assert find([folder]) == [folder / "a.yaml"]
 
 
@@ -261,15 +262,20 @@ def test_a_path_that_does_not_exist_suggests_a_sibling(tmp_path: Path) -> None:
 
 
 def loads_or_explains(desk: Desk, text: str | bytes) -> None:
+    problems: tuple[Problem, ...] = ()
     try:
-        assert isinstance(desk.load(text), Loaded)
-    except ScenarioInvalid as error:
-        assert error.problems
-        for problem in error.problems:
-            assert problem.line >= 1
-            assert problem.column >= 1
-            assert "\n" not in problem.message
-            assert problem.render()
+        loaded = desk.load(text)
+    except ScenarioInvalid as invalid:
+        problems = invalid.problems
+    else:
+        assert isinstance(loaded, Loaded)
+        return
+    assert problems
+    for problem in problems:
+        assert problem.line >= 1
+        assert problem.column >= 1
+        assert "\n" not in problem.message
+        assert problem.render()
 
 
 @FUZZ
@@ -284,7 +290,7 @@ def test_a_scenario_with_random_damage_never_crashes_loading(
     desk: Desk, seed: int, pieces: list[str]
 ) -> None:
     rng = random.Random(seed)
-    text = GOOD
+    text = desk.good
     signs = ["{", "}", "[", "]", "&a", "*a", "${X}", "'", "5", "!t", "~"]
     alphabet = [*pieces, *signs, '"', "\n", ": ", "- "]
     for _ in range(rng.randint(1, 4)):
@@ -309,7 +315,7 @@ VALUES = st.recursive(
 @FUZZ
 @given(value=VALUES, seed=st.integers(0, 2**32))
 def test_any_value_at_any_place_never_crashes_loading(desk: Desk, value: Any, seed: int) -> None:
-    document = yaml.safe_load(GOOD)
+    document = yaml.safe_load(desk.good)
     rng = random.Random(seed)
     block: Any = document
     while True:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from scenario_desk import GOOD, Desk, underlined
 
 from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.scenario.loading import load
 from chaoskit.scenario.source import read
 
+if TYPE_CHECKING:
+    from tests.unit.scenario.conftest import Desk
 
-def test_a_missing_file_is_a_usage_error_with_a_suggestion(tmp_path: Path) -> None:
-    (tmp_path / "redis.yaml").write_text(GOOD)
+
+def test_a_missing_file_is_a_usage_error_with_a_suggestion(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "redis.yaml").write_text(desk.good)
     with pytest.raises(
         UsageError, match=r"no file or directory `.*/rediss.yaml`; did you mean `redis.yaml`"
     ):
@@ -108,7 +111,7 @@ def test_a_syntax_error_is_rendered_with_line_caret_and_advice(desk: Desk) -> No
 def test_a_duplicate_key_names_the_line_of_the_first(desk: Desk) -> None:
     problem = desk.problem_after(("expect:", "stack: {}\nexpect:"))
     assert problem.message == "duplicate key `stack`: the first is in line 2"
-    assert (problem.line, problem.column, underlined(problem)) == (17, 1, "stack")
+    assert (problem.line, problem.column, desk.underlined(problem)) == (17, 1, "stack")
 
 
 def test_yaml_problems_and_wrong_values_are_told_together(desk: Desk) -> None:

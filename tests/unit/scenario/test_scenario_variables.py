@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
-from scenario_desk import Desk, underlined
 
 from chaoskit.scenario.masking import masked, masked_line, named_like_a_secret
+
+if TYPE_CHECKING:
+    from tests.unit.scenario.conftest import Desk
 
 
 def test_a_variable_is_replaced_from_the_environment_passed_in(desk: Desk) -> None:
@@ -35,7 +39,7 @@ def test_two_dollars_are_one_and_other_dollars_stay(desk: Desk) -> None:
 def test_a_missing_variable_is_a_problem_at_its_own_place(desk: Desk) -> None:
     problem = desk.problem_after(("http://chat:8082/healthz,", "http://chat:${PORT}/healthz,"))
     assert problem.message == "environment variable `PORT` is not set"
-    assert underlined(problem) == "${PORT}"
+    assert desk.underlined(problem) == "${PORT}"
     assert problem.hint == "set it, or give a default: ${PORT:-...}"
 
 

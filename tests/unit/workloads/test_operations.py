@@ -43,7 +43,7 @@ async def done(operation: OperationModel, routes: Routes, **fields: Any) -> Repl
         await session.close()
 
 
-KINDS = {
+KINDS: dict[str, dict[str, Any]] = {
     "http": {"http": POST, "json": {"a": "{value}"}},
     "redis": {"redis": "SADD s {value}", "store": REDIS},
     "sql": {"sql": "INSERT INTO t VALUES ({value})", "store": POSTGRES},

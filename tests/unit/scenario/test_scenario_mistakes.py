@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.unit.scenario.conftest import Desk
 
 
 class Mistake(NamedTuple):
@@ -220,3 +225,22 @@ MISTAKES = [
     ),
     Mistake("at: 5s", "at: 25h", "25h", "the fault would end 25h4s into the run"),
 ]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.new.strip())
+def test_one_mistake_is_one_problem_at_its_place(desk: Desk, mistake: Mistake) -> None:
+    problem = desk.problem_after((mistake.old, mistake.new))
+    assert mistake.message in problem.message
+    assert desk.underlined(problem) == mistake.place
+    assert (mistake.hint or "") in (problem.hint or "")
+    assert (mistake.hint is None) == (problem.hint is None)
+
+
+def test_no_message_speaks_pydantic(desk: Desk) -> None:
+    for mistake in MISTAKES:
+        for problem in desk.problems(desk.changed((mistake.old, mistake.new))):
+            text = problem.message + (problem.hint or "")
+            for word in ("Input", "pydantic", "errors.", "valid ", "Value error", "type="):
+                assert word not in text
+            assert not text[0].isupper()
+            assert not problem.message.endswith(".")

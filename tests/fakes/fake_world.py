@@ -1,0 +1,195 @@
+"""A stack in memory: containers of an engine that is not there, proxies on fake Toxiproxies.
+
+The `Stack` over it is the real one, and so is its HTTP.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
+
+from chaoskit.errors import EnvironmentFailure
+from chaoskit.fields import HOST
+from chaoskit.records import ContainerState
+from chaoskit.stack.engine import Container, Engine, NoSuchContainer
+from chaoskit.stack.live import Stack
+from chaoskit.stack.overlay import (
+    API_PORT,
+    CLIENT_LABEL,
+    GATEWAY,
+    PREFIX,
+    PROXIES_LABEL,
+    ROLE_LABEL,
+    ProxySpec,
+)
+from fake_toxiproxy import Blown, FakeToxiproxy, Fuse
+
+PROJECT = "run-1"
+Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
+
+
+def container(
+    service: str, replica: int = 1, *, status: Status = "running", **fields: Any
+) -> Container:
+    """Return a container as `inspect` would show it."""
+    name = f"{PROJECT}-{service}-{replica}"
+    state = ContainerState(
+        service=service,
+        replica=replica,
+        container_id=f"id-{name}",
+        name=name,
+        status=status,
+        health=None,
+        exit_code=0,
+        restart_count=0,
+        started_at="2026-01-01T00:00:00.000000001Z",
+    )
+    values: dict[str, Any] = {
+        "labels": {},
+        "addresses": ("10.0.0.2",),
+        "published": {},
+        "image": "image",
+        "image_id": "sha256:0",
+        "pid": 0,
+        "gateways": (),
+        "stop_grace": 10.0,
+        "restarts": False,
+    }
+    return Container(state=state, **{**values, **fields})
+
+
+class FakeEngine:
+    """The calls of `Engine` that faults and the stack make, on containers in memory."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        self.all: dict[str, Container] = {}
+        self._fuse = fuse
+        self._starts = 0
+
+    def add(self, one: Container) -> None:
+        self.all[one.id] = one
+
+    def of(self, service: str) -> list[Container]:
+        return [one for one in self.all.values() if one.state.service == service]
+
+    async def containers(self, project: str, service: str | None = None) -> list[Container]:
+        assert project == PROJECT
+        found = [c for c in self.all.values() if service in (None, c.state.service)]
+        return sorted(found, key=lambda c: (c.state.service, c.state.replica))
+
+    async def inspect(self, container_id: str) -> Container:
+        if container_id not in self.all:
+            raise NoSuchContainer(f"inspect: no such container {container_id}")
+        return self.all[container_id]
+
+    async def start(self, container_id: str) -> None:
+        self._starts += 1
+        at = f"2026-01-01T00:00:{self._starts:02}.000000001Z"
+        await self._to(container_id, ("exited", "created", "dead"), "running", started_at=at)
+
+    async def stop(self, container_id: str, grace: float | None = None) -> None:
+        await self._to(container_id, ("running", "paused"), "exited", exit_code=143)
+
+    async def kill(self, container_id: str) -> None:
+        await self._to(container_id, ("running", "paused"), "exited", exit_code=137)
+
+    async def pause(self, container_id: str) -> None:
+        if (await self.inspect(container_id)).state.status != "running":
+            raise EnvironmentFailure("pause: not running")
+        await self._to(container_id, ("running",), "paused")
+
+    async def unpause(self, container_id: str) -> None:
+        if (await self.inspect(container_id)).state.status != "paused":
+            raise EnvironmentFailure("unpause: not paused")
+        await self._to(container_id, ("paused",), "running")
+
+    async def _to(
+        self, container_id: str, sources: tuple[Status, ...], status: Status, **more: Any
+    ) -> None:
+        one = await self.inspect(container_id)
+
+        def apply() -> None:
+            if one.state.status in sources:
+                state = replace(one.state, status=status, **more)
+                self.all[container_id] = replace(one, state=state)
+
+        try:
+            self._fuse.change(apply)
+        except Blown:
+            raise EnvironmentFailure("the engine gave no answer") from None
+
+
+@dataclass(slots=True)
+class World:
+    """Services, proxies and the fuse that breaks a change in the middle."""
+
+    fuse: Fuse = field(default_factory=Fuse)
+    engine: FakeEngine = field(init=False)
+    servers: dict[str, FakeToxiproxy] = field(default_factory=dict)
+    _stacks: list[Stack] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.engine = FakeEngine(self.fuse)
+
+    def service(self, name: str, replicas: int = 1) -> None:
+        for replica in range(1, replicas + 1):
+            self.engine.add(container(name, replica))
+
+    async def proxy(self, client: str, upstream: str, port: int) -> None:
+        """Put one edge behind a proxy, in the container of its client."""
+        service = GATEWAY if client == HOST else f"{PREFIX}{client}"
+        specs = [spec for spec in self._specs(service) if spec.name != f"{upstream}_{port}"]
+        specs.append(ProxySpec(upstream, port, 20001 + len(specs) if client == HOST else port))
+        if service not in self.servers:
+            self.servers[service] = FakeToxiproxy(self.fuse)
+            api = await self.servers[service].start()
+        else:
+            api = self.engine.of(service)[0].published[API_PORT]
+        labels = {
+            ROLE_LABEL: "gateway" if client == HOST else "proxy",
+            CLIENT_LABEL: client,
+            PROXIES_LABEL: json.dumps([spec.definition() for spec in specs]),
+        }
+        published = {API_PORT: api, **{spec.listen: 1 for spec in specs}}
+        self.engine.add(container(service, labels=labels, published=published))
+        self.servers[service].proxies = {
+            spec.name: {**spec.definition(), "toxics": []} for spec in specs
+        }
+
+    def _specs(self, service: str) -> list[ProxySpec]:
+        found = []
+        for one in self.engine.of(service):
+            for row in json.loads(one.labels[PROXIES_LABEL]):
+                upstream, _, port = row["upstream"].rpartition(":")
+                listen = int(row["listen"].rpartition(":")[2])
+                found.append(ProxySpec(upstream, int(port), listen))
+        return found
+
+    async def stack(self) -> Stack:
+        """Return a stack attached afresh, as another process would have it."""
+        made = Stack(cast("Engine", self.engine), PROJECT)
+        await made.attach()
+        self._stacks.append(made)
+        return made
+
+    def state(self) -> dict[str, object]:
+        """Return everything a fault may change and a heal must bring back."""
+        return {
+            "containers": {c.name: c.state.status for c in self.engine.all.values()},
+            "proxies": {
+                name: {
+                    proxy["name"]: (proxy["enabled"], [t["name"] for t in proxy["toxics"]])
+                    for proxy in server.proxies.values()
+                }
+                for name, server in self.servers.items()
+            },
+        }
+
+    async def close(self) -> None:
+        for stack in self._stacks:
+            await stack.close()
+        for server in self.servers.values():
+            await server.stop()
+
+

@@ -1,0 +1,112 @@
+"""junit.xml: read back by the standard library and by junitparser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from junitparser import Error, Failure, JUnitXml
+
+from chaoskit.records import Verdict
+from chaoskit.report.junit import render
+from chaoskit.report.result import CheckResult, Result
+
+
+def parsed(tmp_path: Path, *results: Result) -> JUnitXml:
+    file = tmp_path / "junit.xml"
+    file.write_text(render(results), encoding="utf-8")
+    return JUnitXml.fromfile(str(file))
+
+
+def test_junitparser_reads_suites_cases_and_problems(
+    passing: Result, failing: Result, tmp_path: Path
+) -> None:
+    good, bad = parsed(tmp_path, passing, failing)
+    assert (good.name, good.tests, good.failures, good.errors) == ("redis-restart", 3, 0, 0)
+    assert (bad.name, bad.tests, bad.failures, bad.errors) == ("redis-kill", 4, 1, 2)
+    assert good.time == pytest.approx(21.34)
+    cases = {case.name: case for case in bad}
+    assert list(cases) == ["run", "recovery cache", "no_loss members", "availability chat"]
+    assert not cases["availability chat"].result
+    (lost,) = cases["no_loss members"].result
+    assert isinstance(lost, Failure)
+    assert lost.message.startswith("37 of 912 acknowledged values")
+    assert "\n  LOST 1000123: acknowledged at 12.31 s" in lost.text
+    assert "12.30 s chat | [red]cache | `down`" in lost.text
+    assert lost.text.endswith("run it again: chaoskit run scenarios/redis-kill.yaml --seed 7")
+    (unclear,) = cases["recovery cache"].result
+    assert isinstance(unclear, Error)
+
+
+def test_the_file_has_what_the_usual_schemas_require(passing: Result, failing: Result) -> None:
+    root = ElementTree.fromstring(render([passing, failing]))
+    assert root.tag == "testsuites"
+    for suite in root:
+        required = {"name", "package", "id", "hostname", "timestamp", "time", "tests"}
+        assert required | {"failures", "errors"} <= suite.attrib.keys()
+        order = [child.tag for child in suite]
+        cases = ["testcase"] * (len(order) - 3)
+        assert order == ["properties", *cases, "system-out", "system-err"]
+        for case in suite.iter("testcase"):
+            assert case.attrib.keys() == {"classname", "name", "time"}
+            assert all(problem.attrib.keys() == {"message", "type"} for problem in case)
+        assert len(suite.attrib["timestamp"]) == len("2026-03-01T12:00:00")
+
+
+def run_case(result: Result) -> tuple[str, str]:
+    case = ElementTree.fromstring(render([result])).find("testsuite/testcase")
+    assert case is not None
+    return (case[0].tag, case[0].attrib["message"]) if len(case) else ("passed", "")
+
+
+def test_the_run_itself_is_an_error_when_a_fault_is_not_proven(failing: Result) -> None:
+    result = failing.model_copy(update={"leftovers": [], "exit_code": 1})
+    assert run_case(result) == (
+        "error",
+        "fault slow is not proven: the edge `chat -> redis` carried nothing",
+    )
+
+
+def test_the_run_itself_is_an_error_when_something_is_left_behind(failing: Result) -> None:
+    assert run_case(failing) == ("error", "left behind: network chaoskit-a1b2_default")
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({}, ("passed", "")),
+        (
+            {"verdict": Verdict.UNKNOWN, "exit_code": 3, "reason": "the gate was not met"},
+            ("error", "the gate was not met"),
+        ),
+        (
+            {"verdict": Verdict.UNKNOWN, "exit_code": 3, "checks": []},
+            ("error", "no reason was recorded"),
+        ),
+        ({"exit_code": 130, "reason": "interrupted"}, ("error", "exit code 130: interrupted")),
+        ({"verdict": Verdict.FAIL, "reason": "why"}, ("failure", "why")),
+    ],
+)
+def test_ci_is_red_whenever_the_exit_code_is_not_zero(
+    passing: Result, change: dict[str, object], expected: tuple[str, str]
+) -> None:
+    assert run_case(passing.model_copy(update=change)) == expected
+
+
+def test_control_characters_and_markup_survive_as_text(passing: Result, tmp_path: Path) -> None:
+    nasty = "a\x00b\x1b[31mc\x0b <&>\"' \ud800 \ufffe é\nnext"
+    check = CheckResult(
+        check="logs",
+        subject="chat",
+        verdict=Verdict.FAIL,
+        measured="1",
+        bound="no line",
+        reason=nasty,
+        witness=[nasty],
+    )
+    (suite,) = parsed(tmp_path, passing.model_copy(update={"checks": [check, check]}))
+    names = [case.name for case in suite]
+    assert names == ["run", "logs chat", "logs chat (2)"]
+    (failure,) = list(suite)[1].result
+    assert failure.message == "abc <&>\"' é next"
