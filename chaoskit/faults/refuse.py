@@ -51,8 +51,10 @@ class Refuse(EdgeFault):
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        holder = str(undo["holder"])
         for proxy in _proxies(stack, undo):
-            if not (await stack.state_of(proxy)).enabled and not stack.held_closed(proxy):
+            held = stack.held_closed(proxy, besides=holder)
+            if not held and not (await stack.state_of(proxy)).enabled:
                 return Receipt(False, f"`{proxy.name}` does not listen again")
         return Receipt(True, "every proxy listens again")
 

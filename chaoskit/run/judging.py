@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chaoskit.checks._base import Check
-from chaoskit.checks._health import time_to_detect, time_to_recover
+from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
+from chaoskit.faults import Fault
+from chaoskit.probes._base import Probe
 from chaoskit.records import Event, Evidence, Finding, LogLine, Sample, Verdict, combined
 from chaoskit.report.result import (
     CheckResult,
@@ -29,6 +31,9 @@ from chaoskit.run.evidence import Story, read_evidence, read_story
 from chaoskit.scenario.document import Scenario
 
 EXIT_PASS, EXIT_FAIL, EXIT_UNKNOWN, EXIT_ENVIRONMENT, EXIT_DIRTY = 0, 1, 3, 4, 6
+_PROBED = ("gate", "baseline", "faults", "heal", "settle")
+_ENOUGH = 0.8  # of the samples that were due
+_BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 _LOG_LINES = 4
 _LOG_MARGIN = 1.5  # seconds around a failure from which log lines are shown
 
@@ -54,7 +59,7 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
     evidence = read_evidence(folder)
     story = read_story(folder)
     findings = [(check, _judged(check, evidence)) for check in scenario.expect]
-    faults = [_fault(row_id, story, evidence) for row_id in _fault_ids(scenario, story)]
+    faults = [_fault(fault, story, evidence) for fault in _wanted(scenario, story)]
     doubts = _doubts(scenario, story, evidence, faults, circumstances)
     verdict = combined([finding.verdict for _, finding in findings])
     if verdict is Verdict.PASS and doubts:
@@ -76,7 +81,7 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
         verdict=verdict,
         exit_code=_exit_code(verdict, circumstances),
         reason=reason,
-        notes=_notes(scenario, story),
+        notes=_notes(scenario, story, evidence),
         phases=[PhaseResult(name=p.name, start=p.start, end=p.end) for p in story.phases],
         faults=faults,
         checks=[_check(check, finding, evidence) for check, finding in findings],
@@ -130,14 +135,14 @@ def _judged(check: Check, evidence: Evidence) -> Finding:
         )
 
 
-def _fault_ids(scenario: Scenario, story: Story) -> list[str]:
-    """Return the faults that were to be injected: concluded ones, else those of the scenario."""
-    if story.concluded:
-        return list(story.concluded)
-    return [fault.name for fault in scenario.timeline.faults]
+def _wanted(scenario: Scenario, story: Story) -> list[Fault]:
+    """Return the faults that were to be injected: `--only-fault` leaves others out."""
+    faults = scenario.timeline.faults
+    return [f for f in faults if not story.concluded or f.name in story.concluded]
 
 
-def _fault(fault_id: str, story: Story, evidence: Evidence) -> FaultResult:
+def _fault(fault: Fault, story: Story, evidence: Evidence) -> FaultResult:
+    fault_id = fault.name
     window = story.faults.get(fault_id)
     concluded = story.concluded.get(fault_id, {})
     proven = bool(concluded.get("proven"))
@@ -145,22 +150,21 @@ def _fault(fault_id: str, story: Story, evidence: Evidence) -> FaultResult:
     if window is None:
         return FaultResult(
             id=fault_id,
-            fault=fault_id,
-            target="",
+            fault=fault.fault,
+            target=fault.target,
             injected_at=None,
             healed_at=None,
             proven=False,
             reason=reason or "it was never injected",
         )
-    later = [w.injected for w in evidence.faults if w.injected > window.injected]
-    last = max((s[-1].due for s in evidence.samples.values() if s), default=window.injected)
-    until = min(later, default=last)
+    noticed_by = next_injection(evidence.faults, window, window.injected)
+    back_by = next_injection(evidence.faults, window, window.healed or window.injected)
     detected = [
         t
         for samples in evidence.samples.values()
-        if (t := time_to_detect(samples, window, until)) is not None
+        if (t := time_to_detect(samples, window, noticed_by)) is not None
     ]
-    recovered = [time_to_recover(s, window, until) for s in evidence.samples.values()]
+    recovered = [time_to_recover(s, window, back_by) for s in evidence.samples.values()]
     complete = [t for t in recovered if t is not None]
     return FaultResult(
         id=fault_id,
@@ -189,14 +193,27 @@ def _doubts(
     if circumstances.ended_early:
         return doubts
     doubts += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
-    for name in scenario.probes:
-        if not evidence.samples.get(name):
-            doubts.append(f"probe `{name}` gave no sample")
+    for name, probe in scenario.probes.items():
+        if (doubt := _silent(name, probe, evidence)) is not None:
+            doubts.append(doubt)
     for name in scenario.workloads:
         events = evidence.history.get(name, ())
         if not any(event.type == "ok" for event in events):
             doubts.append(f"workload `{name}` had no successful operation")
     return doubts
+
+
+def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
+    """Say when a probe did not really run: without it, nobody was looking."""
+    count = len(evidence.samples.get(name, ()))
+    if not count:
+        return f"probe `{name}` gave no sample"
+    watched = [p for p in evidence.phases if p.name in _PROBED and p.end is not None]
+    due = (watched[-1].end or 0.0) - watched[0].start if watched else 0.0
+    expected = int(due / probe.every)
+    if count < expected * _ENOUGH:
+        return f"probe `{name}` gave {count} of {expected} samples"
+    return None
 
 
 def _reason(
@@ -218,13 +235,14 @@ def _exit_code(verdict: Verdict, circumstances: Circumstances) -> int:
     ]
 
 
-def _notes(scenario: Scenario, story: Story) -> list[str]:
+def _notes(scenario: Scenario, story: Story, evidence: Evidence) -> list[str]:
     notes = list(story.notes)
     if not scenario.timeline.faults:
         notes.append("a rehearsal without faults: it measures start-up and baseline only")
-    if any(window.fault == "kill" for window in story.faults.values()):
+    late = max((s.sent - s.due for found in evidence.samples.values() for s in found), default=0.0)
+    if late > _BUSY:
         notes.append(
-            "`kill` does not test fsync: the kernel keeps every page that a killed process wrote"
+            f"this machine was busy: a probe was sent {late:.2f} s late, and latencies include that"
         )
     return notes
 
@@ -239,6 +257,7 @@ def _check(check: Check, finding: Finding, evidence: Evidence) -> CheckResult:
         reason=finding.reason,
         witness=list(finding.witness),
         log_lines=_log_lines(finding, evidence),
+        notes=list(finding.notes),
     )
 
 

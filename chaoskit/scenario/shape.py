@@ -23,8 +23,8 @@ def models_at(root: type[BaseModel], path: Path, data: Plain) -> list[type[BaseM
         ]
         data = _below(data, part)
     found = [model for one in annotations for model in _models(one, data)]
-    keys = set(data) if isinstance(data, dict) else set()
-    return sorted(found, key=lambda model: -len(keys & set(keys_of(model))))
+    keys = data if isinstance(data, dict) else {}
+    return sorted(found, key=lambda model: -sum(key in keys for key in keys_of(model)))
 
 
 def keys_of(model: type[BaseModel]) -> list[str]:

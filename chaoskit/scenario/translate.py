@@ -198,7 +198,7 @@ def _unknown_key(
     key = one.key or ""
     known = keys_of(models[0]) if models else []
     node = source.node(one.path)
-    present = set(node.entries) if isinstance(node, Mapping) else set()
+    present = node.entries if isinstance(node, Mapping) else {}
     free = [name for name in known if name not in present]
     meant = closest(key, free) or closest(key, known)
     text = f"unknown key `{key}`" + (f" in {wording.subject(one.path)}" if one.path else "")

@@ -190,9 +190,9 @@ class Stack:
                 free.append(proxy)
         await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
 
-    def held_closed(self, proxy: Proxy) -> bool:
-        """Say whether some fault still wants this proxy closed."""
-        return bool(self._closed_by.get(_key(proxy)))
+    def held_closed(self, proxy: Proxy, *, besides: str) -> bool:
+        """Say whether another holder than `besides` still wants this proxy closed."""
+        return bool(self._closed_by.get(_key(proxy), set()) - {besides})
 
     async def _set_enabled(self, proxy: Proxy, enabled: bool) -> None:
         try:

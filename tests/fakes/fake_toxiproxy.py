@@ -68,9 +68,11 @@ class FakeToxiproxy:
         app.router.add_route("*", "/proxies/{proxy}", self._one)
         app.router.add_route("*", "/proxies/{proxy}/toxics", self._toxics)
         app.router.add_route("*", "/proxies/{proxy}/toxics/{toxic}", self._toxic)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True)
+        self._runner = web.AppRunner(
+            app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         return int(self._runner.addresses[0][1])
 

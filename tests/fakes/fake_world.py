@@ -191,5 +191,3 @@ class World:
             await stack.close()
         for server in self.servers.values():
             await server.stop()
-
-

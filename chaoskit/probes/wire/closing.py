@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 BOUND = 2.0  # seconds one close may take before it is given up
-_GRACE = 0.1  # seconds for a call to notice that its connection is gone, before it is cancelled
+_GRACE = 0.05  # seconds for a call to notice that its connection is gone, before it is cancelled
 
 
 class Closable(Protocol):

@@ -156,7 +156,7 @@ async def test_how_a_write_went_wrong_says_how_it_ended() -> None:
         app = App()
         app.wrong = wrong
         async with serving(app) as server:
-            timeout = "100ms" if wrong == "stall" else "2s"
+            timeout = "60ms" if wrong == "stall" else "2s"
             await ran(driver(app, server.routes(), timeout=timeout), 0.15)
         is_sound(app.history)
         assert {(e.type, e.error) for e in ended(app.history)} == {(outcome, error)}
@@ -169,7 +169,7 @@ async def test_how_a_write_went_wrong_says_how_it_ended() -> None:
         case("200", "info", "status 200"),
         case("close", "info", "connection closed"),
         case("reset", "info", "connection reset"),
-        case("stall", "info", "no answer within 100ms"),
+        case("stall", "info", "no answer within 60ms"),
     )
 
 
@@ -186,7 +186,7 @@ async def test_a_read_that_went_wrong_is_fail_and_is_tried_again() -> None:
         app = App()
         app.wrong_reads = wrong
         async with serving(app) as server:
-            timeout = "100ms" if wrong == "stall" else "2s"
+            timeout = "60ms" if wrong == "stall" else "2s"
             subject = driver(app, server.routes(), timeout=timeout)
             assert await subject.final_reads(times=2) is False
             app.wrong_reads = None

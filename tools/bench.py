@@ -1,0 +1,220 @@
+"""What chaoskit costs, as ratios measured in one run on one machine: `make bench`.
+
+Each row is compared with the same work done without chaoskit, right before or after it. Budgets are
+those of the design; a row over its budget is marked, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHAOSKIT = ROOT / ".venv/bin/chaoskit"
+PYTHON = ROOT / ".venv/bin/python"
+STACK = ROOT / "compose/participants/compose.yaml"
+LAB = "chaoskit/lab:1"
+
+BARE_TYPER = """
+import typer
+app = typer.Typer()
+@app.command()
+def one(name: str) -> None:
+    "Do one thing."
+@app.command()
+def two(name: str) -> None:
+    "Do another thing."
+app()
+"""
+
+
+def timed(argv: list[str], **options: object) -> float:
+    """Run a command and return the seconds it took; a failing command is an error."""
+    start = time.monotonic()
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(argv)} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return time.monotonic() - start
+
+
+def median(function: Callable[[], float], times: int) -> float:
+    return statistics.median(function() for _ in range(times))
+
+
+def row(what: str, ours: float, other: float, budget: float) -> bool:
+    """Print one comparison; return whether it is within its budget."""
+    ratio = ours / other
+    verdict = "ok" if ratio <= budget else "OVER"
+    print(f"{verdict:<5} {what:<58} {ours:8.3f} s / {other:8.3f} s = {ratio:5.2f}  (<= {budget})")
+    return ratio <= budget
+
+
+def help_start() -> bool:
+    bare = ["-c", BARE_TYPER, "--help"]
+    ours = median(lambda: timed([str(CHAOSKIT), "--help"]), 15)
+    other = median(lambda: timed([str(PYTHON), *bare]), 15)
+    return row("chaoskit --help / a bare Typer app's --help", ours, other, 1.1)
+
+
+def whole_run() -> bool:
+    """The run of redis-restart.yaml against a script with the same steps and waits."""
+    scenario = ROOT / "scenarios/redis-restart.yaml"
+    compose = f"docker compose -p chaoskit-bench -f {STACK}"
+    script = f"""
+    set -e
+    {compose} up -d --wait
+    sleep 1 ; sleep 3
+    (sleep 7 ; sleep 4) & {compose} restart redis ; wait
+    sleep 3
+    {compose} logs > /dev/null
+    {compose} down --volumes
+    """
+    with tempfile.TemporaryDirectory() as runs:
+        argv = [str(CHAOSKIT), "run", str(scenario), "--runs-dir", runs]
+        ours = median(lambda: timed(argv), 3)
+    other = median(lambda: timed(["bash", "-c", script]), 3)
+    return row("chaoskit run / a script with the same compose steps", ours, other, 1.1)
+
+
+SIX = """
+name: chaoskit-bench-six
+services:
+  base: &service
+    image: {lab}
+    pull_policy: never
+    command: [python3, -m, http.server, "8000"]
+    expose: ["8000"]
+    healthcheck: {{ test: [CMD, http-ok, "8000", /], interval: 1s, start_period: 20s, start_interval: 200ms }}
+  two: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
+  three: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
+  four: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
+  five: {{ <<: *service, depends_on: {{ two: {{ condition: service_healthy }} }} }}
+  six: {{ <<: *service, depends_on: {{ two: {{ condition: service_healthy }} }} }}
+"""
+
+SIX_SCENARIO = """
+name: bench-six
+stack: {{ compose: {compose}, proxy: all }}
+probes: {{ base: {{ probe: http, url: "http://base:8000/", every: 50ms }} }}
+timeline: {{ gate: {{ for: 50ms }}, baseline: 100ms, settle: 100ms }}
+expect: [{{ check: availability, probe: base, at_least: 50% }}]
+"""
+
+STUBBORN = """
+name: chaoskit-bench-stubborn
+services:
+  one: &service
+    image: {lab}
+    pull_policy: never
+    command: [sh, -c, "trap '' TERM; sleep 1000 & wait; wait"]
+    stop_grace_period: 3s
+  two: *service
+"""
+
+
+def phases_of(runs: Path) -> dict[str, float]:
+    import json
+
+    result = json.loads((runs / "latest/result.json").read_text())
+    return {phase["name"]: phase["end"] - phase["start"] for phase in result["phases"]}
+
+
+def run_phases(scenario: str) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "scenario.yaml"
+        path.write_text(scenario)
+        subprocess.run(
+            [str(CHAOSKIT), "run", str(path), "--runs-dir", f"{folder}/runs"],
+            capture_output=True,
+            check=False,
+        )
+        return phases_of(Path(folder) / "runs")
+
+
+def six_services(folder: Path) -> bool:
+    compose = folder / "six.yaml"
+    compose.write_text(SIX.format(lab=LAB))
+    base = ["docker", "compose", "-p", "chaoskit-bench-six", "-f", str(compose)]
+
+    def plain() -> float:
+        took = timed([*base, "up", "-d", "--wait"])
+        timed([*base, "down", "--timeout", "0"])
+        return took
+
+    scenario = SIX_SCENARIO.format(compose=compose)
+    ours = median(lambda: run_phases(scenario)["up"], 3)
+    return row("up of six services with proxy: all / up --wait", ours, median(plain, 3), 1.5)
+
+
+def teardown(folder: Path) -> bool:
+    compose = folder / "stubborn.yaml"
+    compose.write_text(STUBBORN.format(lab=LAB))
+    base = ["docker", "compose", "-p", "chaoskit-bench-stubborn", "-f", str(compose)]
+
+    def plain() -> float:
+        timed([*base, "up", "-d"])
+        return timed([*base, "down", "--volumes"])
+
+    scenario = SIX_SCENARIO.replace('http, url: "http://base:8000/"', "container, service: one")
+    ours = median(lambda: run_phases(scenario.format(compose=compose))["down"], 3)
+    return row("teardown of services that ignore SIGTERM / down", ours, median(plain, 3), 0.3)
+
+
+def injecting() -> bool:
+    """Adding a toxic with its read-back, against a bare API call of the same server."""
+    from chaoskit.stack.toxiproxy import Toxic, Toxiproxy
+
+    name = "chaoskit-bench-toxiproxy"
+    image = "chaoskit/toxiproxy:2.12.0"
+    subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+    timed(["docker", "run", "-d", "--name", name, "-p", "127.0.0.1::8474", image])
+    try:
+        port = subprocess.run(
+            ["docker", "port", name, "8474"], capture_output=True, text=True, check=True
+        ).stdout.rpartition(":")[2]
+
+        async def measure() -> tuple[float, float]:
+            async with Toxiproxy(f"http://127.0.0.1:{int(port)}") as api:
+                await api.create({"name": "p", "listen": "[::]:7000", "upstream": "x:1"})
+                ours, bare = [], []
+                for _ in range(200):
+                    start = time.monotonic()
+                    await api.version()
+                    bare.append(time.monotonic() - start)
+                    toxic = Toxic("t", "latency", "downstream", {"latency": 10, "jitter": 0})
+                    start = time.monotonic()
+                    await api.add_toxic("p", toxic)
+                    assert toxic in (await api.proxy("p")).toxics
+                    ours.append(time.monotonic() - start)
+                    await api.remove_toxic("p", "t")
+                return sorted(ours)[197], sorted(bare)[197]
+
+        ours, bare = asyncio.run(measure())
+    finally:
+        subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+    over = ours - bare
+    print(
+        f"{'ok' if over <= 0.025 else 'OVER':<5} {'toxic -> receipt, p99, over an API round trip':<58}"
+        f" {over * 1000:8.1f} ms  (<= 25 ms)"
+    )
+    return over <= 0.025
+
+
+def main() -> int:
+    if shutil.which("docker") is None:
+        sys.exit("bench needs Docker: run `make setup`")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fine = [help_start(), injecting(), teardown(folder), six_services(folder), whole_run()]
+    return 0 if all(fine) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
