@@ -70,7 +70,15 @@ def effect(fault: FaultResult) -> str:
     if not fault.proven:
         default = "it was never injected" if fault.injected_at is None else "no evidence of it"
         return one_line(fault.reason or default)
-    return "; ".join(one_line(line) for line in fault.evidence) or "no evidence recorded"
+    return one_line(fault.evidence[0]) if fault.evidence else "no evidence recorded"
+
+
+def in_force(fault: FaultResult) -> str:
+    """Return when a fault was in force, in run-clock seconds."""
+    if fault.injected_at is None:
+        return "never"
+    end = "not healed" if fault.healed_at is None else f"{fault.healed_at:.1f} s"
+    return f"{fault.injected_at:.1f} - {end}"
 
 
 def log_line(line: LogExcerpt) -> str:

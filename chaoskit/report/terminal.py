@@ -21,6 +21,7 @@ from chaoskit.report._phrases import (
     effect,
     fault_name,
     headline,
+    in_force,
     log_line,
     proven_faults,
     seconds,
@@ -43,6 +44,9 @@ def render(result: Result, console: Console, folder: Path | None = None) -> None
     if result.faults:
         console.print()
         console.print(_faults(result))
+        for fault in result.faults:
+            label = Text(f"{fault_name(fault)}:")
+            console.print(_indented(_labelled(label, Text(effect(fault)))))
     for check in unexplained(result.checks):
         _explain(check, console)
     for service, lines in result.stack.last_logs.items():
@@ -114,14 +118,14 @@ def _checks(result: Result) -> Table:
 
 
 def _faults(result: Result) -> Table:
-    table = _table("fault", "target", "proven", "effect", "detected", "recovered")
+    table = _table("fault", "target", "proven", "in force", "detected", "recovered")
     for fault in result.faults:
         proven = Text("yes") if fault.proven else Text("NO", style="bold yellow")
         table.add_row(
             _cell(fault_name(fault)),
             _cell(fault.target),
             proven,
-            _cell(effect(fault)),
+            Text(in_force(fault)),
             Text(seconds(fault.time_to_detect)),
             Text(seconds(fault.time_to_recover)),
         )

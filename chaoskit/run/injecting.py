@@ -19,6 +19,7 @@ from chaoskit.stack.live import Proxy, Stack
 _CANARIES = 3
 HEAL_TRIES = 3
 _HEAL_PAUSE = 0.5
+_SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
 
 
 @dataclass(slots=True)
@@ -137,14 +138,17 @@ class Injector:
 
     async def _feel(self, injection: Injection) -> None:
         """Exchange one canary per listener while the fault is in force, then start watching use."""
-        deadline = injection.fault.canary_deadline()
+        fault = injection.fault
+        deadline = fault.canary_deadline()
+        if fault.for_ is not None:  # a short lease must not end before its canary does
+            deadline = min(deadline, _SHARE_OF_LEASE * fault.for_)
 
         async def one(proxy: Proxy) -> None:
             canaries = injection.canaries.get(proxy)
             if canaries is not None:
                 canaries.during = await self._stack.exchange(proxy, deadline)
 
-        await asyncio.gather(*(one(p) for p in injection.fault.listeners(self._stack)))
+        await asyncio.gather(*(one(p) for p in fault.listeners(self._stack)))
         for proxy in self._edge_listeners(injection):
             injection.window_start[proxy] = await usage.look(self._stack, proxy, self._clock.now())
 
@@ -228,16 +232,18 @@ class Injector:
     def _weigh_canaries(self, injection: Injection) -> None:
         fault = injection.fault
         felt, seen = 0, 0
+        sentences = []
         for proxy, canaries in injection.canaries.items():
             if not canaries.before.answered or canaries.during is None:
                 continue
             seen += 1
             felt += fault.felt(canaries.before, canaries.during)
             after = "" if canaries.after is None else f", {canaries.after} after"
-            injection.evidence.append(
+            sentences.append(
                 f"{canaries.before.what} through {proxy.edge}: {canaries.before} before,"
                 f" {canaries.during} during{after}"
             )
+        injection.evidence = sentences + injection.evidence  # the most telling first
         if not fault.canary_decides or fault.instant:
             return
         if seen == 0:

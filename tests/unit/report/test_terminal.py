@@ -24,9 +24,10 @@ verdict  check         subject  measured         expected
 PASS     availability  chat     99.4% (of 312)   >= 99%
 PASS     no_loss       members  0 lost (of 912)  none lost
 
-fault    target  proven  effect                            detected  recovered
-───────────────────────────────────────────────────────────────────────────────
-restart  redis   yes     redis[1] started again at 3.31 s  21.4ms    1.2s
+fault    target  proven  in force     detected  recovered
+──────────────────────────────────────────────────────────
+restart  redis   yes     3.0 - 3.4 s  21.4ms    1.2s
+  restart:  redis[1] started again at 3.31 s
 
 note  `restart` ends processes, not the machine
 
@@ -45,15 +46,12 @@ UNKNOWN  recovery      cache    unclear                 <= 5s
 FAIL     no_loss       members  37 lost, 4.1% (of 912)  none lost
 PASS     availability  chat     100% (of 312)           >= 99%
 
-fault           target         proven  effect               detected  recovered
-────────────────────────────────────────────────────────────────────────────────
-kill            redis          yes     redis[1] exited      110ms     -
-                                       with 137; chat ->
-                                       redis refused 84
-                                       connections
-slow (latency)  chat -> redis  NO      the edge `chat ->    -         -
-                                       redis` carried
-                                       nothing
+fault           target         proven  in force       detected  recovered
+──────────────────────────────────────────────────────────────────────────
+kill            redis          yes     10.0 - 19.9 s  110ms     -
+slow (latency)  chat -> redis  NO      never          -         -
+  kill:  redis[1] exited with 137
+  slow (latency):  the edge `chat -> redis` carried nothing
 
 FAIL  no_loss members
   37 of 912 acknowledged values of workload `members` are lost (4.1%): oldest
