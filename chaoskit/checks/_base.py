@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from chaoskit.fields import Model
+from chaoskit.fields import Model, seconds_text
 from chaoskit.records import Evidence, FaultWindow, Finding, Sample, Verdict
 from chaoskit.registry import Registry
 
@@ -124,6 +124,13 @@ def unknown(bound: str, reason: str) -> Finding:
 
 
 def fault_at(evidence: Evidence, t: float) -> str:
-    """Say in words which fault was in force at `t`."""
+    """Say in words which fault was in force at `t`, else how far the nearest one was."""
     active = [str(fault) for fault in evidence.faults if fault.covers(t)]
-    return "during " + ", ".join(active) if active else "outside every fault window"
+    if active:
+        return "during " + ", ".join(active)
+    near = [(fault.injected - t, "before", fault) for fault in evidence.faults if fault.injected > t]
+    near += [(t - f.healed, "after", f) for f in evidence.faults if f.healed and f.healed < t]
+    if not near:
+        return "outside every fault window"
+    distance, way, fault = min(near, key=lambda row: row[0])
+    return f"{seconds_text(distance)} {way} {fault}"

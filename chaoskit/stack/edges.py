@@ -114,7 +114,10 @@ def _evidence(client: Service, upstream: Service) -> str | None:
         return "links"
     names = upstream.names_on(client.networks)
     pattern = "|".join(re.escape(name) for name in names)
-    mention = re.compile(rf"(?<![\w.-])(?:{pattern})(?![\w-])(?!\.\w)")
+    # A host stands alone or behind `//` or `@`: not in a path, not as a user or password.
+    mention = re.compile(
+        rf"(?:(?<=//)|(?<=@)|(?<![\w./-]))(?:{pattern})(?![\w-])(?!\.\w)(?![^\s/,]*@)"
+    )
     for key, value in client.environment.items():
         # A value that is nothing but the name may be a user or a database of that name.
         if mention.search(value) and (value not in names or _HOST_KEY.search(key)):

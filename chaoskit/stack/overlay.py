@@ -98,6 +98,8 @@ def build_layout(
     clash = [name for name in project.services if name.startswith(PREFIX)]
     if clash:
         raise UsageError(f"the Compose project already has a service `{clash[0]}`")
+    if OWN_NETWORK in project.networks:
+        raise UsageError(f"the Compose project already has a network `{OWN_NETWORK}`")
     edges = list(edges)
     containers = _client_proxies(edges)
     gateway = _gateway(project, targets)

@@ -151,9 +151,8 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
     mode = body.get("network_mode")
     networks = body.get("networks") or ({} if mode else {DEFAULT_NETWORK: None})
     ports = [p for p in body.get("ports") or () if p.get("protocol", "tcp") == "tcp"]
-    exposed = [str(port).split("/") for port in body.get("expose") or ()]
     serves = {int(port["target"]) for port in ports}
-    serves |= {int(p[0]) for p in exposed if p[0].isdigit() and p[-1] != "udp"}
+    serves |= {port for text in body.get("expose") or () for port in _exposed(str(text))}
     deploy = body.get("deploy") or {}
     return Service(
         name=name,
@@ -214,6 +213,15 @@ def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
 def _link(text: str) -> Link:
     upstream, _, alias = str(text).partition(":")
     return Link(upstream, alias or upstream)
+
+
+def _exposed(text: str) -> Sequence[int]:
+    """Return the TCP ports of one `expose` entry: `6379`, `53/udp`, `9000-9002`."""
+    numbers, _, protocol = text.partition("/")
+    first, _, last = numbers.partition("-")
+    if protocol not in ("", "tcp") or not first.isdigit():
+        return ()
+    return range(int(first), int(last or first) + 1)
 
 
 def _words(value: str | Sequence[str] | None) -> list[str]:

@@ -33,7 +33,7 @@ class TestAvailability:
                 "10.00 - 10.40 s: 5 failed (connection refused), "
                 "during kill (kill redis) 10.0 - 12.0 s"
             ),
-            "15.00 s: 1 failed (connection refused), outside every fault window",
+            "15.00 s: 1 failed (connection refused), 3.01s after kill (kill redis) 10.0 - 12.0 s",
         )
         assert found.at == pytest.approx(10.01)
 

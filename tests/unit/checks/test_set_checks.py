@@ -109,7 +109,7 @@ class TestNoLoss:
             "4 inside fault windows, 3 outside"
         )
         assert found.witness[0] == (
-            "LOST 1005: acknowledged at 2.51 s, outside every fault window, "
+            "LOST 1005: acknowledged at 2.51 s, 7.49s before kill (kill redis) 10.0 - 12.0 s, "
             "absent from 3 of 3 final reads of truth, present in read"
         )
         assert found.witness[3] == (

@@ -1,0 +1,75 @@
+"""Reading `/proc/net/tcp` and `/proc/net/tcp6`, with rows copied from real containers."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+from fake_world import FakeEngine, container
+from fake_toxiproxy import Fuse
+
+from chaoskit.errors import FaultFailed
+from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
+from chaoskit.stack.engine import Engine
+
+TABLE = """\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0B00007F:9E2D 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 10931 1
+   1: 040012AC:D3C2 030012AC:18EB 01 00000000:00000000 02:0000AAAA 00000000     0        0 11201 2
+   2: 040012AC:D3C4 030012AC:18EB 06 00000000:00000000 03:00000F3A 00000000     0        0 0 3
+  sl  local_address                         remote_address                        st tx_queue
+   0: 00000000000000000000000000000000:1F92 00000000000000000000000000000000:0000 0A 00000000
+   1: 0000000000000000FFFF0000040012AC:1F92 0000000000000000FFFF0000010012AC:E1A4 01 00000000
+   2: B80D0120000000000000000002000000:1F92 B80D0120000000000000000001000000:9C40 01 00000000
+"""
+
+
+def test_it_reads_ipv4_ipv6_and_mapped_addresses_and_skips_listeners() -> None:
+    assert parse_table(TABLE) == [
+        Connection("172.18.0.3", 6379, 1),
+        Connection("172.18.0.3", 6379, 6),
+        Connection("172.18.0.1", 57764, 1),
+        Connection("2001:db8::1", 40000, 1),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", TABLE.splitlines()[0], "cat: no such file\n"])
+def test_a_text_without_rows_has_no_connections(text: str) -> None:
+    assert parse_table(text) == []
+
+
+def test_it_counts_connections_towards_addresses_and_ports_closed_ones_too() -> None:
+    rows = parse_table(TABLE)
+    assert towards(rows, ["172.18.0.3"], [6379, 5432]) == 2
+    assert towards(rows, ["172.18.0.3"], [5432]) == 0
+    assert towards(rows, ["10.0.0.1"], [6379]) == 0
+    assert [row.established for row in rows] == [True, False, True, True]
+
+
+class Shell(FakeEngine):
+    """An engine whose containers answer `cat` with a text, or not at all."""
+
+    def __init__(self, text: str | None) -> None:
+        super().__init__(Fuse())
+        self.text = text
+
+    async def run_inside(self, container_id: str, argv: list[str]) -> str:
+        if self.text is None:
+            raise FaultFailed("exec: no such file `cat`")
+        return self.text
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [(TABLE, 4), (TABLE.splitlines()[0], 0), (None, None), ("", None)]
+)
+async def test_a_table_that_cannot_be_read_is_not_an_empty_one(
+    text: str | None, count: int | None
+) -> None:
+    engine = cast("Engine", Shell(text))
+    rows = await connections_of(engine, container("chat", pid=2**22 + 1))
+    assert (None if rows is None else len(rows)) == count
+
+
+async def test_a_container_that_does_not_run_has_no_connections() -> None:
+    engine = cast("Engine", Shell(None))
+    assert await connections_of(engine, container("chat", status="exited")) == []
