@@ -91,7 +91,11 @@ services:
     pull_policy: never
     command: [python3, -m, http.server, "8000"]
     expose: ["8000"]
-    healthcheck: {{ test: [CMD, http-ok, "8000", /], interval: 1s, start_period: 20s, start_interval: 200ms }}
+    healthcheck:
+      test: [CMD, http-ok, "8000", /]
+      interval: 1s
+      start_period: 20s
+      start_interval: 200ms
   two: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
   three: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
   four: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
@@ -201,8 +205,8 @@ def injecting() -> bool:
         subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
     over = ours - bare
     print(
-        f"{'ok' if over <= 0.025 else 'OVER':<5} {'toxic -> receipt, p99, over an API round trip':<58}"
-        f" {over * 1000:8.1f} ms  (<= 25 ms)"
+        f"{'ok' if over <= 0.025 else 'OVER':<5} "
+        f"{'toxic -> receipt, p99, over an API round trip':<58} {over * 1000:8.1f} ms  (<= 25 ms)"
     )
     return over <= 0.025
 

@@ -128,7 +128,9 @@ def fault_at(evidence: Evidence, t: float) -> str:
     active = [str(fault) for fault in evidence.faults if fault.covers(t)]
     if active:
         return "during " + ", ".join(active)
-    near = [(fault.injected - t, "before", fault) for fault in evidence.faults if fault.injected > t]
+    near = [
+        (fault.injected - t, "before", fault) for fault in evidence.faults if fault.injected > t
+    ]
     near += [(t - f.healed, "after", f) for f in evidence.faults if f.healed and f.healed < t]
     if not near:
         return "outside every fault window"

@@ -11,12 +11,12 @@ from pydantic import Field, JsonValue
 
 from chaoskit.fields import HttpUrl, Model, Target
 from chaoskit.probes._base import Observed, Probe, probe
-from chaoskit.probes.wire import load
-from chaoskit.probes.wire.http import headers_for, routed
-from chaoskit.probes.wire.paths import JsonPath, NoMatch, one
-from chaoskit.probes.wire.words import error_words, one_line, shown
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
+from chaoskit.wire import load
+from chaoskit.wire.http import headers_for, routed
+from chaoskit.wire.paths import JsonPath, NoMatch, one
+from chaoskit.wire.words import error_words, one_line, shown
 
 if TYPE_CHECKING:
     import httpx
@@ -72,7 +72,7 @@ class HttpSession:
     """One kept connection; httpx opens it with the first request."""
 
     def __init__(self, probe: HttpProbe, routes: Routes) -> None:
-        import httpx  # noqa: PLC0415 - 100 ms that `chaoskit list` does not need
+        import httpx
 
         self._probe = probe
         self._routes = routes
@@ -88,11 +88,11 @@ class HttpSession:
             ),
             trust_env=False,
             follow_redirects=False,
-            timeout=None,  # the sampler owns the deadline
+            timeout=None,  # noqa: S113  # the sampler owns the deadline
         )
 
     async def observe(self) -> Observed:
-        import httpx  # noqa: PLC0415 - see above
+        import httpx
 
         url = self._probe.url
         try:

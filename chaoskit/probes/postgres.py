@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from chaoskit.fields import PostgresUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
-from chaoskit.probes.wire import load
-from chaoskit.probes.wire.postgres import PostgresLink, postgres_words
-from chaoskit.probes.wire.words import shown
 from chaoskit.stack.routes import Routes
+from chaoskit.wire import load
+from chaoskit.wire.postgres import PostgresLink, postgres_words
+from chaoskit.wire.words import shown
 
 
 @probe("postgres")
@@ -55,7 +55,7 @@ class PostgresSession:
         )
 
     async def observe(self) -> Observed:
-        import psycopg  # noqa: PLC0415 - 70 ms that `chaoskit list` does not need
+        import psycopg
 
         try:
             await self._link.connect()

@@ -10,10 +10,10 @@ from pydantic import JsonValue, field_validator
 
 from chaoskit.fields import RedisUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
-from chaoskit.probes.wire import load
-from chaoskit.probes.wire.redis import RedisLink, RedisRefused, redis_words
-from chaoskit.probes.wire.words import shown
 from chaoskit.stack.routes import Routes
+from chaoskit.wire import load
+from chaoskit.wire.redis import RedisLink, RedisRefused, redis_words
+from chaoskit.wire.words import shown
 
 
 @probe("redis")
@@ -64,7 +64,7 @@ class RedisSession:
             self._expect = "PONG" if probe.expect is None else probe.expect
 
     async def observe(self) -> Observed:
-        from redis.exceptions import RedisError  # noqa: PLC0415 - `list` does not need it
+        from redis.exceptions import RedisError
 
         try:
             await self._link.connect()

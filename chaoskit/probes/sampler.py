@@ -12,14 +12,14 @@ from collections.abc import Callable
 
 from chaoskit.clock import Clock
 from chaoskit.probes._base import Observed, Probe, Session
-from chaoskit.probes.wire.closing import Closing
-from chaoskit.probes.wire.due import until
-from chaoskit.probes.wire.words import unexpected
 from chaoskit.records import Outcome, Sample
 from chaoskit.stack.routes import Routes
+from chaoskit.wire.closing import Closing
+from chaoskit.wire.due import until
+from chaoskit.wire.words import unexpected
 
 
-async def sample(  # noqa: PLR0917 - what one line of a plan gives it
+async def sample(
     name: str,
     probe: Probe,
     routes: Routes,

@@ -247,7 +247,12 @@ class Injector:
         if not fault.canary_decides or fault.instant:
             return
         if seen == 0:
-            injection.doubts.append("no canary could be exchanged through its edge")
+            answered = any(c.before.answered for c in injection.canaries.values())
+            injection.doubts.append(
+                "it was healed before a canary through its edge could feel it"
+                if answered
+                else "no canary through its edge was answered before the fault"
+            )
         elif felt == 0:
             injection.doubts.append("no canary through its edge felt it")
 

@@ -170,6 +170,14 @@ class Runner:
         async with self._phase_of("final"):
             await self._final()
 
+    def _import_clients(self) -> None:
+        """Import client libraries now: later it would hold up the loop that probes."""
+        for probe in self._scenario.probes.values():
+            probe.load()
+        for workload in self._scenario.workloads.values():
+            for operation in workload.operations().values():
+                operation.load()
+
     async def _bring_up(self) -> None:
         layout = self._plan.layout(self._folder.id, self._options.image)
         overlay = self._folder.write("overlay.yaml", layout.text)
@@ -177,6 +185,7 @@ class Runner:
         self._stop_watching = stop
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
+        importing = asyncio.create_task(asyncio.to_thread(self._import_clients))
         await bring_up(
             self._plan,
             layout,
@@ -185,6 +194,7 @@ class Runner:
             lambda text: self._recorder.event("progress", text=text),
         )
         self._ledger.done("stack")
+        await importing
         rows = await image_rows(self._stack, self._plan.project.services)
         self._recorder.event("services", services=list(rows))
 

@@ -65,7 +65,7 @@ class Stack:
         self.proxies: tuple[Proxy, ...] = ()
         self._protocols = protocols or {}
         self._containers: dict[str, Container] = {}  # proxy containers, by service name
-        self._apis: dict[str, Toxiproxy] = {}
+        self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
         self._closed_by: dict[tuple[str, str], set[str]] = {}
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
 
@@ -78,9 +78,11 @@ class Stack:
         self.proxies = tuple(
             proxy for container in self._containers.values() for proxy in _proxies_of(container)
         )
-        for api in self._apis.values():
+        # Only clients of servers that moved: others may be in the middle of a call.
+        served = {(name, c.published.get(API_PORT)) for name, c in self._containers.items()}
+        stale = [self._apis.pop(key) for key in list(self._apis) if key not in served]
+        for api in stale:
             await api.close()
-        self._apis = {}
 
     async def close(self) -> None:
         for api in self._apis.values():
@@ -206,12 +208,12 @@ class Stack:
             raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
 
     def _api(self, container: str) -> Toxiproxy:
-        if container not in self._apis:
-            port = self._containers[container].published.get(API_PORT)
-            if port is None:
-                raise ToxiproxyUnreachable(f"`{container}` is not running")
-            self._apis[container] = Toxiproxy(f"http://{LOCAL}:{port}")
-        return self._apis[container]
+        port = self._containers[container].published.get(API_PORT)
+        if port is None:
+            raise ToxiproxyUnreachable(f"`{container}` is not running")
+        if (container, port) not in self._apis:
+            self._apis[container, port] = Toxiproxy(f"http://{LOCAL}:{port}")
+        return self._apis[container, port]
 
     async def _on(self, proxy: Proxy, action: Callable[[Toxiproxy], Awaitable[T]]) -> T:
         """Do something on a proxy's server; a restarted container has new ports: look again."""

@@ -18,11 +18,11 @@ from random import Random
 from typing import Literal
 
 from chaoskit.clock import Clock
-from chaoskit.probes.wire.closing import Closing
-from chaoskit.probes.wire.due import until
-from chaoskit.probes.wire.words import unexpected
 from chaoskit.records import Event, Json, Outcome
 from chaoskit.stack.routes import Routes
+from chaoskit.wire.closing import Closing
+from chaoskit.wire.due import until
+from chaoskit.wire.words import unexpected
 from chaoskit.workloads._base import Step, Stream, Workload
 from chaoskit.workloads.operations._base import OperationSession, Reply
 
@@ -41,7 +41,7 @@ class _Client:
 class Driver:
     """The clients of one workload in one run."""
 
-    def __init__(  # noqa: PLR0917 - what one line of a plan gives it
+    def __init__(
         self,
         name: str,
         workload: Workload,
@@ -160,7 +160,7 @@ class Driver:
             self._discard(client, step.op, None)
         return outcome
 
-    def _record(  # noqa: PLR0917 - one line of the history
+    def _record(
         self,
         kind: Literal["invoke", "ok", "fail", "info"],
         process: int,

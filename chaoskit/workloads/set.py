@@ -85,7 +85,7 @@ class SetGenerator:
         return Step("add", write=True, value=value, fields={"value": value})
 
 
-def _read(rng: Random, process: int) -> Step:
+def _read(_rng: Random, _process: int) -> Step:
     return Step("read", write=False)
 
 

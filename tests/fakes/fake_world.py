@@ -9,6 +9,8 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
+from fake_toxiproxy import Blown, FakeToxiproxy, Fuse
+
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
@@ -23,7 +25,6 @@ from chaoskit.stack.overlay import (
     ROLE_LABEL,
     ProxySpec,
 )
-from fake_toxiproxy import Blown, FakeToxiproxy, Fuse
 
 PROJECT = "run-1"
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]

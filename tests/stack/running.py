@@ -81,16 +81,25 @@ def chats(**changes: Any) -> Scenario:
     return {
         "name": changes.get("name", "chats"),
         "stack": {"compose": str(TWO_CHATS)} | changes.get("stack", {}),
-        "probes": {
+        "probes": changes.get("probes")
+        or {
             "one": probe | {"url": "http://chat-1:8000/ping"},
             "two": probe | {"url": "http://chat-2:8000/ping"},
-        }
-        | changes.get("probes", {}),
+        },
         "timeline": timeline | changes.get("timeline", {}),
-        "expect": changes.get(
-            "expect", [{"check": "availability", "probe": "two", "at_least": "100%"}]
-        ),
+        "expect": changes.get("expect", [available("two")]),
     }
+
+
+def available(probe: str, at_least: str = "100%") -> dict[str, str]:
+    """Return an availability check."""
+    return {"check": "availability", "probe": probe, "at_least": at_least}
+
+
+def fault(kind: str, at: str = "0s", lasts: str | None = "1s", **fields: Any) -> dict[str, Any]:
+    """Return a fault of a timeline, on `redis` or on the edge `chat-1 -> redis` if need be."""
+    lease = {} if lasts is None else {"for": lasts}
+    return {"fault": kind, "at": at, **lease, **fields}
 
 
 @dataclass
@@ -256,9 +265,7 @@ class Chaoskit:
         left: dict[str, Sequence[str]] = {}
         for folder in self.directory.rglob("ledger.ndjson"):
             project = project_of(folder.parent)
-            things = things_of_project(project) + things_of(
-                f"io.chaoskit.run={folder.parent.name}"
-            )
+            things = things_of_project(project) + things_of(f"io.chaoskit.run={folder.parent.name}")
             if things:
                 remove_project(project)
                 if project not in self.kept:

@@ -76,7 +76,7 @@ def json_filler(value: JsonValue) -> Filler:
     if isinstance(value, dict):
         members = [(Template.parse(name), json_filler(item)) for name, item in value.items()]
         return lambda fields: {name.text(fields): item(fields) for name, item in members}
-    return lambda fields: value
+    return lambda _: value
 
 
 def names_in(value: JsonValue) -> frozenset[str]:

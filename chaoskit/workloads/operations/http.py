@@ -23,12 +23,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HttpUrl, Target
-from chaoskit.probes.wire import load
-from chaoskit.probes.wire.http import headers_for, routed
-from chaoskit.probes.wire.paths import JsonPath, ListPath, NoMatch, many, one
-from chaoskit.probes.wire.words import error_words
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
+from chaoskit.wire import load
+from chaoskit.wire.http import headers_for, routed
+from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
+from chaoskit.wire.words import error_words
 from chaoskit.workloads.operations._base import OperationModel, Reply
 from chaoskit.workloads.operations._template import (
     Template,
@@ -155,8 +155,8 @@ class HttpOperationSession:
         self._client: aiohttp.ClientSession | None = None
 
     async def run(self, fields: Mapping[str, Json]) -> Reply:
-        import aiohttp  # noqa: PLC0415 - 150 ms that `chaoskit list` does not need
-        from yarl import URL  # noqa: PLC0415
+        import aiohttp
+        from yarl import URL
 
         request = self._operation.http
         try:
@@ -212,7 +212,7 @@ class HttpOperationSession:
 
 
 def _client() -> aiohttp.ClientSession:
-    import aiohttp  # noqa: PLC0415 - see above
+    import aiohttp
 
     client = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=3600, ssl=False),

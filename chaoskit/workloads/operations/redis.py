@@ -10,10 +10,10 @@ from pydantic import AfterValidator
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import RedisUrl, Target
-from chaoskit.probes.wire import load
-from chaoskit.probes.wire.redis import RedisLink, RedisRefused, redis_words
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
+from chaoskit.wire import load
+from chaoskit.wire.redis import RedisLink, RedisRefused, redis_words
 from chaoskit.workloads.operations._base import OperationModel, Reply
 from chaoskit.workloads.operations._template import Template, TemplateText
 
@@ -60,7 +60,7 @@ class RedisOperationSession:
         self._link = RedisLink(operation.store, routes)
 
     async def run(self, fields: Mapping[str, Json]) -> Reply:
-        from redis.exceptions import RedisError  # noqa: PLC0415 - `list` does not need it
+        from redis.exceptions import RedisError
 
         arguments = [argument.text(fields) for argument in self._arguments]
         try:

@@ -9,10 +9,10 @@ from pydantic import AfterValidator
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import PostgresUrl, Target
-from chaoskit.probes.wire import load
-from chaoskit.probes.wire.postgres import PostgresLink, postgres_words
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
+from chaoskit.wire import load
+from chaoskit.wire.postgres import PostgresLink, postgres_words
 from chaoskit.workloads.operations._base import OperationModel, Reply
 from chaoskit.workloads.operations._template import Slot, Template, TemplateText
 
@@ -75,7 +75,7 @@ class SqlOperationSession:
         self._link = PostgresLink(operation.store, routes)
 
     async def run(self, fields: Mapping[str, Json]) -> Reply:
-        import psycopg  # noqa: PLC0415 - 70 ms that `chaoskit list` does not need
+        import psycopg
 
         try:
             await self._link.connect()
@@ -100,7 +100,7 @@ class SqlOperationSession:
 
 def outcome_of(error: psycopg.Error) -> Outcome:
     """Return `fail` where the server says that it rolled the statement back, else `info`."""
-    import psycopg  # noqa: PLC0415 - see above
+    import psycopg
 
     state = error.sqlstate
     if state is None:  # raised by psycopg before sending, or the connection broke

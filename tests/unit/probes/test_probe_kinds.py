@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from local_servers import (
+from pydantic import ValidationError
+
+from chaoskit.probes._base import REGISTRY, Observed, Probe
+from chaoskit.records import ContainerState
+from chaoskit.stack.routes import FixedRoutes, Routes
+from tests.fakes.local_servers import (
     Misbehave,
     Seen,
     Server,
@@ -19,11 +24,6 @@ from local_servers import (
     resp,
     serve,
 )
-from pydantic import ValidationError
-
-from chaoskit.probes._base import REGISTRY, Observed, Probe
-from chaoskit.records import ContainerState
-from chaoskit.stack.routes import FixedRoutes, Routes
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
-from local_servers import http, misbehaving, serve
 
 from chaoskit.clock import Clock
 from chaoskit.fields import Duration
@@ -19,6 +18,7 @@ from chaoskit.probes.postgres import PostgresProbe
 from chaoskit.probes.sampler import sample
 from chaoskit.records import Sample
 from chaoskit.stack.routes import FixedRoutes, Routes
+from tests.fakes.local_servers import http, misbehaving, serve
 
 SLACK = 0.25  # seconds that a busy machine may add
 

@@ -21,7 +21,7 @@ def project() -> MakeProject:
         networks = {}
         for name, body in services.items():
             attached = body.get("networks", {} if body.get("network_mode") else {"default": None})
-            attached = {key: None for key in attached} if isinstance(attached, list) else attached
+            attached = dict.fromkeys(attached) if isinstance(attached, list) else attached
             networks |= {key: {"name": f"run-1_{key}", "ipam": {}} for key in attached}
             bodies[name] = {"command": None, "entrypoint": None, **body, "networks": attached}
             if not attached:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from fake_world import FakeEngine, container
 from fake_toxiproxy import Fuse
+from fake_world import FakeEngine, container
 
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.connections import Connection, connections_of, parse_table, towards

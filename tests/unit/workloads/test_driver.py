@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-from local_servers import Misbehave, Seen, Server, http, refused_routes, serve
 from pydantic import ValidationError
 
 from chaoskit.clock import Clock
@@ -21,6 +20,7 @@ from chaoskit.stack.routes import FixedRoutes, Routes
 from chaoskit.workloads._base import REGISTRY, Step, Workload
 from chaoskit.workloads.driver import Driver
 from chaoskit.workloads.set import SetGenerator, SetWorkload
+from tests.fakes.local_servers import Misbehave, Seen, Server, http, refused_routes, serve
 
 pytestmark = pytest.mark.asyncio
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from local_servers import Misbehave, Seen, http, misbehaving, refused_routes, resp, serve
 from psycopg import errors
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +18,15 @@ from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, Reply
 from chaoskit.workloads.operations.http import HttpOperation
 from chaoskit.workloads.operations.sql import SqlOperation, outcome_of
+from tests.fakes.local_servers import (
+    Misbehave,
+    Seen,
+    http,
+    misbehaving,
+    refused_routes,
+    resp,
+    serve,
+)
 
 pytestmark = pytest.mark.asyncio
 

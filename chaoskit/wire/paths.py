@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator
 
-from chaoskit.probes.wire.words import one_line
 from chaoskit.records import Json
+from chaoskit.wire.words import one_line
 
 if TYPE_CHECKING:
     from jsonpath import CompoundJSONPath, JSONPath
@@ -20,13 +20,13 @@ class NoMatch(ValueError):
 
 @functools.cache
 def _compiled(path: str) -> JSONPath | CompoundJSONPath:
-    import jsonpath  # noqa: PLC0415 - 50 ms that `chaoskit list` does not need
+    import jsonpath
 
     return jsonpath.compile(path)
 
 
 def _checked(path: str) -> str:
-    import jsonpath  # noqa: PLC0415 - see above
+    import jsonpath
 
     if not path.startswith("$"):
         raise ValueError(f"a JSONPath starts with `$`: write `$.{path}`")
@@ -85,8 +85,8 @@ def many(path: str, document: Json) -> list[Json]:
 
 def _empty(path: JSONPath, document: Any) -> bool:
     """Return whether the list that `path` selects from is there, and selects nothing."""
-    from jsonpath import JSONPath  # noqa: PLC0415 - see above
-    from jsonpath.selectors import (  # noqa: PLC0415
+    from jsonpath import JSONPath
+    from jsonpath.selectors import (
         Filter,
         IndexSelector,
         NameSelector,

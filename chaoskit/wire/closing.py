@@ -12,6 +12,8 @@ _GRACE = 0.05  # seconds for a call to notice that its connection is gone, befor
 
 
 class Closable(Protocol):
+    """Anything with a connection to close."""
+
     async def close(self) -> None: ...
 
 

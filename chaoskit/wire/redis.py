@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from chaoskit.fields import RedisUrl
-from chaoskit.probes.wire.words import error_words, one_line
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
+from chaoskit.wire.words import error_words, one_line
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection
@@ -28,9 +28,9 @@ class RedisLink:
 
     async def connect(self) -> None:
         """Make sure there is a live connection; one found closed while idle is opened anew."""
-        from redis.asyncio import Connection  # noqa: PLC0415 - 100 ms that `list` does not need
-        from redis.asyncio.retry import Retry  # noqa: PLC0415
-        from redis.backoff import NoBackoff  # noqa: PLC0415
+        from redis.asyncio import Connection
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
 
         if self._connection is not None:
             if not await _dirty(self._connection):
@@ -65,7 +65,7 @@ class RedisLink:
         Raises `RedisRefused` when Redis answers with an error, and redis-py's own errors when
         there is no answer: then the connection is gone.
         """
-        from redis.exceptions import (  # noqa: PLC0415 - see above
+        from redis.exceptions import (
             AuthenticationError,
             AuthorizationError,
             BusyLoadingError,
@@ -112,7 +112,7 @@ async def _dirty(connection: Any) -> bool:
         return True
     try:
         return bool(await connection.can_read())
-    except Exception:
+    except Exception:  # noqa: BLE001  # whatever it is, this connection is not to be used again
         return True
 
 

@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from chaoskit.fields import PostgresUrl
-from chaoskit.probes.wire.words import CLOSED, error_words, one_line
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
+from chaoskit.wire.words import CLOSED, error_words, one_line
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -29,7 +29,7 @@ class PostgresLink:
 
     async def connect(self) -> None:
         """Make sure there is a live connection; one found closed while idle is opened anew."""
-        import psycopg  # noqa: PLC0415 - 70 ms that `chaoskit list` does not need
+        import psycopg
 
         if self._connection is not None:
             if not _dirty(self._connection):
@@ -109,7 +109,7 @@ def _dirty(connection: AsyncConnection[Any]) -> bool:
 
 def postgres_words(error: BaseException) -> str:
     """Return the server's own sentence where there is one, else the usual few words."""
-    import psycopg  # noqa: PLC0415 - see above
+    import psycopg
 
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
         return one_line(error.diag.message_primary)
