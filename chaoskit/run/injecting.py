@@ -279,10 +279,11 @@ class Injector:
             around = sum(start - 10 <= t for t in times)
             if during:
                 used.append(f"{proxy.edge} accepted {during} connections of its client meanwhile")
+            elif traceless:
+                if live or around:
+                    used.append(f"{proxy.edge} was in use: {live or 0} open connections were cut")
             elif moved and live != 0:
                 used.append(f"{proxy.edge} carried {moved} bytes on open connections meanwhile")
-            elif traceless and (live or around):
-                used.append(f"{proxy.edge} was in use: {live or 0} open connections were cut")
         if used:
             injection.evidence += used
         else:

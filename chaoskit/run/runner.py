@@ -6,14 +6,14 @@ import asyncio
 import contextlib
 import platform
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chaoskit import __version__
 from chaoskit.clock import Clock
-from chaoskit.errors import ChaoskitError, FaultFailed, StackNotReady
+from chaoskit.errors import ChaoskitError, FaultFailed, StackNotReady, StoreFailed
 from chaoskit.probes.sampler import sample
 from chaoskit.records import Json
 from chaoskit.report.result import Leftover, Result
@@ -75,6 +75,8 @@ class Runner:
         self._bypass = BypassWatch(self._stack, self._recorder)
         self._probes_stop, self._writes_stop = asyncio.Event(), asyncio.Event()
         self._background: list[asyncio.Task[None]] = []
+        self._lasting: list[asyncio.Task[None]] = []  # faults without a lease
+        self._stop_watching: Callable[[], None] = lambda: None
         self._phase: str | None = None
         self._up = False
         self._concluded = False
@@ -181,8 +183,7 @@ class Runner:
     async def _bring_up(self) -> None:
         layout = self._plan.layout(self._folder.id, self._options.image)
         overlay = self._folder.write("overlay.yaml", layout.text)
-        stop = self._engine.watch(self._stack.project, self._on_engine_event)
-        self._stop_watching = stop
+        self._stop_watching = self._engine.watch(self._stack.project, self._on_engine_event)
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
         importing = asyncio.create_task(asyncio.to_thread(self._import_clients))
@@ -282,10 +283,10 @@ class Runner:
                 if injection.fault.for_ is None and not injection.fault.instant:
                     # Outside the group: the phase must not wait for it to end.
                     lasting.append((injection, hold, asyncio.create_task(work)))
+                    self._lasting.append(lasting[-1][2])
                 else:
                     tasks.append(group.create_task(work))
         if lasting:
-            self._lasting = [task for _, _, task in lasting]
             last = max(start + injection.fault.at for injection, _, _ in lasting)
             await self._clock.sleep_until(last)
             await asyncio.sleep(self._scenario.timeline.hold)
@@ -340,33 +341,53 @@ class Runner:
         self._background = []
 
     async def _wind_down(self, signals: Signals) -> Result:
-        """Heal, save the logs, judge, tear down, write the reports' document. Never cancelled."""
-        for task in [*self._background, *getattr(self, "_lasting", [])]:
+        """Heal, save the logs, judge, tear down, finish the result document. Never cancelled.
+
+        The teardown happens whatever goes wrong before it, a full disk included.
+        """
+        for task in [*self._background, *self._lasting]:
             task.cancel()
-        await asyncio.gather(
-            *self._background, *getattr(self, "_lasting", []), return_exceptions=True
-        )
+        await asyncio.gather(*self._background, *self._lasting, return_exceptions=True)
         leftovers: list[Leftover] = []
-        if self._up:
-            if self._ended_early:
-                await self._engine.quiesce(_INFLIGHT)
-            leftovers += await self._heal_all()
-            if not self._concluded and not signals.hurry.is_set():
+        judged: Result | Exception
+        try:
+            if self._up:
+                leftovers = await self._heal_and_save(hurry=signals.hurry.is_set())
+            judged = await self._judged()
+        except Exception as error:  # noqa: BLE001  # raised again below, after the teardown
+            judged = error
+        if self._up and not (self._options.keep and not self._ended_early):
+            leftovers = await self._tear_down()
+        self._stop_watching()
+        await self._stack.close()
+        if isinstance(judged, Exception):
+            raise judged
+        return self._finished(judged, leftovers)
+
+    async def _heal_and_save(self, *, hurry: bool) -> list[Leftover]:
+        """Heal what is in force and, unless in a hurry, weigh the faults and keep the logs."""
+        if self._ended_early:
+            await self._engine.quiesce(_INFLIGHT)
+        leftovers = await self._heal_all()
+        if not hurry:
+            if not self._concluded:
                 with contextlib.suppress(ChaoskitError):
                     await self._conclude()
-            if not signals.hurry.is_set():
-                await self._save_logs()
+            await self._save_logs()
+        return leftovers
+
+    async def _judged(self) -> Result:
         async with self._phase_of("judge"):
+            circumstances = self._circumstances()
             result = await asyncio.to_thread(
-                judge, self._scenario, self._folder.path, await self._circumstances()
+                judge, self._scenario, self._folder.path, circumstances
             )
             self._folder.write("result.json", result.model_dump_json(indent=2))
-        if self._up and not (self._options.keep and not self._ended_early):
-            async with self._phase_of("down"):
-                leftovers = await self._tear_down()
-        with contextlib.suppress(AttributeError):
-            self._stop_watching()
-        result = with_leftovers(result, leftovers, self._folder.path)
+        return result
+
+    def _finished(self, judged: Result, leftovers: Sequence[Leftover]) -> Result:
+        """Complete the result with what only the teardown could tell, and close the files."""
+        result = with_leftovers(judged, leftovers, self._folder.path)
         # Reports are rendered from this document: what it does not hold, they cannot leak.
         clean = self._folder.redactor.clean(result.model_dump_json())
         result = Result.model_validate_json(clean)
@@ -374,7 +395,6 @@ class Runner:
         self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
         self._recorder.close()
         self._ledger.close()
-        await self._stack.close()
         return result
 
     async def _heal_all(self) -> list[Leftover]:
@@ -406,6 +426,16 @@ class Runner:
 
     async def _tear_down(self) -> list[Leftover]:
         """Remove the run's copy of the stack; return what is left after several tries."""
+        with contextlib.suppress(StoreFailed):
+            self._recorder.event("phase_started", phase="down")
+        left = await self._removed()
+        with contextlib.suppress(StoreFailed):
+            if not left:
+                self._ledger.healed("stack")
+            self._recorder.event("phase_ended", phase="down")
+        return [Leftover(what=what, command=self._down_command) for what in left]
+
+    async def _removed(self) -> list[str]:
         left: list[str] = []
         for attempt in range(_TEARDOWN_TRIES):
             if attempt:
@@ -416,11 +446,10 @@ class Runner:
                 left = [f"the stack `{self._stack.project}`: {error.message}"]
                 continue
             if not left:
-                self._ledger.healed("stack")
-                return []
-        return [Leftover(what=what, command=self._down_command) for what in left]
+                break
+        return left
 
-    async def _circumstances(self) -> Circumstances:
+    def _circumstances(self) -> Circumstances:
         return Circumstances(
             run_id=self._folder.id,
             scenario_file=str(self._plan.loaded.path),

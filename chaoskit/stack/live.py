@@ -112,7 +112,8 @@ class Stack:
         raise EnvironmentFailure(f"no route from the host to `{target.service}:{target.port}`")
 
     def _published(self, proxy: Proxy) -> int:
-        port = self._containers[proxy.container].published.get(proxy.listen)
+        container = self._containers.get(proxy.container)
+        port = None if container is None else container.published.get(proxy.listen)
         if port is None:
             raise EnvironmentFailure(f"`{proxy.container}` is not running")
         return port
@@ -126,7 +127,10 @@ class Stack:
     # -- proxies ---------------------------------------------------------------------------------
 
     def proxy_container(self, proxy: Proxy) -> Container:
-        return self._containers[proxy.container]
+        try:
+            return self._containers[proxy.container]
+        except KeyError:
+            raise FaultFailed(f"`{proxy.container}` has no container") from None
 
     def proxies_of(self, edge: Edge) -> list[Proxy]:
         """Return the proxies of an edge, one per port. Raises `FaultFailed` when there is none."""
@@ -208,7 +212,8 @@ class Stack:
             raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
 
     def _api(self, container: str) -> Toxiproxy:
-        port = self._containers[container].published.get(API_PORT)
+        found = self._containers.get(container)
+        port = None if found is None else found.published.get(API_PORT)
         if port is None:
             raise ToxiproxyUnreachable(f"`{container}` is not running")
         if (container, port) not in self._apis:

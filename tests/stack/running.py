@@ -70,7 +70,7 @@ def remove_project(project: str) -> None:
 
 def chats(**changes: Any) -> Scenario:
     """Return a scenario on the two chats; `faults`, `expect`, `stack`, `timeline` change it."""
-    probe = {"probe": "http", "every": "50ms", "timeout": "1s"}
+    probe = {"probe": "http", "every": "100ms", "timeout": "2s"}
     timeline = {
         "gate": {"for": "500ms", "within": "30s"},
         "baseline": "1s",
@@ -152,11 +152,16 @@ class Run:
         ]
 
     def during(self, id: str, probe: str) -> list[Mapping[str, Any]]:
-        """Return a probe's samples while a fault was in force."""
-        fault = self.fault(id)
-        assert fault.injected_at is not None
-        assert fault.healed_at is not None
-        return self.samples(probe, fault.injected_at, fault.healed_at)
+        """Return a probe's samples between a fault's receipt and its heal."""
+        receipt = next(
+            row["t"]
+            for row in self.rows("events.ndjson")
+            if row["event"] == "fault_receipt" and row["id"] == id
+        )
+        healed_at = self.fault(id).healed_at
+        assert healed_at is not None
+        # Healing takes a moment, and the heal is recorded after it.
+        return self.samples(probe, receipt, healed_at - 0.3)
 
 
 def project_of(folder: Path) -> str:
@@ -212,6 +217,7 @@ class Chaoskit:
     directory: Path
     kept: set[str] = field(default_factory=set)  # projects that may stay up
     started: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    executable: Path = COMMAND
 
     @property
     def runs(self) -> Path:

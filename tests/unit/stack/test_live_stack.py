@@ -151,6 +151,19 @@ async def test_a_proxy_container_that_is_down_is_named(chat: World) -> None:
         await stack.state_of(stack.proxies[0])
 
 
+async def test_a_proxy_container_that_was_removed_is_named(chat: World) -> None:
+    stack = await chat.stack()
+    (proxy,) = stack.proxies
+    await chat.servers["chaoskit-chat"].stop()
+    chat.engine.all.clear()
+    with pytest.raises(ToxiproxyUnreachable, match="`chaoskit-chat` is not running"):
+        await stack.state_of(proxy)
+    with pytest.raises(FaultFailed, match="has no container"):
+        stack.proxy_container(proxy)
+    with pytest.raises(EnvironmentFailure, match="is not running"):
+        await stack.exchange(proxy)
+
+
 async def test_a_definition_is_what_the_label_said(chat: World) -> None:
     stack = await chat.stack()
     (container,) = chat.engine.of("chaoskit-chat")

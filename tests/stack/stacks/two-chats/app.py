@@ -10,14 +10,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import redis
 
 NAMES = {"one": "redis", "two": "two-chats-redis"}  # service name, container_name
-REDIS = redis.Redis(
-    host=NAMES[sys.argv[1]],
-    port=6379,
-    socket_timeout=0.5,
-    socket_connect_timeout=0.5,
-    max_connections=1,
-)
-TURN = threading.Lock()
+MINE = threading.local()  # one connection per thread, which is one per HTTP connection
+
+
+def ping() -> None:
+    if not hasattr(MINE, "redis"):
+        MINE.redis = redis.Redis(
+            host=NAMES[sys.argv[1]],
+            port=6379,
+            socket_timeout=0.4,
+            socket_connect_timeout=0.4,
+            single_connection_client=True,
+        )
+    MINE.redis.ping()
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -27,9 +32,9 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/healthz":
             return self._answer(200, b"ok")
         try:
-            with TURN:
-                REDIS.ping()
+            ping()
         except redis.RedisError as error:
+            vars(MINE).clear()
             return self._answer(503, type(error).__name__.encode())
         return self._answer(200, b"pong")
 
@@ -46,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Somebody hung up."""
 
 
 Server(("0.0.0.0", 8000), Handler).serve_forever()
