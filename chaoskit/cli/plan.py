@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 from pathlib import Path
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.run.plan import Plan, make_plan
-from chaoskit.scenario.loading import load
+from chaoskit.scenario.loading import Loaded, load
 from chaoskit.stack.engine import Engine
+
+EXIT_ENVIRONMENT = 4
 
 
 def show_plan(path: Path, *, as_json: bool) -> int:
@@ -20,13 +23,20 @@ def show_plan(path: Path, *, as_json: bool) -> int:
     engine: Engine | None = None
     with contextlib.suppress(EnvironmentFailure):
         engine = Engine()
-    plan = asyncio.run(make_plan(loaded, run_project="chaoskit-plan", engine=engine))
+    plan, impossible = asyncio.run(_planned(loaded, engine))
     redactor = plan.redactor()
     if as_json:
         print(redactor.clean(json.dumps(plan.document(), indent=2)))
     else:
         print(redactor.clean("\n".join(_lines(plan, engine_answers=engine is not None))))
-    return 0
+    for problem in impossible:
+        print(f"error: {problem}", file=sys.stderr)
+    return EXIT_ENVIRONMENT if impossible else 0
+
+
+async def _planned(loaded: Loaded, engine: Engine | None) -> tuple[Plan, list[str]]:
+    plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
+    return plan, await plan.impossible(engine) if engine is not None else []
 
 
 def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from chaoskit.cli.main import complain
 from chaoskit.cli.progress import Progress, stderr_console
-from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, Problem, ScenarioInvalid, UsageError
 from chaoskit.records import Json
 from chaoskit.report import junit, summary, terminal
 from chaoskit.report.result import Result
@@ -134,6 +134,8 @@ async def _prepared(
         only_faults=request.only_faults,
     )
     plan.refuse_shared()
+    if impossible := await plan.impossible(engine):
+        raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
     folder = prepare_folder(plan, request.runs_dir, token)
     seed = request.seed if request.seed is not None else loaded.scenario.seed
     if seed is None:

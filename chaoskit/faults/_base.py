@@ -21,7 +21,9 @@ from chaoskit.registry import Registry
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.host import Need
     from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.stack.project import Project
     from chaoskit.stack.toxiproxy import Toxic
 
 Undo = Mapping[str, Json]
@@ -118,6 +120,15 @@ class Fault(Model):
         """Read back that the fault is gone."""
         raise NotImplementedError
 
+    def needs(self) -> Sequence[Need]:
+        """Return what the host must be able to do for it; checked before anything starts."""
+        return ()
+
+    def obstacle(self, project: Project) -> str | None:
+        """Say why this fault is impossible on this stack (no such mount, no restart policy), or
+        return None; checked before anything starts."""
+        return None
+
     # -- effect ----------------------------------------------------------------------------------
 
     canary_decides: ClassVar[bool] = True  # False: the engine's own state is the effect
@@ -134,6 +145,11 @@ class Fault(Model):
     def felt(self, before: Exchange, during: Exchange) -> bool:
         """Say whether this exchange felt the fault."""
         return not during.answered
+
+    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+        """Read, right before the heal, what counted the effect: packet counters, throttling, an
+        error of the store. None where the canary or the engine's state says it already."""
+        return None
 
 
 REGISTRY: Registry[Fault] = Registry("fault", "chaoskit.faults")

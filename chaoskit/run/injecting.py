@@ -165,6 +165,11 @@ class Injector:
                 receipt = await injection.fault.verify_injected(self._stack, injection.undo)
                 if not receipt.holds:
                     injection.doubts.append(f"it was gone before its heal: {receipt.detail}")
+                effect = await injection.fault.effect(self._stack, injection.undo)
+                if effect is not None:
+                    injection.evidence.insert(0, effect.detail)
+                    if not effect.holds:
+                        injection.doubts.append(f"nobody felt it: {effect.detail}")
         except ChaoskitError as error:
             injection.doubts.append(f"its effect could not be measured: {error.message}")
 

@@ -16,6 +16,7 @@ from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.compose import Compose
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.engine import Engine
+from chaoskit.stack.host import missing
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project, parse
 from chaoskit.stack.shared import Shared, shared_things
@@ -75,6 +76,17 @@ class Plan:
             "the run would not be on its own copy of:\n" + "\n".join(rows),
             hint=f"allow it with `stack: {{shared: [{names}]}}` if faults may touch it",
         )
+
+    async def impossible(self, engine: Engine) -> list[str]:
+        """Return, in words, each fault that this stack or this host cannot have."""
+        found = await missing(engine, [need for fault in self.faults for need in fault.needs()])
+        problems = []
+        for fault in self.faults:
+            reasons = [found[need] for need in fault.needs() if need in found]
+            obstacle = fault.obstacle(self.project)
+            reasons += [obstacle] if obstacle else []
+            problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
+        return problems
 
     def document(self) -> dict[str, Json]:
         """Return the plan as the JSON of `plan.json`."""

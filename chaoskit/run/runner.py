@@ -68,7 +68,7 @@ class Runner:
         self._clock = Clock()
         self._recorder = Recorder(folder, self._clock, listener)
         self._ledger = Ledger(folder, self._clock, plan.project.name)
-        self._stack = Stack(engine, plan.project.name, plan.protocols)
+        self._stack = Stack(engine, plan.project.name, plan.protocols, options.seed)
         self._injector = Injector(self._stack, self._ledger, self._recorder, self._clock)
         self._injections = [Injection(fault) for fault in plan.faults]
         self._drivers: dict[str, Driver] = {}

@@ -7,7 +7,7 @@ import contextlib
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
@@ -232,6 +232,54 @@ class Engine:
 
     async def unpause(self, container_id: str) -> None:
         await self._call("unpause", lambda: self._api.unpause(container_id))
+
+    async def run_container(
+        self,
+        image: str,
+        argv: Sequence[str],
+        *,
+        labels: Mapping[str, str],
+        network: str,
+        host_processes: bool,
+        capabilities: Sequence[str],
+        within: float,
+    ) -> tuple[int | None, str]:
+        """Run a container to its end and remove it; return its exit status (None when it ran past
+        `within` seconds) and what it printed."""
+
+        def run() -> tuple[int | None, str]:
+            import requests
+
+            host = self._api.create_host_config(
+                network_mode=network,
+                pid_mode="host" if host_processes else None,
+                cap_drop=["ALL"],
+                cap_add=list(capabilities),
+            )
+            made = self._api.create_container(
+                image, list(argv), entrypoint="", labels=dict(labels), host_config=host
+            )
+            try:
+                self._api.start(made["Id"])
+                try:
+                    status: int | None = self._api.wait(made["Id"], timeout=round(within))["StatusCode"]
+                except requests.exceptions.RequestException:
+                    status = None
+                text = bytes(self._api.logs(made["Id"])).decode(errors="replace")
+            finally:
+                self._api.remove_container(made["Id"], force=True, v=True)
+            return status, text
+
+        return await self._call("run a helper", run)
+
+    async def security_options(self) -> str:
+        """Return the engine's security options as one text: `name=seccomp,name=rootless`."""
+        info = await self._call("ask the engine", self._api.info)
+        return ",".join(info.get("SecurityOptions") or ())
+
+    async def has_limit(self, name: str) -> bool:
+        """Say whether the engine can set a limit, by its name in `docker info`."""
+        return bool((await self._call("ask the engine", self._api.info)).get(name))
 
     async def remove_project(self, project: str) -> list[str]:
         """Remove every container, network and volume of a project; return what is left, in words.

@@ -58,9 +58,14 @@ class Stack:
     """One run's copy of the stack: its containers, its proxies, its routes from the host."""
 
     def __init__(
-        self, engine: Engine, project: str, protocols: Mapping[tuple[str, int], str] | None = None
+        self,
+        engine: Engine,
+        project: str,
+        protocols: Mapping[tuple[str, int], str] | None = None,
+        seed: int = 0,
     ) -> None:
         self.engine = engine
+        self.seed = seed  # for faults that choose: a replica, a beat
         self.project = project
         self.proxies: tuple[Proxy, ...] = ()
         self._protocols = protocols or {}

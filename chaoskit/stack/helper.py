@@ -1,0 +1,71 @@
+"""Helper containers: short-lived containers of ours that act next to a container of the run.
+
+They run in the network or process namespace of their target with only the capabilities they need,
+carry the run's labels, and remove themselves. The image needs iptables, stress-ng and a shell.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaoskit.errors import EnvironmentFailure, FaultFailed
+from chaoskit.stack.engine import PROJECT_OF_COMPOSE, Engine
+from chaoskit.stack.overlay import PROJECT_LABEL, ROLE_LABEL
+
+OWN_HELPER = "chaoskit/lab:1"
+HELPER_VARIABLE = "CHAOSKIT_HELPER_IMAGE"
+
+
+@dataclass(frozen=True, slots=True)
+class HelperOutput:
+    """How a helper ended: its exit status and everything it printed."""
+
+    status: int
+    text: str
+
+
+async def helper_image(engine: Engine) -> str:
+    """Return the image for helpers. Raises `EnvironmentFailure` when it is not there."""
+    image = os.environ.get(HELPER_VARIABLE, OWN_HELPER)
+    if await engine.has_image(image):
+        return image
+    raise EnvironmentFailure(
+        f"the helper image `{image}` is not here",
+        hint=f"build it with `make images`, or name one in {HELPER_VARIABLE}",
+    )
+
+
+async def run_helper(
+    engine: Engine,
+    project: str,
+    argv: Sequence[str],
+    *,
+    network_of: str | None = None,
+    host_processes: bool = False,
+    capabilities: Sequence[str] = (),
+    within: float = 10.0,
+) -> HelperOutput:
+    """Run a command in a helper container and return what came of it.
+
+    `network_of` is the id of the container whose network namespace it joins; `host_processes` puts
+    it into the engine host's process namespace. Raises `FaultFailed` past its deadline, in seconds.
+    """
+    labels = {
+        PROJECT_OF_COMPOSE: project,  # the teardown of the project finds it after a crash
+        PROJECT_LABEL: project,
+        ROLE_LABEL: "helper",
+    }
+    status, text = await engine.run_container(
+        await helper_image(engine),
+        argv,
+        labels=labels,
+        network=f"container:{network_of}" if network_of else "none",
+        host_processes=host_processes,
+        capabilities=capabilities,
+        within=within,
+    )
+    if status is None:
+        raise FaultFailed(f"helper `{' '.join(argv[:4])}` did not end within {within:.0f} s")
+    return HelperOutput(status, text)
