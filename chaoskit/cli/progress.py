@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from chaoskit.fields import seconds_text
 from chaoskit.records import Json
@@ -126,6 +126,18 @@ def _nowhere() -> Console:
 
 def stderr_console() -> Console:
     """Return the console for progress: respects NO_COLOR, TERM=dumb and pipes."""
+    return console(sys.stderr, soft_wrap=True)
+
+
+def console(file: TextIO, *, soft_wrap: bool = False) -> Console:
+    """Return a console that raises `BrokenPipeError` when its reader is gone.
+
+    Rich's own exits the process there, in the middle of a run whose faults are in force.
+    """
     from rich.console import Console
 
-    return Console(file=sys.stderr, soft_wrap=True)
+    class Patient(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    return Patient(file=file, soft_wrap=soft_wrap)

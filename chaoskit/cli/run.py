@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.main import complain
-from chaoskit.cli.progress import Progress, stderr_console
+from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, Problem, ScenarioInvalid, UsageError
 from chaoskit.records import Json
 from chaoskit.report import junit, summary, terminal
@@ -75,9 +75,7 @@ def run_scenarios(request: RunRequest) -> int:
             break
     _write_reports(reports, results)
     if len(loaded) > 1 and not request.json:
-        from rich.console import Console
-
-        terminal.render_suite(results, Console())
+        _say(lambda: terminal.render_suite(results, console(sys.stdout)))
     interrupted_codes = [code for code in codes if code > 128]
     if interrupted_codes:
         return interrupted_codes[0]
@@ -157,11 +155,22 @@ def _print(result: Result, folder: Path, request: RunRequest) -> None:
     (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
     (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")
     if request.json:
-        print(result.model_dump_json(indent=2))
+        _say(lambda: print(result.model_dump_json(indent=2), flush=True))
     elif request.events != "-":
-        from rich.console import Console
+        _say(lambda: terminal.render(result, console(sys.stdout), folder))
 
-        terminal.render(result, Console(), folder)
+
+def _say(write: Callable[[], None]) -> None:
+    """Write to stdout; that its reader went away changes neither the verdict nor what follows."""
+    try:
+        write()
+    except BrokenPipeError:
+        _forget_stdout()
+
+
+def _forget_stdout() -> None:
+    """Let stdout lead nowhere: what is still buffered must not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parsed_report(text: str) -> tuple[str, Path]:
@@ -206,5 +215,7 @@ class _Events:
         try:
             self._file.write(line + "\n")
             self._file.flush()
-        except OSError:
-            self._file = None  # the reader went away; the run goes on
+        except OSError:  # the reader went away; the run goes on
+            if self._file is sys.stdout:
+                _forget_stdout()
+            self._file = None

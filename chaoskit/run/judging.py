@@ -62,8 +62,8 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
     faults = [_fault(fault, story, evidence) for fault in _wanted(scenario, story)]
     doubts = _doubts(scenario, story, evidence, faults, circumstances)
     verdict = combined([finding.verdict for _, finding in findings])
-    if verdict is Verdict.PASS and doubts:
-        verdict = Verdict.UNKNOWN
+    if circumstances.ended_early or (verdict is Verdict.PASS and doubts):
+        verdict = Verdict.UNKNOWN  # half a run proves nothing, whatever its checks say of it
     reason = _reason(verdict, findings, doubts)
     return Result(
         run=RunInfo(

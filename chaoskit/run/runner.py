@@ -115,6 +115,8 @@ class Runner:
             self._ended_early, self._exit_code = error.message, error.exit_code
             if isinstance(error, StackNotReady):
                 self._last_logs = error.logs
+            if error.hint:
+                self._recorder.event("note", text=error.hint)
         except Exception as error:  # noqa: BLE001  # reported as internal, after healing
             self._crashed(error)
         if self._ended_early:

@@ -19,7 +19,8 @@ _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 _REQUESTS = {
     "redis": ("redis PING", b"*1\r\n$4\r\nPING\r\n"),
     "postgres": ("postgres SSL request", _SSL_REQUEST),
-    "http": ("HTTP OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: canary\r\nConnection: close\r\n\r\n"),
+    # Kept alive: a server that closes would turn a swallowed reply from silence into an end.
+    "http": ("HTTP OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: canary\r\n\r\n"),
 }
 _PORT_PROTOCOLS = {6379: "redis", 5432: "postgres", 80: "http", 8080: "http", 8000: "http"}
 _QUIET = 0.05  # seconds a plain connection must stay open to count as answered

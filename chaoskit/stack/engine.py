@@ -262,7 +262,8 @@ class Engine:
             try:
                 self._api.start(made["Id"])
                 try:
-                    status: int | None = self._api.wait(made["Id"], timeout=round(within))["StatusCode"]
+                    ended = self._api.wait(made["Id"], timeout=round(within))
+                    status: int | None = ended["StatusCode"]
                 except requests.exceptions.RequestException:
                     status = None
                 text = bytes(self._api.logs(made["Id"])).decode(errors="replace")

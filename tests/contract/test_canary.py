@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import http.server
 import threading
 from collections.abc import Iterator
@@ -18,10 +17,27 @@ from chaoskit.stack.toxiproxy import Toxic
 PROTOCOLS = ["redis", "postgres", "http", "tcp"]
 
 
+class KeepAlive(http.server.BaseHTTPRequestHandler):
+    """Answers OPTIONS and keeps the connection, as servers of today do."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_OPTIONS(self) -> None:
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        pass
+
+
+class Web(http.server.ThreadingHTTPServer):
+    request_queue_size = 50
+    daemon_threads = True
+
+
 @pytest.fixture(scope="module")
 def http_port() -> Iterator[int]:
-    server = http.server.ThreadingHTTPServer((LOCAL, 0), http.server.BaseHTTPRequestHandler)
-    functools.partial(setattr, server, "daemon_threads")(True)
+    server = Web((LOCAL, 0), KeepAlive)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield int(server.server_address[1])

@@ -39,7 +39,7 @@ async def test_a_definition_without_a_name_or_an_upstream_is_refused(
     either: Server, missing: str
 ) -> None:
     with pytest.raises(ToxiproxyRefused, match=f"missing required field: {missing}") as caught:
-        await either.api.create(either.definition(**{missing: ""}))
+        await either.api.create({**either.definition(), missing: ""})
     assert caught.value.status == 400
 
 

@@ -116,7 +116,7 @@ def test_a_rate_is_read_as_events_per_second(text: str, rate: float) -> None:
 
 @pytest.mark.parametrize("value", [50, "50", "50/d", "-1/s", "0/s", "100001/s", "/s", None, "1 /s"])
 def test_what_is_not_a_rate_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="rate|out of range"):
+    with pytest.raises(ValueError, match=r"rate|out of range"):
         Rate.parse(value)
 
 
@@ -137,7 +137,7 @@ def test_a_percentage_is_a_share_and_prints_as_written(text: str, share: float, 
 
 @pytest.mark.parametrize("value", [99, 0.99, "99", "101%", "-1%", "%", None, "1e1%"])
 def test_what_is_not_a_percentage_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="percentage|above 100%"):
+    with pytest.raises(ValueError, match=r"percentage|above 100%"):
         Percentage.parse(value)
 
 
@@ -151,7 +151,7 @@ def test_a_size_is_read_as_bytes(text: str, count: int) -> None:
 
 @pytest.mark.parametrize("value", [512, "512", "64kb", "64 KB", "-1B", "2000GiB", "1TB", None])
 def test_what_is_not_a_size_is_refused(value: object) -> None:
-    with pytest.raises(ValueError, match="size|larger"):
+    with pytest.raises(ValueError, match=r"size|larger"):
         Size.parse(value)
 
 
