@@ -48,7 +48,7 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
     for fault in plan.faults:
         forecast = fault.forecast()
         lease = "" if fault.for_ is None else f" for {fault.for_}"
-        lines.append(f"fault      {fault.name}: {fault.fault} at {fault.at}{lease}")
+        lines.append(f"fault      {fault.name}: {fault.fault} {fault.start}{lease}")
         lines.append(f"             hits   {forecast.hits}")
         lines.append(f"             undo   {forecast.undo}")
         if forecast.not_tested:

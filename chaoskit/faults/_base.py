@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from chaoskit.faults import _containers, _toxics
+from chaoskit.faults._start import After, Repeat, When
 from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
 from chaoskit.records import Json
 from chaoskit.registry import Registry
@@ -55,7 +56,10 @@ class Fault(Model):
 
     fault: str
     id: Name | None = None
-    at: Duration = Duration.zero()
+    at: Duration | None = None
+    when: When | None = None
+    after: After | None = None
+    repeat: Repeat | None = None
     for_: Annotated[Duration | None, Field(alias="for")] = None
 
     @model_validator(mode="after")
@@ -64,7 +68,33 @@ class Fault(Model):
             raise ValueError(f"`{self.fault}` is over at once and takes no `for`")
         if self.for_ is not None and self.for_ <= 0:
             raise ValueError("`for` must be longer than zero")
+        if sum(start is not None for start in (self.at, self.when, self.after)) > 1:
+            raise ValueError("a fault starts by one of `at`, `when` and `after`, not by several")
+        if self.repeat is not None and self.for_ is not None and self.repeat.every <= self.for_:
+            raise ValueError("`repeat.every` must be longer than `for`: it counts between starts")
         return self
+
+    @property
+    def start(self) -> str:
+        """Say in words when it starts."""
+        return str(self.when or self.after or f"at {self.at or Duration.zero()}")
+
+    def repetitions(self) -> list[Fault]:
+        """Return one fault per injection: itself, then `ID-2`, `ID-3`, ... without `repeat`."""
+        if self.repeat is None:
+            return [self]
+        once = self.model_copy(update={"repeat": None})
+        found = [once]
+        for number in range(2, self.repeat.times + 1):
+            later = Duration(self.repeat.every * (number - 1))
+            update: dict[str, object] = {"id": f"{self.name}-{number}"}
+            if self.when is None and self.after is None:
+                update["at"] = Duration((self.at or 0.0) + later)
+            else:
+                gate = After(fault=self.name, injected=True, delay=later, timeout=Duration(3600))
+                update |= {"when": None, "after": gate}
+            found.append(once.model_copy(update=update))
+        return found
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from chaoskit.clock import Clock
@@ -47,6 +47,8 @@ class Injection:
     window_start: dict[Proxy, usage.Reading] = field(default_factory=dict)
     window_end: dict[Proxy, usage.Reading] = field(default_factory=dict)
     heal_failed: str | None = None
+    gave_up: bool = False  # it will not be injected, or not be healed, any more
+    started: asyncio.Event = field(default_factory=asyncio.Event)  # injected, or given up
 
     @property
     def open(self) -> bool:
@@ -74,21 +76,31 @@ class Injector:
             *(one(i, proxy) for i in injections for proxy in i.fault.listeners(self._stack))
         )
 
-    async def run(self, injection: Injection, start: float, hold: asyncio.Event) -> None:
-        """Inject at its time, heal when its lease is over (or when `hold` is set, without one).
+    async def run(
+        self,
+        injection: Injection,
+        due: Callable[[], Awaitable[str | None]],
+        hold: asyncio.Event,
+    ) -> None:
+        """Inject when `due` returns, heal when the lease is over (or when `hold` is set, without
+        one). A reason from `due` says why the fault does not start.
 
         Never raises for what goes wrong with the fault: that makes it unproven.
         """
         fault = injection.fault
-        await self._clock.sleep_until(start + fault.at)
         try:
+            if (unmet := await due()) is not None:
+                raise FaultFailed(unmet)
             await self._inject(injection)
         except ChaoskitError as error:
+            injection.gave_up = True
             injection.doubts.append(f"could not be injected: {error.message}")
             self._recorder.event("fault_failed", id=fault.name, reason=error.message)
             if injection.open:
                 await self.heal(injection)
             return
+        finally:
+            injection.started.set()
         if fault.instant:
             await self.heal(injection)
             return
@@ -198,6 +210,7 @@ class Injector:
                 return
             problem = receipt.detail
         injection.heal_failed = problem
+        injection.gave_up = True
         self._recorder.event("heal_failed", id=fault.name, reason=problem)
 
     async def measure_after(self, injections: Sequence[Injection]) -> None:

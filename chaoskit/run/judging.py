@@ -137,7 +137,7 @@ def _judged(check: Check, evidence: Evidence) -> Finding:
 
 def _wanted(scenario: Scenario, story: Story) -> list[Fault]:
     """Return the faults that were to be injected: `--only-fault` leaves others out."""
-    faults = scenario.timeline.faults
+    faults = scenario.injections()
     return [f for f in faults if not story.concluded or f.name in story.concluded]
 
 

@@ -99,7 +99,7 @@ class Plan:
                     "id": fault.name,
                     "fault": fault.fault,
                     "target": fault.target,
-                    "at": str(fault.at),
+                    "start": fault.start,
                     "for": None if fault.for_ is None else str(fault.for_),
                     "hits": fault.forecast().hits,
                     "undo": fault.forecast().undo,
@@ -145,7 +145,7 @@ async def make_plan(
     )
     own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
     project = parse(own)
-    faults = _selected(scenario.timeline.faults, only_faults)
+    faults = _selected(scenario.injections(), only_faults)
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
     targets += [target for one in scenario.workloads.values() for target in one.targets()]
     served = await _served(project, targets, engine)

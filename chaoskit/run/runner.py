@@ -9,32 +9,32 @@ import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from chaoskit import __version__
 from chaoskit.clock import Clock
-from chaoskit.errors import ChaoskitError, FaultFailed, StackNotReady, StoreFailed
-from chaoskit.probes.sampler import sample
+from chaoskit.errors import ChaoskitError, StackNotReady, StoreFailed
 from chaoskit.records import Json
 from chaoskit.report.result import Leftover, Result
 from chaoskit.run.bringup import bring_up, image_rows
 from chaoskit.run.bypass import BypassWatch
+from chaoskit.run.clients import Clients
 from chaoskit.run.injecting import Injection, Injector
 from chaoskit.run.judging import EXIT_UNKNOWN, Circumstances, judge, with_leftovers
 from chaoskit.run.ledger import Ledger
 from chaoskit.run.plan import Plan
 from chaoskit.run.recorder import Listener, Recorder, Tallies
 from chaoskit.run.signals import Signals
+from chaoskit.run.starting import Starts
 from chaoskit.stack import usage
 from chaoskit.stack.engine import Engine, EngineEvent
 from chaoskit.stack.live import Stack
 from chaoskit.stack.overlay import PREFIX
 from chaoskit.store.folder import RunFolder
-from chaoskit.workloads.driver import Driver
 
 EXIT_INTERNAL = 70
 CRASH = "crash.txt"
-_POLL = 0.02
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
 _TEARDOWN_TRIES = 5
 _BORING = ("exec_", "top", "attach", "resize")  # engine events that health checks make
@@ -48,10 +48,6 @@ class Options:
     command: str
     image: str  # Toxiproxy's
     keep: bool = False
-
-
-class _GateUnmet(FaultFailed):
-    """The steady state was not met: nothing is injected."""
 
 
 class Runner:
@@ -71,10 +67,11 @@ class Runner:
         self._stack = Stack(engine, plan.project.name, plan.protocols, options.seed)
         self._injector = Injector(self._stack, self._ledger, self._recorder, self._clock)
         self._injections = [Injection(fault) for fault in plan.faults]
-        self._drivers: dict[str, Driver] = {}
+        self._clients = Clients(
+            self._scenario, self._stack, self._clock, self._recorder, options.seed
+        )
         self._bypass = BypassWatch(self._stack, self._recorder)
-        self._probes_stop, self._writes_stop = asyncio.Event(), asyncio.Event()
-        self._background: list[asyncio.Task[None]] = []
+        self._watching: asyncio.Task[None] | None = None
         self._lasting: list[asyncio.Task[None]] = []  # faults without a lease
         self._stop_watching: Callable[[], None] = lambda: None
         self._phase: str | None = None
@@ -137,6 +134,10 @@ class Runner:
     def _down_command(self) -> str:
         return f"docker compose -p {self._stack.project} down --volumes --timeout 0"
 
+    @property
+    def _keeps(self) -> bool:
+        return self._up and self._options.keep and not self._ended_early
+
     # -- phases ----------------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
@@ -153,14 +154,15 @@ class Runner:
         async with self._phase_of("up"):
             await self._bring_up()
         async with self._phase_of("gate"):
-            self._start_probes()
-            await self._gate()
+            self._clients.start_probes()
+            await self._clients.gate(timeline.gate)
         async with self._phase_of("baseline"):
-            self._start_workloads()
+            self._clients.start_workloads()
+            self._watching = asyncio.create_task(self._bypass.watch())
             await asyncio.sleep(timeline.baseline)
             await self._injector.measure_before(self._injections)
             await self._bypass.look()
-        self._check_background()
+        self._clients.check()
         async with self._phase_of("faults"):
             tasks = await self._faults()
         async with self._phase_of("heal"):
@@ -170,17 +172,9 @@ class Runner:
                 asyncio.sleep(timeline.settle), self._injector.measure_after(self._injections)
             )
             await self._bypass.look()
-        self._check_background()
+        self._clients.check()
         async with self._phase_of("final"):
             await self._final()
-
-    def _import_clients(self) -> None:
-        """Import client libraries now: later it would hold up the loop that probes."""
-        for probe in self._scenario.probes.values():
-            probe.load()
-        for workload in self._scenario.workloads.values():
-            for operation in workload.operations().values():
-                operation.load()
 
     async def _bring_up(self) -> None:
         layout = self._plan.layout(self._folder.id, self._options.image)
@@ -188,7 +182,7 @@ class Runner:
         self._stop_watching = self._engine.watch(self._stack.project, self._on_engine_event)
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
-        importing = asyncio.create_task(asyncio.to_thread(self._import_clients))
+        importing = asyncio.create_task(asyncio.to_thread(self._clients.load))
         await bring_up(
             self._plan,
             layout,
@@ -214,83 +208,30 @@ class Runner:
             exit_code=event.exit_code,
         )
 
-    def _start_probes(self) -> None:
-        for name, probe in self._scenario.probes.items():
-            work = sample(
-                name, probe, self._stack, self._clock, self._recorder.sample, self._probes_stop
-            )
-            self._background.append(asyncio.create_task(work, name=f"probe {name}"))
-
-    async def _gate(self) -> None:
-        gate = self._scenario.timeline.gate
-        deadline = self._clock.now() + gate.within
-        while True:
-            self._check_background()
-            tallies = self._recorder.tallies.probes
-            unmet = [
-                name
-                for name in self._scenario.probes
-                if name not in tallies
-                or (since := tallies[name].good_since) is None
-                or tallies[name].last_due - since < gate.for_ - 1e-9
-            ]
-            if not unmet:
-                return
-            if self._clock.now() > deadline:
-                raise _GateUnmet(
-                    f"the steady state was not met within {gate.within}, nothing was injected: "
-                    + "; ".join(self._why_unmet(name) for name in unmet)
-                )
-            await asyncio.sleep(_POLL)
-
-    def _why_unmet(self, name: str) -> str:
-        tally = self._recorder.tallies.probes.get(name)
-        last = tally.last if tally else None
-        if tally is None or last is None:
-            return f"probe `{name}` gave no sample"
-        if last.outcome != "ok":
-            return f"probe `{name}` fails: {last.error}"
-        return f"probe `{name}` failed {tally.failed} of {tally.samples} times"
-
-    def _start_workloads(self) -> None:
-        for name, workload in self._scenario.workloads.items():
-            driver = Driver(
-                name,
-                workload,
-                self._stack,
-                self._clock,
-                self._recorder.operation,
-                self._options.seed,
-            )
-            self._drivers[name] = driver
-            self._background.append(
-                asyncio.create_task(driver.run(self._writes_stop), name=f"workload {name}")
-            )
-        self._background.append(asyncio.create_task(self._bypass.watch(), name="bypass watch"))
-
-    def _check_background(self) -> None:
-        """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""
-        for task in self._background:
-            if task.done() and not task.cancelled() and task.exception() is not None:
-                task.result()
-
     async def _faults(self) -> Sequence[tuple[Injection, asyncio.Event, asyncio.Task[None]]]:
         """Run every fault's schedule; return those that last until the end of the phase."""
         start = self._clock.now()
-        lasting, tasks = [], []
+        starts = Starts(
+            self._clock,
+            self._recorder.tallies,
+            self._clients.acknowledged,
+            self._injections,
+        )
+        lasting = []
         async with asyncio.TaskGroup() as group:
             for injection in self._injections:
                 hold = asyncio.Event()
-                work = self._injector.run(injection, start, hold)
+                due = partial(starts.wait, injection.fault, start)
+                work = self._injector.run(injection, due, hold)
                 if injection.fault.for_ is None and not injection.fault.instant:
                     # Outside the group: the phase must not wait for it to end.
                     lasting.append((injection, hold, asyncio.create_task(work)))
                     self._lasting.append(lasting[-1][2])
                 else:
-                    tasks.append(group.create_task(work))
+                    group.create_task(work)
         if lasting:
-            last = max(start + injection.fault.at for injection, _, _ in lasting)
-            await self._clock.sleep_until(last)
+            for injection, _, _ in lasting:
+                await injection.started.wait()
             await asyncio.sleep(self._scenario.timeline.hold)
         return lasting
 
@@ -304,12 +245,8 @@ class Runner:
             await task
 
     async def _final(self) -> None:
-        """Stop writing, then read everything back: through the app and from the store."""
-        self._writes_stop.set()
-        writers = [t for t in self._background if t.get_name().startswith("workload")]
-        await asyncio.gather(*writers)
-        await asyncio.gather(*(driver.final_reads() for driver in self._drivers.values()))
-        await self._stop_background()
+        await self._clients.final_reads()
+        await self._clients.stop()
         await self._conclude()
 
     async def _conclude(self) -> None:
@@ -333,32 +270,27 @@ class Runner:
 
     # -- winding down ----------------------------------------------------------------------------
 
-    async def _stop_background(self) -> None:
-        self._writes_stop.set()
-        self._probes_stop.set()
-        for task in self._background:
-            if not task.get_name().startswith("probe"):
-                task.cancel()
-        await asyncio.gather(*self._background, return_exceptions=True)
-        self._background = []
-
     async def _wind_down(self, signals: Signals) -> Result:
         """Heal, save the logs, judge, tear down, finish the result document. Never cancelled.
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        for task in [*self._background, *self._lasting]:
+        others = [*self._lasting, *([self._watching] if self._watching else [])]
+        for task in others:
             task.cancel()
-        await asyncio.gather(*self._background, *self._lasting, return_exceptions=True)
+        await asyncio.gather(*others, self._clients.cut(), return_exceptions=True)
         leftovers: list[Leftover] = []
         judged: Result | Exception
         try:
             if self._up:
                 leftovers = await self._heal_and_save(hurry=signals.hurry.is_set())
+            if self._keeps:
+                text = f"the stack stays up; remove it with `{self._down_command}`"
+                self._recorder.event("note", text=text)
             judged = await self._judged()
         except Exception as error:  # noqa: BLE001  # raised again below, after the teardown
             judged = error
-        if self._up and not (self._options.keep and not self._ended_early):
+        if self._up and not self._keeps:
             leftovers = await self._tear_down()
         self._stop_watching()
         await self._stack.close()
@@ -466,7 +398,7 @@ class Runner:
             },
             ended_early=self._ended_early,
             exit_code=self._exit_code,
-            lateness={name: driver.lateness_p99 for name, driver in self._drivers.items()},
+            lateness=self._clients.lateness,
             last_logs=self._last_logs,
         )
 

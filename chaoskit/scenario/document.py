@@ -123,6 +123,10 @@ class Scenario(Model):
         int | None, Field(description="Makes generated values and schedules repeatable.")
     ] = None
 
+    def injections(self) -> list[Fault]:
+        """Return every fault as often as it is injected; repetitions have ids of their own."""
+        return [one for fault in self.timeline.faults for one in fault.repetitions()]
+
 
 _built: list[type] = []
 

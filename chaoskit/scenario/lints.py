@@ -51,10 +51,29 @@ def timing(source: Source, scenario: Scenario) -> Iterator[Problem]:
             path = ("workloads", name, "timeout")
             yield source.problem(path, "`timeout` must be longer than zero")
     for index, fault in enumerate(scenario.timeline.faults):
-        end = fault.at + (fault.for_ or 0)
+        at = max((one.at or 0.0 for one in fault.repetitions()), default=0.0)
+        end = at + (fault.for_ or 0)
         if end > _DAY:
-            where = ("timeline", "faults", index, "at" if fault.at > _DAY else "for")
+            where = ("timeline", "faults", index, "at" if at > _DAY else "for")
             yield source.problem(where, f"the fault would end {seconds_text(end)} into the run")
+
+
+def order(source: Source, scenario: Scenario) -> Iterator[Problem]:
+    """Yield a problem for faults that wait for each other, or for a heal that comes too late."""
+    faults = {fault.name: fault for fault in scenario.timeline.faults}
+    for index, fault in enumerate(scenario.timeline.faults):
+        seen = [fault.name]
+        gate = fault.after
+        while gate is not None and gate.fault in faults and gate.fault not in seen:
+            seen.append(gate.fault)
+            gate = faults[gate.fault].after
+        path = ("timeline", "faults", index, "after", "fault")
+        if gate is not None and gate.fault == fault.name:
+            yield source.problem(path, f"`{' -> '.join([*seen, fault.name])}` wait for each other")
+        first = faults.get(fault.after.fault) if fault.after and fault.after.healed else None
+        if first is not None and first.for_ is None and not first.instant:
+            text = f"`{first.name}` has no `for`: it is healed only when all faults are over"
+            yield source.problem(path, text)
 
 
 def compose_files(source: Source, folder: FilePath) -> tuple[list[FilePath], list[Problem]]:

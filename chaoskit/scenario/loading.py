@@ -58,6 +58,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
         problems += problems_of(error, source, model)
     else:
         problems += lints.timing(source, scenario)
+        problems += lints.order(source, _with_ids(scenario))
     problems += lints.references(source)
     files, missing = lints.compose_files(source, path.parent)
     problems += missing

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
-from fake_toxiproxy import FakeToxiproxy
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from real_servers import (
+from tests.contract.real_servers import (
     LAB,
     LOCAL,
     Server,
@@ -23,6 +18,7 @@ from real_servers import (
     run_toxiproxy,
     served,
 )
+from tests.fakes.fake_toxiproxy import FakeToxiproxy
 
 
 @pytest.fixture(scope="session")

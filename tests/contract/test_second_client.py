@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import toxiproxy
-from real_servers import Server, Toxiserver
 from toxiproxy.api import APIConsumer
 
 from chaoskit.stack.toxiproxy import Toxic
+from tests.contract.real_servers import Server, Toxiserver
 
 SLOW = Toxic("slow.downstream", "latency", "downstream", {"latency": 300, "jitter": 50}, 0.5)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from real_servers import Server
 
 from chaoskit.stack.toxiproxy import Toxic, ToxiproxyRefused
+from tests.contract.real_servers import Server
 
 SLOW = Toxic("slow.downstream", "latency", "downstream", {"latency": 300, "jitter": 50})
 TOXICS = [

@@ -9,9 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
-from fake_toxiproxy import Fuse
-from fake_world import FakeEngine, container
-from real_servers import LOCAL, Server, docker, run_toxiproxy
 
 from chaoskit.faults._toxics import blackhole
 from chaoskit.stack import live
@@ -19,6 +16,9 @@ from chaoskit.stack.engine import Engine
 from chaoskit.stack.live import Stack
 from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.stack.toxiproxy import Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
+from tests.contract.real_servers import LOCAL, Server, docker, run_toxiproxy
+from tests.fakes.fake_toxiproxy import Fuse
+from tests.fakes.fake_world import FakeEngine, container
 
 SLOW = Toxic("slow.downstream", "latency", "downstream", {"latency": 200, "jitter": 0})
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -9,8 +9,6 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
-from fake_toxiproxy import Blown, FakeToxiproxy, Fuse
-
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
@@ -25,6 +23,7 @@ from chaoskit.stack.overlay import (
     ROLE_LABEL,
     ProxySpec,
 )
+from tests.fakes.fake_toxiproxy import Blown, FakeToxiproxy, Fuse
 
 PROJECT = "run-1"
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]

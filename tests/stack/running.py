@@ -200,9 +200,8 @@ class Going:
 
     def finish(self, within: float = DEADLINE) -> Run:
         out, err = self.process.communicate(timeout=within)
-        return Run(
-            self.process.returncode, out.decode(), self._text + err.decode(), newest(self.runs)
-        )
+        text = (out or b"").decode()  # none when stdout goes elsewhere
+        return Run(self.process.returncode, text, self._text + err.decode(), newest(self.runs))
 
 
 def newest(runs: Path) -> Path | None:

@@ -10,12 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from fake_world import World
 from pydantic import ValidationError
 
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.registry import summary
+from tests.fakes.fake_world import World
 
 KINDS = list(REGISTRY)
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.kind for kind in KINDS])

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fake_world import World
 from pydantic import ValidationError
 
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.stack.canary import Exchange, Outcome
+from tests.fakes.fake_world import World
 
 
 def fault(kind: str, **fields: Any) -> Fault:

@@ -17,8 +17,8 @@ def project() -> MakeProject:
     """Return a maker of projects from short bodies; networks and volumes are filled in."""
 
     def make(services: dict[str, dict[str, Any]], **top: Any) -> Project:
-        bodies = {}
-        networks = {}
+        bodies: dict[str, Any] = {}
+        networks: dict[str, Any] = {}
         for name, body in services.items():
             attached = body.get("networks", {} if body.get("network_mode") else {"default": None})
             attached = dict.fromkeys(attached) if isinstance(attached, list) else attached

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import cast
 
 import pytest
-from fake_toxiproxy import Fuse
-from fake_world import FakeEngine, container
 
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
 from chaoskit.stack.engine import Engine
+from tests.fakes.fake_toxiproxy import Fuse
+from tests.fakes.fake_world import FakeEngine, container
 
 TABLE = """\
   sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode

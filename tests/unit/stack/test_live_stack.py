@@ -8,14 +8,14 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from fake_toxiproxy import FakeToxiproxy
-from fake_world import World
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.fields import Edge, Target
 from chaoskit.stack import live
 from chaoskit.stack.overlay import API_PORT
 from chaoskit.stack.toxiproxy import Toxic, Toxiproxy, ToxiproxyUnreachable
+from tests.fakes.fake_toxiproxy import FakeToxiproxy
+from tests.fakes.fake_world import World
 
 SLOW = Toxic("slow.downstream", "latency", "downstream", {"latency": 300, "jitter": 0})
 HOLE = Toxic("hole.upstream", "timeout", "upstream", {"timeout": 0})

@@ -1,0 +1,116 @@
+"""The probes and workloads of a run: starting them, the gate, stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from chaoskit.clock import Clock
+from chaoskit.errors import FaultFailed
+from chaoskit.probes.sampler import sample
+from chaoskit.run.recorder import Recorder
+from chaoskit.scenario.document import Gate, Scenario
+from chaoskit.stack.routes import Routes
+from chaoskit.workloads.driver import Driver
+
+_POLL = 0.02
+
+
+class GateUnmet(FaultFailed):
+    """The steady state was not met: nothing is injected."""
+
+
+class Clients:
+    """Everything that observes the stack and writes to it while the run goes on."""
+
+    def __init__(
+        self, scenario: Scenario, routes: Routes, clock: Clock, recorder: Recorder, seed: int
+    ) -> None:
+        self._scenario = scenario
+        self._routes = routes
+        self._clock = clock
+        self._recorder = recorder
+        self._seed = seed
+        self._probes_stop, self._writes_stop = asyncio.Event(), asyncio.Event()
+        self._probes: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.Task[None]] = []
+        self._drivers: dict[str, Driver] = {}
+
+    def load(self) -> None:
+        """Import the client libraries: later it would hold up the loop that probes."""
+        for probe in self._scenario.probes.values():
+            probe.load()
+        for workload in self._scenario.workloads.values():
+            for operation in workload.operations().values():
+                operation.load()
+
+    def start_probes(self) -> None:
+        for name, probe in self._scenario.probes.items():
+            emit, stop = self._recorder.sample, self._probes_stop
+            work = sample(name, probe, self._routes, self._clock, emit, stop)
+            self._probes.append(asyncio.create_task(work))
+
+    def start_workloads(self) -> None:
+        for name, workload in self._scenario.workloads.items():
+            emit = self._recorder.operation
+            driver = Driver(name, workload, self._routes, self._clock, emit, self._seed)
+            self._drivers[name] = driver
+            self._writers.append(asyncio.create_task(driver.run(self._writes_stop)))
+
+    def acknowledged(self, workload: str) -> int:
+        """Return the acknowledged writes of a workload so far."""
+        return self._drivers[workload].acknowledged
+
+    @property
+    def lateness(self) -> dict[str, float]:
+        """The p99 of how late operations were sent, in seconds, by workload."""
+        return {name: driver.lateness_p99 for name, driver in self._drivers.items()}
+
+    async def gate(self, gate: Gate) -> None:
+        """Return when every probe was good in a row for long enough. Raises `GateUnmet`."""
+        deadline = self._clock.now() + gate.within
+        while unmet := [name for name in self._scenario.probes if not self._steady(name, gate)]:
+            self.check()
+            if self._clock.now() > deadline:
+                raise GateUnmet(
+                    f"the steady state was not met within {gate.within}, nothing was injected: "
+                    + "; ".join(self._why_unmet(name) for name in unmet)
+                )
+            await asyncio.sleep(_POLL)
+
+    def _steady(self, name: str, gate: Gate) -> bool:
+        tally = self._recorder.tallies.probes.get(name)
+        if tally is None or tally.good_since is None:
+            return False
+        return tally.last_due - tally.good_since >= gate.for_ - 1e-9
+
+    def _why_unmet(self, name: str) -> str:
+        tally = self._recorder.tallies.probes.get(name)
+        if tally is None or tally.last is None:
+            return f"probe `{name}` gave no sample"
+        if tally.last.outcome != "ok":
+            return f"probe `{name}` fails: {tally.last.error}"
+        return f"probe `{name}` failed {tally.failed} of {tally.samples} times"
+
+    def check(self) -> None:
+        """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""
+        for task in [*self._probes, *self._writers]:
+            if task.done() and not task.cancelled() and task.exception() is not None:
+                task.result()
+
+    async def final_reads(self) -> None:
+        """Stop writing, then read everything back: through the app and from the store."""
+        self._writes_stop.set()
+        await asyncio.gather(*self._writers)
+        await asyncio.gather(*(driver.final_reads() for driver in self._drivers.values()))
+
+    async def stop(self) -> None:
+        """Stop observing; what is in flight ends, or is cut at its deadline."""
+        self._writes_stop.set()
+        self._probes_stop.set()
+        await asyncio.gather(*self._probes, *self._writers)
+
+    async def cut(self) -> None:
+        """Stop at once, whatever is in flight."""
+        for task in [*self._probes, *self._writers]:
+            task.cancel()
+        await asyncio.gather(*self._probes, *self._writers, return_exceptions=True)

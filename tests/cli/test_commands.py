@@ -1,0 +1,175 @@
+"""Every command that runs nothing: exact output and exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from chaoskit import __version__
+from chaoskit.report.result import Result
+
+Cli = Callable[..., Any]
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent.sock"}
+
+
+def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
+    output = cli("--version")
+    assert (output.code, output.stdout, output.stderr) == (0, f"chaoskit {__version__}\n", "")
+    for option in ("-h", "--help"):
+        output = cli(option)
+        assert output.code == 0
+        assert output.stderr == ""
+        for command in ("run", "validate", "plan", "list", "doctor", "schema"):
+            assert f" {command} " in output.stdout
+        assert "Exit codes: 0 passed, 1 failed" in output.stdout
+        assert cli("run", option).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "Usage: chaoskit"),
+        (("rnu",), "No such command 'rnu'"),
+        (("run",), "Missing argument"),
+        (("run", "--nope", "scenario.yaml"), "No such option: --nope"),
+        (("run", "nothing.yaml"), "error: no file or directory `nothing.yaml`\n"),
+        (("run", "scenario.yaml", "--seed", "x"), "Invalid value for '--seed'"),
+        (("run", "scenario.yaml", "--report", "html=x"), "hint: KIND is one of json, junit, summary"),
+        (("run", "scenario.yaml", "--only-fault", "nope"), "hint: it has: blackhole\n"),
+        (("run", "scenario.yaml", "--events", "/proc/nope/x"), "cannot write events"),
+        (("list", "nodes"), "hint: one of faults, probes, workloads, checks, scenarios\n"),
+        (("schema", "nope"), "hint: one of scenario, result\n"),
+        (("plan", "."), "is a directory"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)  # fmt: skip
+def test_wrong_usage_is_exit_code_2_and_says_what_to_do(
+    cli: Cli, arguments: tuple[str, ...], words: str
+) -> None:
+    output = cli(*arguments)
+    assert output.code == 2
+    assert words in output.stdout + output.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_a_directory_without_scenarios_selects_nothing(
+    cli: Cli, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "compose.yaml").write_text("services: {}\n")
+    output = cli(command, "empty")
+    assert (output.code, output.stdout) == (5, "")
+    assert output.stderr == (
+        "error: no scenario in `empty`\n"
+        "hint: a scenario is a .yaml file with `stack`, `probes`, `timeline`, `expect`\n"
+    )
+
+
+def test_an_engine_that_does_not_answer_is_exit_code_4_with_the_way_out(
+    cli: Cli, tmp_path: Path
+) -> None:
+    output = cli("run", "scenario.yaml", env=NO_ENGINE)
+    assert (output.code, output.stdout) == (4, "")
+    assert output.stderr == (
+        "error: the Docker engine at `unix:///nonexistent.sock` does not answer\n"
+        "hint: start Docker (Docker Desktop, `systemctl start docker` or `make setup`)\n"
+    )
+    assert not (tmp_path / ".chaoskit").exists()
+
+
+def test_doctor_names_each_need_and_how_to_meet_it(cli: Cli) -> None:
+    output = cli("doctor")
+    assert output.code == 0
+    lines = output.stdout.splitlines()
+    assert all(line.split()[0] in ("ok", "warn", "fix:") for line in lines)
+    for need in ("python", "docker compose", "docker engine", "toxiproxy image", "leftovers"):
+        assert any(f"  {need}  " in line for line in lines), need
+    output = cli("doctor", env=NO_ENGINE)
+    assert output.code == 4
+    assert "fail  docker engine" in output.stdout
+    assert "fix: start Docker" in output.stdout
+
+
+def test_plan_says_what_a_run_would_do(cli: Cli, tmp_path: Path) -> None:
+    output = cli("plan", "scenario.yaml")
+    assert (output.code, output.stderr) == (0, "")
+    assert (
+        output.stdout
+        == """\
+shop: Redis is away for a while.
+stack      compose.yaml (2 services), as a copy of its own
+fault      blackhole: blackhole at 0s for 2s
+             hits   silence on chat -> redis, both ways, new and live connections
+             undo   remove the toxics, which closes the connections
+             not tested   lost TCP handshakes: connecting to the proxy still succeeds
+edge       chat -> redis:6379  proxied (environment REDIS_URL)
+edge       redis -> chat:8000  native
+from host  chat:8000
+"""
+    )
+    plan = json.loads(cli("plan", "scenario.yaml", "--json").stdout)
+    assert [edge for edge in plan["edges"] if edge["proxied"]] == [
+        {
+            "client": "chat",
+            "upstream": "redis",
+            "port": 6379,
+            "evidence": "environment REDIS_URL",
+            "obstacle": None,
+            "proxied": True,
+        }
+    ]
+    assert plan["faults"][0]["id"] == "blackhole"
+    without = cli("plan", "scenario.yaml", env=NO_ENGINE)
+    assert without.code == 0
+    assert "no engine answers" in without.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["compose.yaml", "scenario.yaml"]
+
+
+def test_validate_says_ok_per_file(cli: Cli) -> None:
+    output = cli("validate", "scenario.yaml")
+    assert (output.code, output.stderr) == (0, "")
+    assert output.stdout.startswith("scenario.yaml: ok (1 fault")
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ("faults", ["blackhole", "kill", "latency", "partition", "pause", "refuse", "restart"]),
+        ("probes", ["container", "http", "postgres", "redis", "tcp"]),
+        ("workloads", ["set"]),
+        ("checks", ["availability", "detection", "latency", "no_loss", "recovery"]),
+    ],
+)
+def test_list_has_a_line_with_a_sentence_per_kind(cli: Cli, what: str, names: list[str]) -> None:
+    output = cli("list", what)
+    assert output.code == 0
+    lines = output.stdout.splitlines()
+    listed = [line.split()[0] for line in lines]
+    assert listed == sorted(listed)
+    assert set(names) <= set(listed)
+    assert all(line.endswith(".") or "`" in line for line in lines)
+
+
+def test_list_scenarios_gives_their_descriptions_and_tags(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "broken.yaml").write_text("stack: {}\n")
+    output = cli("list", "scenarios", ".")
+    assert output.code == 0
+    first, second = output.stdout.splitlines()
+    assert first.startswith("broken.yaml    invalid: ")
+    assert second == "scenario.yaml  Redis is away for a while. [redis]"
+
+
+def test_schemas_are_valid_and_the_scenario_fits_its_own(cli: Cli, tmp_path: Path) -> None:
+    import yaml
+
+    for what in ("scenario", "result"):
+        document = json.loads(cli("schema", what).stdout)
+        jsonschema.Draft202012Validator.check_schema(document)
+    scenario = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
+    jsonschema.validate(scenario, json.loads(cli("schema", "scenario").stdout))
+    assert json.loads(cli("schema", "result").stdout) == Result.model_json_schema()
