@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """Seconds since this clock was made, on CLOCK_MONOTONIC, plus the wall time of its start."""
+    """Seconds since this clock was made, on CLOCK_MONOTONIC, plus the wall time of its start.
 
-    def __init__(self) -> None:
+    `seconds` is where they come from; tests give the time of an event loop that jumps.
+    """
+
+    def __init__(self, seconds: Callable[[], float] = time.monotonic) -> None:
         self.started_at = datetime.now(UTC)
-        self._zero = time.monotonic()
+        self._seconds = seconds
+        self._zero = seconds()
 
     def now(self) -> float:
-        return time.monotonic() - self._zero
+        return self._seconds() - self._zero
 
     def at(self, wall: datetime) -> float:
         """Return the run-clock time of a wall time: only for what others stamped (logs)."""

@@ -181,6 +181,21 @@ async def test_a_start_that_fails_still_opens_the_paths_and_is_reported(world: W
     assert (await stack.state_of(stack.proxies[0])).enabled
 
 
+@pytest.mark.parametrize(
+    ("field", "value"), [("attributes", {"latency": 0, "jitter": 0}), ("toxicity", 0.5)]
+)
+async def test_a_toxic_with_other_values_than_asked_for_is_no_proof(
+    field: str, value: object, world: World
+) -> None:
+    await world.proxy("chat", "redis", 6379)
+    stack = await world.stack()
+    made = fault("latency", delay="300ms", **EDGE)
+    undo = await made.prepare(stack)
+    await made.inject(stack, undo)
+    world.servers["chaoskit-chat"].proxies["redis_6379"]["toxics"][0][field] = value
+    assert not (await made.verify_injected(stack, undo)).holds
+
+
 async def test_two_faults_hold_one_path_closed_until_both_are_healed(world: World) -> None:
     world.service("redis")
     await world.proxy("chat", "redis", 6379)

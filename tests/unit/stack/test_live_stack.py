@@ -22,12 +22,17 @@ HOLE = Toxic("hole.upstream", "timeout", "upstream", {"timeout": 0})
 
 
 @pytest.fixture
-async def chat(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """A world with the edge `chat -> redis` behind a proxy, and short deadlines."""
-    monkeypatch.setattr(live, "Toxiproxy", partial(Toxiproxy, deadline=0.1))
+async def chat(world: World) -> World:
+    """A world with the edge `chat -> redis` behind a proxy."""
     world.service("redis")
     await world.proxy("chat", "redis", 6379)
     return world
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a wedged proxy be noticed soon."""
+    monkeypatch.setattr(live, "Toxiproxy", partial(Toxiproxy, deadline=0.25))
 
 
 async def restart(world: World, service: str) -> FakeToxiproxy:
@@ -74,6 +79,7 @@ async def test_a_toxic_the_server_understood_differently_is_an_error(chat: World
         await stack.add_toxic(stack.proxies[0], typo)
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_removing_a_toxic_from_a_wedged_proxy_keeps_the_toxics_of_others(
     chat: World,
 ) -> None:
@@ -88,6 +94,7 @@ async def test_removing_a_toxic_from_a_wedged_proxy_keeps_the_toxics_of_others(
     assert state.enabled
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_wedged_proxy_that_is_held_closed_stays_closed(chat: World) -> None:
     stack = await chat.stack()
     (proxy,) = stack.proxies
@@ -99,6 +106,7 @@ async def test_a_wedged_proxy_that_is_held_closed_stays_closed(chat: World) -> N
     assert (state.enabled, state.toxics) == (False, ())
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_wedged_proxy_can_be_closed_and_opened_and_keeps_its_toxics(chat: World) -> None:
     stack = await chat.stack()
     (proxy,) = stack.proxies

@@ -22,7 +22,7 @@ Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def server(answer: Answer) -> AsyncIterator[Toxiproxy]:
+async def server(answer: Answer, deadline: float = 5.0) -> AsyncIterator[Toxiproxy]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
@@ -35,7 +35,7 @@ async def server(answer: Answer) -> AsyncIterator[Toxiproxy]:
 
     made = await asyncio.start_server(serve, "127.0.0.1", 0)
     port = made.sockets[0].getsockname()[1]
-    async with made, Toxiproxy(f"http://127.0.0.1:{port}", deadline=DEADLINE) as api:
+    async with made, Toxiproxy(f"http://127.0.0.1:{port}", deadline=deadline) as api:
         yield api
 
 
@@ -78,7 +78,7 @@ async def test_no_complete_answer_in_time_is_a_wedge(
 ) -> None:
     monkeypatch.setattr(toxiproxy, "CONNECT_DEADLINE", DEADLINE)
     start = time.monotonic()
-    async with server(answer) as api:
+    async with server(answer, DEADLINE) as api:
         with pytest.raises(ToxiproxyWedged, match="no answer in time"):
             await api.remove_toxic("redis_6379", "slow.downstream")
     assert time.monotonic() - start < 1
