@@ -100,13 +100,13 @@ def test_plan_says_what_a_run_would_do(cli: Cli, tmp_path: Path) -> None:
     assert (output.code, output.stderr) == (0, "")
     assert (
         output.stdout
-        == """\
+        == f"""\
 shop: Redis is away for a while.
-stack      compose.yaml (2 services), as a copy of its own
+stack      {tmp_path}/compose.yaml (2 services), as a copy of its own
 fault      blackhole: blackhole at 0s for 2s
-             hits   silence on chat -> redis, both ways, new and live connections
-             undo   remove the toxics, which closes the connections
-             not tested   lost TCP handshakes: connecting to the proxy still succeeds
+             hits   silence on chat -> redis, new and live connections
+             undo   remove the toxics, which closes the connections of this edge
+             not tested   slow connecting: the TCP handshake with the proxy still succeeds
 edge       chat -> redis:6379  proxied (environment REDIS_URL)
 edge       redis -> chat:8000  native
 from host  chat:8000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -34,18 +33,18 @@ def test_every_problem_of_a_file_is_shown_at_once_with_line_and_caret(
     assert (
         output.stderr
         == """\
-scenario.yaml:3:1: unknown key `tagz` in the scenario; did you mean `tags`?
+scenario.yaml:3:1: unknown key `tagz`; did you mean `tags`?
     3 | tagz: [redis]
         ^^^^
 scenario.yaml:4:1: duplicate key `name`: the first is in line 1
     4 | name: again
         ^^^^
-scenario.yaml:7:65: a duration needs a unit: write 5s or 5ms
+scenario.yaml:7:62: a duration needs a unit: write 5s or 5ms
     7 |   chat: { probe: http, url: http://chat:8000/healthz, every: 5 }
-                                                                    ^
-scenario.yaml:11:32: no fault is called `blackhol`; did you mean `blackhole`?
+                                                                     ^
+scenario.yaml:11:33: no fault is called `blackhol`; did you mean `blackhole`?
    11 |     - { at: 0s, for: 2s, fault: blackhol, edge: chat -> redis }
-                                       ^^^^^^^^
+                                        ^^^^^^^^
 scenario.yaml:14:35: no probe is called `chta`; did you mean `chat`?
    14 |   - { check: availability, probe: chta, at_least: 99 }
                                           ^^^^
@@ -66,9 +65,9 @@ def test_a_missing_service_is_named_with_what_was_meant(
     assert (
         output.stderr
         == """\
-scenario.yaml:10:56: no service `reddis` in the Compose project; did you mean `redis`?
+scenario.yaml:10:58: no service `reddis` in the Compose project; did you mean `redis`?
    10 |     - { at: 0s, for: 2s, fault: blackhole, edge: chat -> reddis }
-                                                               ^^^^^^
+                                                                 ^^^^^^
 """
     )
 
@@ -83,9 +82,9 @@ def test_an_edge_fault_without_proxies_is_refused_where_it_is_written(
     assert (
         output.stderr
         == """\
-scenario.yaml:10:32: `blackhole` needs proxies, but `stack.proxy` is `none`
+scenario.yaml:10:33: `blackhole` needs proxies, but `stack.proxy` is `none`
    10 |     - { at: 0s, for: 2s, fault: blackhole, edge: chat -> redis }
-                                       ^^^^^^^^^
+                                        ^^^^^^^^^
 """
     )
 
@@ -96,9 +95,19 @@ scenario.yaml:10:32: `blackhole` needs proxies, but `stack.proxy` is `none`
         ("baseline: 1s", "baseline: 12:30", "8:13", "`12:30` is not a duration"),
         ("baseline: 1s", "baseline: 0123", "8:13", "a duration needs a unit"),
         ("name: shop", "name: yes", None, None),  # stays text: a fine name
-        ("compose.yaml }", "compose.yaml, build: yes }", "4:40", "true or false"),
-        ("compose.yaml }", "compose.yaml, build: on }", "4:40", "true or false"),
-        ("compose.yaml }", "compose.yaml, env: {A: 0123} }", "4:43", "text"),
+        (
+            "compose.yaml }",
+            "compose.yaml, build: yes }",
+            "4:40",
+            "expects `true` or `false`, got the text",
+        ),
+        (
+            "compose.yaml }",
+            "compose.yaml, build: on }",
+            "4:40",
+            "expects `true` or `false`, got the text",
+        ),
+        ("compose.yaml }", "compose.yaml, env: {A: 0123, B: 12:30, C: no} }", None, None),
         ("at: 0s, for: 2s", "at: 0s, for: 2 s", "10:22", "not a duration"),
         ("at: 0s, for: 2s", "at: 0s, for: -2s", "10:22", "not a duration"),
         ("compose: compose.yaml", "compose: compsoe.yaml", "4:19", "did you mean `compose.yaml`"),
@@ -125,7 +134,7 @@ def test_what_yaml_and_typing_make_of_a_value_is_caught_where_it_is_written(
         (b"", "scenario.yaml:1:1: the file is empty\n"),
         (b"# nothing\n", "scenario.yaml:1:1: the file is empty\n"),
         (b"x" * 5_000_000, "scenario.yaml:1:1: the file has 4.8 MiB; a scenario file has at most"),
-        (os.urandom(64) + b"\0\xff\xfe" * 9, "scenario.yaml:1:1: this is a binary file\n"),
+        (b"\x7fELF" + bytes(range(256)), "scenario.yaml:1:5: this is a binary file\n"),
         (b"- a\n- b\n", "scenario.yaml:1:1: "),
         (b"name: [\n", "scenario.yaml:"),
         (b"name: \xff\xfe\n", "scenario.yaml:1:"),
@@ -150,5 +159,7 @@ def test_a_compose_file_that_compose_refuses_is_shown_with_its_words(
     (tmp_path / "compose.yaml").write_text("services: {chat: {image: [nonsense]}}\n")
     output = cli("validate", "scenario.yaml")
     assert output.code == 2
-    assert output.stderr.startswith("error: Compose does not accept compose.yaml:\n")
-    assert "hint: try `docker compose -f compose.yaml config`" in output.stderr
+    file = tmp_path / "compose.yaml"
+    assert output.stderr.startswith(f"error: Compose does not accept {file}:\n")
+    assert "services.chat.image must be a string\n" in output.stderr
+    assert output.stderr.endswith(f"hint: try `docker compose -f {file} config`\n")

@@ -135,9 +135,7 @@ def test_one_run_after_another_gives_the_worst_exit_code_and_all_reports(
     chaoskit: Chaoskit,
 ) -> None:
     chaoskit.write(chats(name="a-passes"), "suite/a.yaml")
-    chaoskit.write(
-        chats(name="b-fails", faults=[KILL], expect=[available("one")]), "suite/b.yaml"
-    )
+    chaoskit.write(chats(name="b-fails", faults=[KILL], expect=[available("one")]), "suite/b.yaml")
     run = chaoskit.run(chaoskit.directory / "suite", "--report", "json=out/all.json")
     assert run.code == 1, run.output
     results = json.loads((chaoskit.directory / "out/all.json").read_text())

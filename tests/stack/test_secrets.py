@@ -16,7 +16,8 @@ def leaky(**changes: Any) -> dict[str, Any]:
     probe = {"probe": "postgres", "url": URL, "every": "100ms", "timeout": "2s"}
     return chats(
         name="leaky",
-        stack={"compose": str(STACKS / "leaky.yaml"), "up_timeout": "30s"} | changes.pop("stack", {}),
+        stack={"compose": str(STACKS / "leaky.yaml"), "up_timeout": "30s"}
+        | changes.pop("stack", {}),
         probes={"database": probe},
         **changes,
     )

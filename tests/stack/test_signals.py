@@ -110,7 +110,9 @@ def test_a_signal_before_anything_is_started_ends_it_without_a_run_folder(
     program = chaoskit.write(f"#!/bin/sh\ntouch {started}\nexec sleep 60\n", "bin/docker")
     program.chmod(0o755)
     path = f"{program.parent}:{os.environ['PATH']}"
-    going = chaoskit.start(chats(), env={"PATH": path, "DOCKER_HOST": "unix:///var/run/docker.sock"})
+    going = chaoskit.start(
+        chats(), env={"PATH": path, "DOCKER_HOST": "unix:///var/run/docker.sock"}
+    )
     while not started.exists():
         assert going.process.poll() is None
         time.sleep(0.02)

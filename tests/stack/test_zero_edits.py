@@ -123,7 +123,9 @@ def by_hand() -> Iterator[Mapping[str, str]]:
 
 
 def state_of(project: str) -> dict[str, str]:
-    ids = docker("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.project={project}")
+    ids = docker(
+        "ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.project={project}"
+    )
     rows = json.loads(docker("inspect", *ids.split()))
     return {
         row["Id"]: f"{row['Name']} {row['State']['Status']} {row['State']['StartedAt']}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,11 +16,12 @@ from chaoskit.probes.postgres import PostgresProbe
 from chaoskit.probes.sampler import sample
 from chaoskit.records import Sample
 from chaoskit.stack.routes import FixedRoutes, Routes
-from tests.fakes.local_servers import http, misbehaving, serve
+from tests.fakes import virtual_time
+from tests.fakes.local_servers import Server, http, misbehaving, serve
+from tests.fakes.virtual_time import stall, virtual
 
-SLACK = 0.25  # seconds that a busy machine may add
-
-pytestmark = pytest.mark.asyncio
+TIMEOUT = 5.0  # of a scripted probe, which observes once a second
+PATIENCE = 30  # seconds that real sockets may take on a busy machine
 
 
 @dataclass
@@ -79,184 +78,215 @@ class ScriptedSession:
         self._book.closed += 1
 
 
-def scripted(book: Book, every: float = 0.02, timeout: float = 1, **more: str) -> ScriptedProbe:
-    return ScriptedProbe.model_validate(
-        {"probe": "x", "every": Duration(every), "timeout": Duration(timeout), "book": book, **more}
-    )
+def scripted(book: Book, timeout: float = TIMEOUT, **more: str) -> ScriptedProbe:
+    fields = {"probe": "x", "every": Duration(1), "timeout": Duration(timeout), "book": book}
+    return ScriptedProbe.model_validate(fields | more)
 
 
-async def sampled(probe: Probe, seconds: float, routes: Routes | None = None) -> list[Sample]:
-    probe.load()
+async def sampled(probe: Probe, seconds: float) -> list[Sample]:
+    """Sample for some seconds of virtual time."""
     stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, stop.set)
     samples: list[Sample] = []
-    task = asyncio.create_task(
-        sample("p", probe, routes or FixedRoutes({}), Clock(), samples.append, stop)
-    )
-    await asyncio.sleep(seconds)
-    stop.set()
-    await asyncio.wait_for(task, 3)
+    await sample("p", probe, FixedRoutes({}), virtual_time.clock(), samples.append, stop)
     return samples
 
 
-def keeps_the_schedule(samples: list[Sample], every: float) -> None:
-    dues = sorted(s.due for s in samples)
-    assert all(abs(later - earlier - every) < 1e-6 for earlier, later in itertools.pairwise(dues))
-    assert all(s.due <= s.sent <= s.done for s in samples)
+def dues(samples: list[Sample]) -> list[float]:
+    return [sample.due for sample in samples]
 
 
+def took(samples: list[Sample]) -> list[tuple[float, float]]:
+    """Return how late each was sent, and how long it took."""
+    return [(sample.sent - sample.due, sample.done - sample.sent) for sample in samples]
+
+
+@virtual
 async def test_due_times_are_fixed_and_one_session_is_kept() -> None:
     book = Book(lambda n: Observed(True, value=n))
-    samples = await sampled(scripted(book), 0.14)
-    assert 6 <= len(samples) <= 12
-    keeps_the_schedule(samples, 0.02)
-    assert {s.outcome for s in samples} == {"ok"}
+    samples = await sampled(scripted(book), 6.5)
+    assert dues(samples) == [0, 1, 2, 3, 4, 5, 6]
+    assert took(samples) == [(0, 0)] * 7
+    assert [(s.outcome, s.value) for s in samples] == [("ok", n) for n in range(1, 8)]
     assert (book.opened, book.closed) == (1, 1)
 
 
+@virtual
 async def test_a_stalled_system_delays_no_due_time_and_every_deadline_holds() -> None:
     book = Book(lambda n: 60.0)
-    samples = await sampled(scripted(book, timeout=0.1), 0.14)
-    assert 6 <= len(samples) <= 12
-    keeps_the_schedule(samples, 0.02)
-    assert all(s.error == "no answer within 100ms" for s in samples)
-    assert all(0.09 < s.done - s.sent < 0.1 + SLACK for s in samples)
-    assert book.most <= (0.1 + 0.05) / 0.02 + 3  # in flight, and being thrown away
-    assert book.opened == book.closed == len(samples)
+    samples = await sampled(scripted(book), 6.5)
+    assert dues(samples) == [0, 1, 2, 3, 4, 5, 6]
+    assert took(samples) == [(0, TIMEOUT)] * 7
+    assert {s.error for s in samples} == {"no answer within 5s"}
+    assert book.most == 6  # five in flight, and one being thrown away
+    assert book.opened == book.closed == 7
 
 
-async def test_a_session_that_closes_slowly_holds_nothing_up() -> None:
-    book = Book(lambda n: 60.0, slow_close=0.1)
-    samples = await sampled(scripted(book, timeout=0.1), 0.12)
-    assert len(samples) >= 5
-    assert all(s.done - s.sent < 0.1 + SLACK for s in samples)
-
-
-async def test_slow_answers_use_several_sessions_which_are_kept() -> None:
-    book = Book(lambda n: 0.05)
-    samples = await sampled(scripted(book), 0.15)
-    assert {s.outcome for s in samples} == {"ok"}
-    assert 3 <= book.opened <= 7
-    assert book.closed == book.opened
-
-
-async def test_connection_new_opens_and_closes_one_for_each_observation() -> None:
-    book = Book(lambda n: Observed(True))
-    samples = await sampled(scripted(book, connection="new"), 0.1)
-    assert book.opened == book.closed == len(samples)
-
-
-async def test_a_broken_session_is_discarded_and_an_unhappy_one_kept() -> None:
-    book = Book(
-        lambda n: (
-            Observed(False, "connection closed", broken=True)
-            if n == 2
-            else Observed(False, "status 503")
-        )
-    )
-    samples = await sampled(scripted(book), 0.1)
-    assert book.used[:4] == [1, 1, 2, 2]
-    assert [s.error for s in samples[:3]] == ["status 503", "connection closed", "status 503"]
-
-
-async def test_after_a_broken_session_no_other_old_one_is_used() -> None:
-    def behave(n: int) -> Observed | float:
-        if n <= 4:
-            return 0.07  # four sessions at once
-        return Observed(False, "connection closed", broken=True) if n == 9 else Observed(True)
-
-    book = Book(behave)
-    await sampled(scripted(book), 0.22)
-    assert book.used[9] > max(book.used[:9])
-
-
-async def test_an_error_nobody_expected_is_a_failed_sample_on_one_line() -> None:
-    book = Book(lambda n: ValueError("odd\nthing " + "x" * 500) if n == 1 else Observed(True))
-    samples = await sampled(scripted(book), 0.06)
-    assert samples[0].outcome == "fail"
-    error = samples[0].error or ""
-    assert error.startswith("ValueError: odd thing xxx")
-    assert len(error) == 200
-    assert samples[1].outcome == "ok"
-    assert book.opened == 2
-
-
-async def test_an_error_while_connecting_is_a_failed_sample() -> None:
-    book = Book(lambda n: Observed(True), refuse="no")
-    samples = await sampled(scripted(book), 0.06)
-    assert {(s.outcome, s.error) for s in samples} == {("fail", "RuntimeError: no")}
-
-
-async def test_times_missed_by_a_late_loop_are_made_up_for_in_a_bounded_burst() -> None:
-    book = Book(lambda n: 0.01)
-    stop = asyncio.Event()
-    samples: list[Sample] = []
-    probe = scripted(book, every=0.005, timeout=0.05)
-    task = asyncio.create_task(sample("p", probe, FixedRoutes({}), Clock(), samples.append, stop))
-    await asyncio.sleep(0.02)
-    time.sleep(0.12)
-    await asyncio.sleep(0.08)
-    stop.set()
-    await task
-    assert len(samples) >= 30
-    keeps_the_schedule(samples, 0.005)
-    assert max(s.sent - s.due for s in samples) > 0.1
-    assert book.most <= 12
-
-
-async def test_cancelling_ends_promptly_and_closes_every_session() -> None:
-    book = Book(lambda n: 60.0)
-    probe = scripted(book, timeout=30)
-    task = asyncio.create_task(
-        sample("p", probe, FixedRoutes({}), Clock(), lambda s: None, asyncio.Event())
-    )
-    await asyncio.sleep(0.05)
-    start = time.monotonic()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert time.monotonic() - start < 0.5
-    assert book.opened == book.closed > 0
+@pytest.mark.parametrize(("slow_close", "end"), [(1.0, 12.05), (60.0, 13.05)])
+@virtual
+async def test_a_session_that_closes_slowly_holds_nothing_up(slow_close: float, end: float) -> None:
+    book = Book(lambda n: 60.0, slow_close=slow_close)
+    samples = await sampled(scripted(book), 6.5)
+    assert took(samples) == [(0, TIMEOUT)] * 7
+    assert virtual_time.now() == end  # the last deadline, the close or its bound, the grace
     assert book.running == 0
 
 
+@virtual
+async def test_slow_answers_use_several_sessions_which_are_kept() -> None:
+    book = Book(lambda n: 2.5)
+    samples = await sampled(scripted(book), 6.5)
+    assert took(samples) == [(0, 2.5)] * 7
+    assert {s.outcome for s in samples} == {"ok"}
+    assert book.used == [1, 2, 3, 1, 2, 3, 1]
+    assert book.opened == book.closed == 3
+
+
+@virtual
+async def test_connection_new_opens_and_closes_one_for_each_observation() -> None:
+    book = Book(lambda n: Observed(True))
+    assert len(await sampled(scripted(book, connection="new"), 4.5)) == 5
+    assert book.used == [1, 2, 3, 4, 5]
+    assert book.closed == 5
+
+
+@virtual
+async def test_a_broken_session_is_discarded_and_an_unhappy_one_kept() -> None:
+    gone, unhappy = Observed(False, "connection closed", broken=True), Observed(False, "status 503")
+    book = Book(lambda n: gone if n == 2 else unhappy)
+    samples = await sampled(scripted(book), 3.5)
+    assert book.used == [1, 1, 2, 2]
+    errors = ["status 503", "connection closed", "status 503", "status 503"]
+    assert [s.error for s in samples] == errors
+
+
+@virtual
+async def test_after_a_broken_session_no_other_old_one_is_used() -> None:
+    def behave(n: int) -> Observed | float:
+        if n <= 4:
+            return 3.5  # four sessions at once
+        return Observed(False, "connection closed", broken=True) if n == 9 else Observed(True)
+
+    book = Book(behave)
+    await sampled(scripted(book), 10.5)
+    assert book.used[:4] == [1, 2, 3, 4]
+    assert set(book.used[4:9]) <= {1, 2, 3, 4}
+    assert book.used[9:] == [5, 5]
+    assert book.opened == book.closed == 5
+
+
+@virtual
+async def test_an_error_nobody_expected_is_a_failed_sample_on_one_line() -> None:
+    book = Book(lambda n: ValueError("odd\nthing " + "x" * 500) if n == 1 else Observed(True))
+    samples = await sampled(scripted(book), 1.5)
+    assert [s.outcome for s in samples] == ["fail", "ok"]
+    error = samples[0].error or ""
+    assert error.startswith("ValueError: odd thing xxx")
+    assert len(error) == 200
+    assert book.used == [1, 2]
+
+
+@virtual
+async def test_an_error_while_connecting_is_a_failed_sample() -> None:
+    book = Book(lambda n: Observed(True), refuse="no")
+    samples = await sampled(scripted(book), 2.5)
+    assert [(s.outcome, s.error) for s in samples] == [("fail", "RuntimeError: no")] * 3
+
+
+@virtual
+async def test_times_missed_by_a_late_loop_are_made_up_for_in_a_bounded_burst() -> None:
+    book = Book(lambda n: 2.0)
+    asyncio.get_running_loop().call_later(3.5, stall, 24)  # until 27.5
+    samples = await sampled(scripted(book, timeout=10), 33.5)
+    assert dues(samples) == list(range(34))
+    # 12 at a time: two that were in flight and ten more at once, then the next as each ends.
+    assert [s.sent for s in samples[:4]] == [0, 1, 2, 3]
+    assert {s.sent for s in samples[4:14]} == {27.5}
+    assert [s.sent for s in samples[-4:]] == [30, 31, 32, 33]
+    assert book.most == 12
+    assert {s.outcome for s in samples} == {"ok"}
+
+
+@virtual
+async def test_cancelling_ends_promptly_and_closes_every_session() -> None:
+    book = Book(lambda n: 60.0)
+    task = asyncio.create_task(sampled(scripted(book, timeout=30), 60))
+    await asyncio.sleep(4.5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert virtual_time.now() == 4.55  # one grace for all of them
+    assert book.opened == book.closed == 5
+    assert book.running == 0
+
+
+@virtual
 async def test_what_emit_raises_ends_the_sampling() -> None:
     def emit(sample: Sample) -> None:
         raise OSError("disk full")
 
     book = Book(lambda n: Observed(True))
+    clock, routes = virtual_time.clock(), FixedRoutes({})
     with pytest.raises(ExceptionGroup, match="unhandled errors"):
-        await sample("p", scripted(book), FixedRoutes({}), Clock(), emit, asyncio.Event())
+        await sample("p", scripted(book), routes, clock, emit, asyncio.Event())
+    assert virtual_time.now() < 2
 
 
-async def test_a_silent_server_changes_neither_schedule_nor_deadline() -> None:
-    fields = {"every": "20ms", "timeout": "60ms"}
-    http_probe = HttpProbe.model_validate({"probe": "http", "url": "http://chat:8082/"} | fields)
-    postgres = {"probe": "postgres", "url": "postgres://u:p@chat:8082/d"}
-    postgres_probe = PostgresProbe.model_validate(postgres | fields)
-
-    async def case(probe: Probe, *, read: bool) -> None:
-        async with serve(misbehaving("stall", read=read)) as server:
-            start = time.monotonic()
-            samples = await sampled(probe, 0.12, server.routes())
-        assert time.monotonic() - start < 1
-        assert len(samples) >= 5
-        keeps_the_schedule(samples, 0.02)
-        assert all(s.done - s.sent < 0.06 + SLACK for s in samples)
-        assert {s.error for s in samples} == {"no answer within 60ms"}
-
-    http_probe.load()
-    postgres_probe.load()
-    await asyncio.gather(
-        case(http_probe, read=True), case(http_probe, read=False), case(postgres_probe, read=True)
-    )
+# -- over real sockets: nothing here depends on how fast the machine is --------------------------
 
 
-async def test_http_keeps_one_connection_or_opens_new_ones_as_asked() -> None:
-    for connection, many in (("keep", False), ("new", True)):
-        probe = HttpProbe.model_validate(
-            {"probe": "http", "url": "http://chat:8082/", "every": "20ms", "connection": connection}
+async def sampled_over(server: Server, kind: type[Probe], count: int, **fields: str) -> list[Sample]:
+    """Sample over real sockets until `count` observations are done; others may be in flight."""
+    probe = kind.model_validate(fields)
+    probe.load()
+    stop = asyncio.Event()
+    samples: list[Sample] = []
+
+    def emit(sample: Sample) -> None:
+        samples.append(sample)
+        if len(samples) >= count:
+            stop.set()
+
+    async with asyncio.timeout(PATIENCE):
+        await sample("p", probe, server.routes(), Clock(), emit, stop)
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "read"),
+    [
+        (HttpProbe, "http://chat:8082/", True),
+        (HttpProbe, "http://chat:8082/", False),
+        (PostgresProbe, "postgres://u:p@chat:8082/d", True),
+    ],
+    ids=["http", "http-that-is-not-read", "postgres"],
+)
+async def test_a_silent_server_changes_neither_schedule_nor_deadline(
+    kind: type[Probe], url: str, read: bool
+) -> None:
+    times = {"every": "10ms", "timeout": "50ms"}
+    async with serve(misbehaving("stall", read=read)) as server:
+        name = kind.kind
+        samples = await sampled_over(server, kind, 4, probe=name, url=url, **times)
+    first = min(dues(samples))
+    assert sorted(dues(samples)) == [first + count * 0.01 for count in range(len(samples))]
+    assert all(s.due <= s.sent for s in samples)
+    assert {s.error for s in samples} == {"no answer within 50ms"}
+    assert all(0.05 <= s.done - s.sent < 5 for s in samples)  # psycopg itself would wait for ever
+
+
+@pytest.mark.parametrize("connection", ["keep", "new"])
+async def test_http_keeps_one_connection_or_opens_new_ones_as_asked(connection: str) -> None:
+    url = "http://chat:8082/"
+    times = {"every": "10ms", "timeout": "30s"}
+    async with serve(http(lambda seen: (200, {}))) as server:
+        samples = await sampled_over(
+            server, HttpProbe, 5, probe="http", url=url, connection=connection, **times
         )
-        async with serve(http(lambda seen: (200, {}))) as server:
-            samples = await sampled(probe, 0.1, server.routes())
-        assert {s.outcome for s in samples} == {"ok"}
-        assert (server.connections == len(samples)) is many  # a slow answer may need a second one
+    assert {s.outcome for s in samples} == {"ok"}
+    assert len(server.requests) == len(samples) >= 5
+    if connection == "new":
+        assert server.connections == len(samples)
+    else:  # as many as were ever in use at once: one, unless the machine was slow
+        in_use = [sum(s.sent <= at.sent <= s.done for s in samples) for at in samples]
+        assert server.connections <= max(in_use)
