@@ -144,7 +144,7 @@ async def _prepared(
 
     def listen(row: Mapping[str, Json]) -> None:
         progress(row)
-        events.write(folder.redactor.clean(json.dumps(row)))
+        events.write(json.dumps(folder.redactor.clean_json(row)))
 
     runner = Runner(plan, engine, folder, options, listen)
     progress.watch(runner.tallies)

@@ -88,7 +88,9 @@ async def _services_ready(plan: Plan, stack: Stack, deadline: float) -> None:
     while True:
         containers = await stack.engine.containers(stack.project)
         waiting = {}
-        for name in plan.project.services:
+        for name, service in plan.project.services.items():
+            if service.replicas == 0:
+                continue
             state, final = _readiness([c for c in containers if c.state.service == name])
             if final:
                 raise StackNotReady(

@@ -11,6 +11,7 @@ from chaoskit.errors import Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Target
 from chaoskit.records import Json
+from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded, against_stack
 from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.compose import Compose
@@ -49,7 +50,12 @@ class Plan:
 
     def redactor(self) -> Redactor:
         """Return what keeps the secrets of scenario and stack out of every output."""
-        return Redactor(self.secrets, keep=self.project.services)
+        scenario = self.loaded.scenario
+        words = {*self.project.services, *scenario.probes, *scenario.workloads, scenario.name}
+        words |= {fault.name for fault in self.faults}
+        # A password that is also a word of the report (a service, a kind) must stay readable.
+        words |= {name for registry in KINDS.values() for name in registry.names()}
+        return Redactor(self.secrets, keep=words)
 
     def layout(self, run_id: str, image: str) -> Layout:
         """Return the proxies and the overlay for a run."""

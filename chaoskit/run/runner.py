@@ -178,7 +178,8 @@ class Runner:
 
     async def _bring_up(self) -> None:
         layout = self._plan.layout(self._folder.id, self._options.image)
-        overlay = self._folder.write("overlay.yaml", layout.text)
+        # As it is: it holds no value of the user's, and a mask in it would change the stack.
+        overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
         self._stop_watching = self._engine.watch(self._stack.project, self._on_engine_event)
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
@@ -323,8 +324,8 @@ class Runner:
         """Complete the result with what only the teardown could tell, and close the files."""
         result = with_leftovers(judged, leftovers, self._folder.path)
         # Reports are rendered from this document: what it does not hold, they cannot leak.
-        clean = self._folder.redactor.clean(result.model_dump_json())
-        result = Result.model_validate_json(clean)
+        clean = self._folder.redactor.clean_json(result.model_dump(mode="json"))
+        result = Result.model_validate(clean)
         self._folder.write("result.json", result.model_dump_json(indent=2))
         self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
         self._recorder.close()

@@ -179,11 +179,7 @@ class Stack:
         except ToxiproxyWedged:
             for name in names:
                 mine.pop(name, None)
-            await self._on(proxy, lambda api: api.recreate(proxy.definition()))
-            for toxic in mine.values():
-                await self.add_toxic(proxy, toxic)
-            if self._closed_by.get(_key(proxy)):
-                await self._on(proxy, lambda api: api.set_enabled(proxy.name, False))
+            await self._make_anew(proxy, enabled=not self._closed_by.get(_key(proxy)))
 
     async def close_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
         """Refuse connections on proxies until every holder has opened them again."""
@@ -209,12 +205,20 @@ class Stack:
         try:
             state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, enabled))
         except ToxiproxyWedged:
-            definition = {**proxy.definition(), "enabled": enabled}
-            state = await self._on(proxy, lambda api: api.recreate(definition))
-            for toxic in self._toxics.get(_key(proxy), {}).values():
-                await self.add_toxic(proxy, toxic)
+            state = await self._make_anew(proxy, enabled=enabled)
         if state.enabled != enabled:
             raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
+
+    async def _make_anew(self, proxy: Proxy, *, enabled: bool) -> ProxyState:
+        """Delete a wedged proxy and make it again with the toxics of the faults still in force;
+        it opens only when they are all there."""
+        definition = {**proxy.definition(), "enabled": False}
+        state = await self._on(proxy, lambda api: api.recreate(definition))
+        for toxic in self._toxics.get(_key(proxy), {}).values():
+            await self.add_toxic(proxy, toxic)
+        if enabled:
+            state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, True))
+        return state
 
     def _api(self, container: str) -> Toxiproxy:
         found = self._containers.get(container)

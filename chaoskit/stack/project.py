@@ -116,6 +116,7 @@ class Resource:
     external: bool
     internal: bool = False
     addressed: bool = False  # a network with subnets of its own
+    device: str = ""  # a volume that is really a directory or a share of somebody's
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
             for mount in body.get("volumes") or ()
         ),
         devices=tuple(str(_device(device)) for device in body.get("devices") or ()),
-        replicas=int(deploy.get("replicas") or body.get("scale") or 1),
+        replicas=int(_first(deploy.get("replicas"), body.get("scale"), 1)),
         restart=body.get("restart"),
     )
 
@@ -205,9 +206,17 @@ def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
             bool((options or {}).get("external")),
             bool((options or {}).get("internal")),
             bool(((options or {}).get("ipam") or {}).get("config")),
+            _device_of((options or {}).get("driver_opts") or {}),
         )
         for key, options in (body or {}).items()
     }
+
+
+def _device_of(options: Mapping[str, Any]) -> str:
+    """Return what a volume's driver options point to; tmpfs is nobody's."""
+    if options.get("type") == "tmpfs":
+        return ""
+    return str(options.get("device") or "")
 
 
 def _link(text: str) -> Link:
@@ -222,6 +231,10 @@ def _exposed(text: str) -> Sequence[int]:
     if protocol not in ("", "tcp") or not first.isdigit():
         return ()
     return range(int(first), int(last or first) + 1)
+
+
+def _first(*values: Any) -> Any:
+    return next(value for value in values if value is not None)
 
 
 def _words(value: str | Sequence[str] | None) -> list[str]:

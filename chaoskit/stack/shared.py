@@ -39,6 +39,11 @@ def shared_things(project: Project, directory: Path) -> list[Shared]:
         for volume in project.volumes.values()
         if volume.external
     ]
+    found += [
+        Shared(volume.key, f"volume on the host's {volume.device}", aliases=(volume.device,))
+        for volume in project.volumes.values()
+        if volume.device
+    ]
     for service in project.services.values():
         for mount in service.mounts:
             if mount.type == "bind" and (not mount.read_only or mount.source in _DOCKER_SOCKET):

@@ -115,14 +115,16 @@ class RunFolder:
     def ndjson(self, name: str, *, durable: bool = False) -> NdjsonFile:
         return NdjsonFile(self.path / name, self.redactor, durable=durable)
 
-    def write(self, name: str, text: str) -> Path:
-        """Write a whole file at once: readers see the old one or the new one, never a part."""
+    def write(self, name: str, text: str, *, masked: bool = True) -> Path:
+        """Write a whole file at once: readers see the old one or the new one, never a part.
+
+        `masked=False` is for text of our own that another program reads.
+        """
         target = self.path / name
         temporary = target.with_name(f".{target.name}.part")
         try:
-            temporary.write_text(
-                self._without_secrets(name, text), encoding="utf-8", errors="backslashreplace"
-            )
+            shown = self._without_secrets(name, text) if masked else text
+            temporary.write_text(shown, encoding="utf-8", errors="backslashreplace")
             temporary.replace(target)
         except OSError as error:
             raise StoreFailed(f"cannot write `{target}`: {error.strerror}") from error

@@ -172,4 +172,5 @@ def test_schemas_are_valid_and_the_scenario_fits_its_own(cli: Cli, tmp_path: Pat
         jsonschema.Draft202012Validator.check_schema(document)
     scenario = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
     jsonschema.validate(scenario, json.loads(cli("schema", "scenario").stdout))
-    assert json.loads(cli("schema", "result").stdout) == Result.model_json_schema()
+    fields = json.loads(cli("schema", "result").stdout)["properties"]
+    assert set(fields) == set(Result.model_fields)

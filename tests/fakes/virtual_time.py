@@ -37,7 +37,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Let time pass at once. Called from a callback, it is what blocks the loop so long."""
         self._now = round(self._now + seconds, DIGITS)
 
-    def run_in_executor(self, *_: Any) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         raise AssertionError("a thread takes real time")
 
 

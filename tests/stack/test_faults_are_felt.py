@@ -133,4 +133,4 @@ def test_overlapping_faults_on_one_edge_are_healed_one_by_one(chaoskit: Chaoskit
 
 def spent(samples: Iterable[Mapping[str, Any]]) -> float:
     """Return the median time of the good ones."""
-    return median(s["done"] - s["sent"] for s in samples if s["outcome"] == "ok")
+    return median(float(s["done"] - s["sent"]) for s in samples if s["outcome"] == "ok")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import jsonschema
-import json
 import junitparser
 import pytest
 import yaml

@@ -41,7 +41,8 @@ def test_a_password_is_masked_also_where_failing_checks_show_log_lines(
     env = {} if given is None else {"POSTGRES_PASSWORD": given}
     run = chaoskit.run(
         leaky(faults=[fault("kill", service="postgres")], expect=[available("database"), LOUD]),
-        "--events", "events.out", "--report", "junit=out/junit.xml", "--report", "json=out/all.json",
+        "--events", "events.out",
+        "--report", "junit=out/junit.xml", "--report", "json=out/all.json",
         env=env,
     )  # fmt: skip
     assert run.code == 1, run.output
@@ -61,7 +62,7 @@ def test_a_password_is_masked_in_the_logs_of_a_stack_that_does_not_come_up(
         """
         services:
           app:
-            command: [sh, -c, 'echo no route to "$$DATABASE_URL" with "$$POSTGRES_PASSWORD"; exit 7']
+            command: [sh, -c, 'echo no route to "$$DATABASE_URL" "$$POSTGRES_PASSWORD"; exit 7']
         """,
         "override.yaml",
     )
