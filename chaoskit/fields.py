@@ -163,6 +163,39 @@ class Size(_Text, int):
     __repr__ = __str__
 
 
+_BITS = {"kbit": 125, "Mbit": 125_000, "Gbit": 125_000_000}
+
+
+class ByteRate(_Text, int):
+    """Bytes per second; written `64KB/s` (1000), `64KiB/s` (1024), `8Mbit/s` (a million bits)."""
+
+    json_pattern = r"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB|kbit|Mbit|Gbit)/s$"
+    json_example = "64KB/s"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        pattern = r"([0-9]+(?:\.[0-9]+)?)(B|KB|MB|GB|KiB|MiB|GiB|kbit|Mbit|Gbit)/s"
+        match = re.fullmatch(pattern, str(value))
+        if not isinstance(value, str) or match is None:
+            raise ValueError(
+                f"expected a data rate such as 64KB/s or 8Mbit/s, got {_described(value)}"
+            )
+        count = Decimal(match[1]) * (_UNITS | _BITS)[match[2]]
+        if count > _LARGEST:
+            raise ValueError(f"`{value}` is more than 1024GiB/s")
+        if count != int(count):
+            raise ValueError(f"`{value}` is not a whole number of bytes per second")
+        return cls(count)
+
+    def __str__(self) -> str:
+        for unit in ("MB", "KB"):
+            if self and self % _UNITS[unit] == 0:
+                return f"{int(self) // _UNITS[unit]}{unit}/s"
+        return f"{int(self)}B/s"
+
+    __repr__ = __str__
+
+
 HOST = "host"  # the client side of chaoskit's own path into the stack
 
 

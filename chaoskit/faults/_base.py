@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field, model_validator
 
 from chaoskit.faults import _containers, _toxics
+from chaoskit.faults._replicas import Replica
 from chaoskit.faults._start import After, Repeat, When
 from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
 from chaoskit.records import Json
 from chaoskit.registry import Registry
+from chaoskit.stack.canary import Ask
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
@@ -110,6 +112,11 @@ class Fault(Model):
         """Return every service it names."""
         raise NotImplementedError
 
+    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+        """Return each service or replica that stands in a list of it: its place in the block, the
+        service, the replica (None for all)."""
+        return ()
+
     def disturbs(self) -> Sequence[str]:
         """Return the services whose containers it stops, restarts or freezes."""
         return ()
@@ -172,9 +179,22 @@ class Fault(Model):
         """Return how many seconds a canary waits for its answer while the fault is in force."""
         return 1.0
 
+    def ask(self) -> Ask:
+        """Return what a canary must do, beyond one small exchange, to be able to feel it."""
+        return Ask()
+
+    def canaries(self) -> int:
+        """Return how many canaries may try, one after another, until one feels it."""
+        return 1
+
     def felt(self, before: Exchange, during: Exchange) -> bool:
         """Say whether this exchange felt the fault."""
         return not during.answered
+
+    def blind(self, before: Exchange) -> str | None:
+        """Say why a canary that went like this before the fault could not feel it, if it could
+        not; asked only when none did."""
+        return None
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
         """Read, right before the heal, what counted the effect: packet counters, throttling, an
@@ -187,12 +207,12 @@ fault = REGISTRY.register
 
 
 class ServiceFault(Fault):
-    """A fault on the containers of one service, or on one replica of it."""
+    """A fault on the containers of one service: all replicas, or those that `replica` chooses."""
 
     canary_decides: ClassVar[bool] = False
 
     service: ServiceName
-    replica: Annotated[int | None, Field(ge=1, le=1000)] = None
+    replica: Replica | None = None
 
     @property
     def target(self) -> str:
@@ -222,6 +242,8 @@ class ServiceFault(Fault):
 class EdgeFault(Fault):
     """A fault on one edge, made of toxics on its proxies."""
 
+    needs_answers: ClassVar[bool] = True  # False: a connection without a word can feel it
+
     edge: Edge
 
     @property
@@ -236,6 +258,14 @@ class EdgeFault(Fault):
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return stack.proxies_of(self.edge)
+
+    def blind(self, before: Exchange) -> str | None:
+        if not self.needs_answers or not before.speechless:
+            return None
+        return (
+            f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "
+            "redis://, postgres:// or http:// URL of that port says how to talk to it"
+        )
 
     def toxics(self) -> Sequence[Toxic]:
         """Return the toxics that make this fault; their names start with the fault's id."""

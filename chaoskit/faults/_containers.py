@@ -1,7 +1,8 @@
 """Faults on the containers of a service: what was, what is, and bringing it back.
 
-The undo is `{"holder", "service", "whole", "replicas": [{"replica", "started_at", "status"}]}`.
-Replicas are looked up by number again at heal time: a container may have a new id by then.
+The undo is `{"holder", "service", "whole", "replicas": [{"replica", "id", "name", "started_at",
+"status", "restart_count"}]}`. Replicas are looked up by number again at heal time: a container may
+have a new id by then. `whole` says that every replica was hit, so that nobody answers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.records import ContainerState, Json
 
 if TYPE_CHECKING:
+    from chaoskit.faults._replicas import Replica
     from chaoskit.stack.engine import Container
     from chaoskit.stack.live import Stack
 
@@ -22,31 +24,52 @@ _POLL = 0.02
 
 
 async def describe(
-    stack: Stack, holder: str, service: str, replica: int | None
+    stack: Stack, holder: str, service: str, replica: Replica | None
 ) -> Mapping[str, Json]:
     """Return the undo data. Raises `FaultFailed` when a target is not running now."""
-    found = await stack.containers(service, replica)
-    for container in found:
+    return undo_for(holder, *await chosen(stack, holder, service, replica))
+
+
+async def chosen(
+    stack: Stack, holder: str, service: str, replica: Replica | None
+) -> tuple[list[Container], bool]:
+    """Return the containers to hit, and whether these are all of the service.
+
+    Raises `FaultFailed` when there is none or one of them is not running now.
+    """
+    found = await stack.containers(service)
+    hit = found if replica is None else replica.choose(found, f"{stack.seed} {holder}")
+    for container in hit:
         if not container.state.running:
             raise FaultFailed(f"`{container.name}` is {container.state.status}, not running")
+    return hit, len(hit) == len(found)
+
+
+def undo_for(holder: str, hit: Sequence[Container], whole: bool) -> dict[str, Json]:
+    """Return the undo data for these containers, which are of one service."""
     return {
         "holder": holder,
-        "service": service,
-        "whole": replica is None,
-        "replicas": [
-            {
-                "replica": container.state.replica,
-                "started_at": container.state.started_at,
-                "status": container.state.status,
-            }
-            for container in found
-        ],
+        "service": hit[0].state.service,
+        "whole": whole,
+        "replicas": [row_of(container) for container in hit],
+    }
+
+
+def row_of(container: Container) -> dict[str, Json]:
+    """Return what the undo data holds about one container."""
+    return {
+        "replica": container.state.replica,
+        "id": container.id,
+        "name": container.name,
+        "started_at": container.state.started_at,
+        "status": container.state.status,
+        "restart_count": container.state.restart_count,
     }
 
 
 async def targets(stack: Stack, undo: Mapping[str, Json]) -> list[Container]:
     """Return the containers of the undo data as they are now."""
-    wanted = {row["replica"] for row in _rows(undo)}
+    wanted = {row["replica"] for row in rows(undo)}
     found = await stack.engine.containers(stack.project, str(undo["service"]))
     return [container for container in found if container.state.replica in wanted]
 
@@ -91,21 +114,21 @@ async def bring_back(stack: Stack, undo: Mapping[str, Json]) -> None:
 async def all_in(stack: Stack, undo: Mapping[str, Json], *statuses: str) -> tuple[bool, str]:
     """Read back whether every target has one of these statuses."""
     found = await targets(stack, undo)
-    wanted = len(_rows(undo))
+    wanted = len(rows(undo))
     holds = len(found) == wanted and all(c.state.status in statuses for c in found)
     return holds, ", ".join(said(container.state) for container in found) or "no container left"
 
 
 async def restarted(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
     """Read back whether every target runs with another start time than before."""
-    before = {row["replica"]: row["started_at"] for row in _rows(undo)}
+    before = {row["replica"]: row["started_at"] for row in rows(undo)}
     found = await targets(stack, undo)
     parts = []
     holds = len(found) == len(before)
     for container in found:
         was, now = before[container.state.replica], container.state.started_at
         holds = holds and container.state.running and now != was
-        parts.append(f"{container.name} started {_clock(was)} -> {_clock(now)}")
+        parts.append(f"{container.name} started {clock(was)} -> {clock(now)}")
     return holds, ", ".join(parts) or "no container left"
 
 
@@ -113,6 +136,14 @@ def said(state: ContainerState) -> str:
     """Say a container's state in words: `app-redis-1 exited (137)`."""
     code = f" ({state.exit_code})" if state.status in ("exited", "dead") else ""
     return f"{state.name} {state.status}{code}"
+
+
+async def pairs(
+    stack: Stack, undo: Mapping[str, Json]
+) -> list[tuple[Mapping[str, Any], Container | None]]:
+    """Return each row of the undo data with its container as it is now, None where it is gone."""
+    now = {container.state.replica: container for container in await targets(stack, undo)}
+    return [(row, now.get(row["replica"])) for row in rows(undo)]
 
 
 async def _revive(stack: Stack, container: Container) -> None:
@@ -128,9 +159,11 @@ async def _revive(stack: Stack, container: Container) -> None:
         await asyncio.sleep(_POLL)
 
 
-def _rows(undo: Mapping[str, Json]) -> Sequence[Mapping[str, Any]]:
+def rows(undo: Mapping[str, Json]) -> Sequence[Mapping[str, Any]]:
+    """Return the undo data of each container."""
     return cast("Sequence[Mapping[str, Any]]", undo["replicas"])
 
 
-def _clock(started_at: str) -> str:
+def clock(started_at: str) -> str:
+    """Return the time of day of an engine's timestamp."""
     return started_at.partition("T")[2][:12] or started_at

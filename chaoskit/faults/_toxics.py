@@ -7,14 +7,89 @@ writes it, so that reading back can compare every attribute.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+from pydantic import AfterValidator, Field
+
+from chaoskit.fields import Duration, Percentage
 from chaoskit.records import Json
-from chaoskit.stack.toxiproxy import Toxic
+from chaoskit.stack.toxiproxy import Stream, Toxic
 
 if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.live import Proxy, Stack
+
+# -- fields that several kinds share ---------------------------------------------------------------
+
+Direction = Literal["both", "request", "reply"]
+_STREAMS: dict[Direction, list[Stream]] = {
+    "both": ["upstream", "downstream"],
+    "request": ["upstream"],
+    "reply": ["downstream"],
+}
+WAYS: dict[Direction, str] = {"both": "each way", "request": "of requests", "reply": "of replies"}
+
+_LEAST_FRACTION = 0.01  # fewer, and a thousand canaries might not meet one
+_MISSED = 0.001  # how often the canaries of a fraction may all be spared
+
+
+def _fraction(value: Percentage) -> Percentage:
+    if value <= 0:
+        raise ValueError("`fraction` must be above 0%")
+    if value < _LEAST_FRACTION:
+        raise ValueError("`fraction` must be at least 1%: fewer connections could not be proven")
+    if abs(value * 10_000 - round(value * 10_000)) > 1e-6:
+        raise ValueError(f"`{value}` is too exact: at most two digits after the point")
+    return Percentage(round(value, 4))
+
+
+def _milliseconds(value: Duration) -> Duration:
+    if abs(value * 1000 - round(value * 1000)) > 1e-6:
+        raise ValueError(f"Toxiproxy counts whole milliseconds: `{value}` is not")
+    return value
+
+
+Fraction = Annotated[Percentage, AfterValidator(_fraction)]
+# Ten minutes at most; Toxiproxy would wrap around or hang on to connections far beyond a run.
+Milliseconds = Annotated[Duration, Field(ge=0, le=Duration(600)), AfterValidator(_milliseconds)]
+
+
+def tries(fraction: float) -> int:
+    """Return how many canaries it takes until one of them almost surely meets the fraction."""
+    return 1 if fraction >= 1 else math.ceil(math.log(_MISSED) / math.log(1 - fraction))
+
+
+def spread(
+    prefix: str,
+    kind: str,
+    direction: Direction,
+    attributes: Mapping[str, int],
+    fraction: float = 1.0,
+) -> list[Toxic]:
+    """Return one toxic for each stream of a direction, named by the fault and the stream."""
+    return [
+        Toxic(f"{prefix}.{stream}", kind, stream, attributes, float(fraction))
+        for stream in _STREAMS[direction]
+    ]
+
+
+def hushed(before: Exchange, during: Exchange) -> bool:
+    """Say whether an answer, or the greeting of a server that speaks first, did not come."""
+    return during.outcome == "silent" or (during.speechless and not before.speechless)
+
+
+def too_little(kind: str, moved: int, needed: str) -> str:
+    return f"no canary here can feel this `{kind}`: its answer moves {moved} bytes, {needed}"
+
+
+def share(fraction: float) -> str:
+    """Return how a forecast says a fraction: nothing for all of it."""
+    return "" if fraction >= 1 else f", {Percentage(fraction)} of the connections"
+
+
+# -- adding, removing, reading back ----------------------------------------------------------------
 
 
 def blackhole(prefix: str, *streams: str) -> list[Toxic]:
@@ -92,4 +167,5 @@ def _rows(stack: Stack, undo: Mapping[str, Json]) -> Iterator[tuple[Proxy, list[
 
 def _said(toxic: Toxic) -> str:
     attributes = ", ".join(f"{key}={value}" for key, value in toxic.attributes.items())
-    return f"{toxic.type} {toxic.stream} ({attributes})"
+    chance = "" if toxic.toxicity >= 1 else f", toxicity={toxic.toxicity:g}"
+    return f"{toxic.type} {toxic.stream} ({attributes}{chance})"

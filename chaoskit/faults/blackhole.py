@@ -33,4 +33,4 @@ class Blackhole(EdgeFault):
         return _toxics.blackhole(self.name, "upstream", "downstream")
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
-        return during.outcome == "silent"
+        return _toxics.hushed(before, during)

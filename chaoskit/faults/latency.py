@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
+from chaoskit.faults import _toxics
 from chaoskit.faults._base import EdgeFault, Forecast, fault
 from chaoskit.fields import Duration, Percentage, seconds_text
-from chaoskit.stack.toxiproxy import Stream, Toxic
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
 
 _LONGEST = Duration(600)
 
@@ -23,15 +24,16 @@ class Latency(EdgeFault):
 
     `direction: reply` (the default) adds the delay once per exchange, `both` adds it each way.
     `jitter` moves each delay by up to this much either way. Connecting itself is not delayed.
-    `fraction` is tossed once for each connection and direction, not for each request.
+    `fraction` is tossed once for each connection and direction, and again when another fault
+    starts or ends beside it; never for each request.
     """
 
     example = "{ at: 5s, for: 4s, fault: latency, edge: chat -> redis, delay: 300ms, jitter: 50ms }"
 
     delay: Annotated[Duration, Field(gt=0, le=_LONGEST)]
     jitter: Annotated[Duration, Field(ge=0, le=_LONGEST)] = Duration.zero()
-    direction: Literal["both", "request", "reply"] = "reply"
-    fraction: Percentage = Percentage(1)
+    direction: _toxics.Direction = "reply"
+    fraction: _toxics.Fraction = Percentage(1)
 
     @model_validator(mode="after")
     def _bounds(self) -> Latency:
@@ -42,34 +44,30 @@ class Latency(EdgeFault):
         for name, value in (("delay", self.delay), ("jitter", self.jitter)):
             if abs(value * 1000 - round(value * 1000)) > 1e-6:
                 raise ValueError(f"`{name}` must be whole milliseconds: `{value}` is not")
-        if self.fraction <= 0:
-            raise ValueError("`fraction` must be above 0%")
         return self
 
     def forecast(self) -> Forecast:
         spread = f" +- {seconds_text(self.jitter)}" if self.jitter else ""
         way = {"both": "each way", "request": "on requests", "reply": "on replies"}
         return Forecast(
-            f"{seconds_text(self.delay)}{spread} {way[self.direction]} of {self.target}",
+            f"{seconds_text(self.delay)}{spread} {way[self.direction]} of {self.target}"
+            f"{_toxics.share(self.fraction)}",
             "remove the toxic; what is held back is delivered at once",
             "slow connecting: the TCP handshake is not delayed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        streams: dict[str, list[Stream]] = {
-            "both": ["upstream", "downstream"],
-            "request": ["upstream"],
-            "reply": ["downstream"],
-        }
         attributes = {"latency": round(self.delay * 1000), "jitter": round(self.jitter * 1000)}
-        return [
-            Toxic(f"{self.name}.{stream}", "latency", stream, attributes, float(self.fraction))
-            for stream in streams[self.direction]
-        ]
+        return _toxics.spread(self.name, "latency", self.direction, attributes, self.fraction)
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
 
     def canary_deadline(self) -> float:
         return 1.0 + 2 * (self.delay + self.jitter)
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
+        if during.speechless and not before.speechless:
+            return True  # the greeting of a server that speaks first is late
         # Half of the smallest possible delay: far above the noise, below every real delay.
         return during.seconds - before.seconds >= max(0.001, (self.delay - self.jitter) / 2)

@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _toxics
+from chaoskit.faults import _packets, _toxics
 from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
-from chaoskit.fields import Edge, ServiceName
+from chaoskit.faults._packets import Member, replica_of, service_of
+from chaoskit.fields import Edge
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.host import Need
     from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.stack.project import Project
 
-Group = Annotated[list[ServiceName], Field(min_length=1)]
+Group = Annotated[list[Member], Field(min_length=1)]
 
 
 @fault("partition")
@@ -25,7 +28,17 @@ class Partition(Fault):
     """Cut groups of services off from each other; within a group everything works.
 
     With `groups`, everything between two groups is silent, both ways. With `from` and `to`, only
-    what the first services send to the second is lost. Services in no group are not touched.
+    what the first services send to the second is lost. Services in no group are not touched, and
+    neither is chaoskit's own path from the host.
+
+    `engine: proxy` swallows the data on the proxied edges between the groups: connections can still
+    be opened, and healing closes the silent ones. `engine: netfilter` drops the packets between the
+    containers: handshakes are lost too, and healing lets TCP deliver what it kept. One way, TCP's
+    own acknowledgements are packets as well: with netfilter no new connection opens in either
+    direction, with the proxy engine they open.
+
+    With netfilter, `"chat[1]"` (quoted) names one replica; `chat` in another group then means the
+    other replicas: `groups: [["chat[1]"], [chat, redis]]`.
     """
 
     example = "{ at: 2s, for: 4s, fault: partition, groups: [[chat], [redis]] }"
@@ -33,7 +46,7 @@ class Partition(Fault):
     groups: Annotated[list[Group], Field(min_length=2)] | None = None
     from_: Annotated[Group | None, Field(alias="from")] = None
     to: Group | None = None
-    engine: Literal["proxy"] = "proxy"
+    engine: Literal["proxy", "netfilter"] = "proxy"
 
     @model_validator(mode="after")
     def _one_shape(self) -> Partition:
@@ -42,12 +55,15 @@ class Partition(Fault):
             raise ValueError("a partition has either `groups`, or `from` and `to`")
         if self.groups is None and not one_way:
             raise ValueError("a one-way partition needs both `from` and `to`")
-        seen: set[str] = set()
-        for group in self._sides():
-            twice = seen & set(group)
-            if twice:
-                raise ValueError(f"`{min(twice)}` is in two groups")
-            seen |= set(group)
+        twice = _packets.overlap(self._sides())
+        if twice:
+            raise ValueError(twice)
+        single = [m for side in self._sides() for m in side if replica_of(m) is not None]
+        if single and self.engine == "proxy":
+            raise ValueError(
+                f"all replicas of a service share its proxies: `{single[0]}` alone is cut off with"
+                " `engine: netfilter`"
+            )
         return self
 
     def _sides(self) -> list[list[str]]:
@@ -59,9 +75,28 @@ class Partition(Fault):
         return (" | " if self.groups is not None else " -> ").join(sides)
 
     def services(self) -> Sequence[str]:
-        return [service for group in self._sides() for service in group]
+        return list(dict.fromkeys(service_of(m) for group in self._sides() for m in group))
+
+    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+        lists = {("groups", n): group for n, group in enumerate(self.groups or ())}
+        lists |= {("from",): self.from_ or [], ("to",): self.to or []}  # type: ignore[dict-item]  # places differ in length
+        return [
+            ((*place, number), service_of(member), replica_of(member))
+            for place, group in lists.items()
+            for number, member in enumerate(group)
+        ]
+
+    def needs(self) -> Sequence[Need]:
+        return ["netfilter"] if self.engine == "netfilter" else []
+
+    def obstacle(self, project: Project) -> str | None:
+        if self.engine == "proxy":
+            return None
+        return _packets.obstacle(project, self._sides())
 
     def proxied(self, joined: Collection[tuple[str, str]]) -> Sequence[Edge]:
+        if self.engine == "netfilter":
+            return ()  # packets are dropped on whatever path there is
         return [
             Edge(client, upstream)
             for client, upstream in self._cut()
@@ -79,6 +114,12 @@ class Partition(Fault):
 
     def forecast(self) -> Forecast:
         how = "silence between" if self.groups is not None else "one-way silence"
+        if self.engine == "netfilter":
+            return Forecast(
+                f"{how} {self.target}: packets dropped in the network namespace of each container",
+                "remove the iptables chain of this fault from the same namespaces",
+                "connections that break: TCP keeps them for minutes and goes on after the heal",
+            )
         return Forecast(
             f"{how} {self.target}, new and live connections",
             "remove the toxics, which closes the connections between the groups",
@@ -86,13 +127,22 @@ class Partition(Fault):
         )
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        if self.engine == "netfilter":
+            return ()  # a canary comes from the host, which is never cut off: packets are counted
         cut = set(self._cut())
         return [proxy for proxy in stack.proxies if (proxy.client, proxy.upstream) in cut]
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
         return during.outcome == "silent"
 
+    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+        return Receipt(*await _packets.counted(stack, undo)) if "chain" in undo else None
+
     async def prepare(self, stack: Stack) -> Undo:
+        if self.engine == "netfilter":
+            sides = self._sides()
+            flows = permutations(range(len(sides)), 2) if self.groups is not None else [(0, 1)]
+            return await _packets.describe(stack, self.name, sides, flows)
         proxies = self.listeners(stack)
         if not proxies:
             raise FaultFailed(f"no proxied edge crosses {self.target}")
@@ -106,16 +156,18 @@ class Partition(Fault):
         return {"rows": rows}
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        await _toxics.add(stack, undo)
+        await (_packets.inject if "chain" in undo else _toxics.add)(stack, undo)
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await _toxics.remove(stack, undo)
+        await (_packets.heal if "chain" in undo else _toxics.remove)(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _toxics.present(stack, undo))
+        return Receipt(
+            *await (_packets.present if "chain" in undo else _toxics.present)(stack, undo)
+        )
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _toxics.absent(stack, undo))
+        return Receipt(*await (_packets.absent if "chain" in undo else _toxics.absent)(stack, undo))

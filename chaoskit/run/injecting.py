@@ -69,7 +69,8 @@ class Injector:
         """Exchange canaries through every listener that a fault will touch, before any fault."""
 
         async def one(injection: Injection, proxy: Proxy) -> None:
-            seen = [await self._stack.exchange(proxy) for _ in range(_CANARIES)]
+            ask = injection.fault.ask()
+            seen = [await self._stack.exchange(proxy, ask=ask) for _ in range(_CANARIES)]
             injection.canaries[proxy] = Canaries(typical(seen))
 
         await asyncio.gather(
@@ -157,8 +158,13 @@ class Injector:
 
         async def one(proxy: Proxy) -> None:
             canaries = injection.canaries.get(proxy)
-            if canaries is not None:
-                canaries.during = await self._stack.exchange(proxy, deadline)
+            if canaries is None:
+                return
+            for _ in range(fault.canaries()):  # one, unless only some connections feel it
+                during = await self._stack.exchange(proxy, deadline, fault.ask())
+                canaries.during = during
+                if fault.felt(canaries.before, during):
+                    return
 
         await asyncio.gather(*(one(p) for p in fault.listeners(self._stack)))
         for proxy in self._edge_listeners(injection):
@@ -179,6 +185,7 @@ class Injector:
                     injection.doubts.append(f"it was gone before its heal: {receipt.detail}")
                 effect = await injection.fault.effect(self._stack, injection.undo)
                 if effect is not None:
+                    injection.counted = True
                     injection.evidence.insert(0, effect.detail)
                     if not effect.holds:
                         injection.doubts.append(f"nobody felt it: {effect.detail}")
@@ -216,12 +223,13 @@ class Injector:
     async def measure_after(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries again when everything is healed."""
 
-        async def one(canaries: Canaries, proxy: Proxy) -> None:
-            seen = [await self._stack.exchange(proxy) for _ in range(_CANARIES)]
+        async def one(injection: Injection, canaries: Canaries, proxy: Proxy) -> None:
+            ask = injection.fault.ask()
+            seen = [await self._stack.exchange(proxy, ask=ask) for _ in range(_CANARIES)]
             canaries.after = typical(seen)
 
         await asyncio.gather(
-            *(one(canaries, p) for i in injections for p, canaries in i.canaries.items())
+            *(one(i, canaries, p) for i in injections for p, canaries in i.canaries.items())
         )
 
     async def conclude(self, injections: Sequence[Injection]) -> None:
@@ -264,6 +272,10 @@ class Injector:
         injection.evidence = sentences + injection.evidence  # the most telling first
         if not fault.canary_decides or fault.instant:
             return
+        if not fault.listeners(self._stack):  # no canary can feel it: it is counted where it acts
+            if not injection.counted:
+                injection.doubts.append("its effect was not counted before its heal")
+            return
         if seen == 0:
             answered = any(c.before.answered for c in injection.canaries.values())
             injection.doubts.append(
@@ -272,7 +284,9 @@ class Injector:
                 else "no canary through its edge was answered before the fault"
             )
         elif felt == 0:
-            injection.doubts.append("no canary through its edge felt it")
+            blind = [fault.blind(c.before) for c in injection.canaries.values()]
+            why = next((reason for reason in blind if reason), None)
+            injection.doubts.append(why or "no canary through its edge felt it")
 
     def _weigh_use(self, injection: Injection, accepted: dict[Proxy, list[float]]) -> None:
         """A fault on an edge that carried nothing proves nothing."""

@@ -240,7 +240,8 @@ def _proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
             problems.append(
                 loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
             )
-        if not fault.proxied(joined) and fault.fault == "partition":
+        by_proxy = getattr(fault, "engine", None) == "proxy"
+        if by_proxy and not fault.proxied(joined):
             problems.append(
                 loaded.problem(where, f"no edge that can be proxied crosses {fault.target}")
             )
@@ -250,11 +251,16 @@ def _proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
 def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
     problems = []
     for index, fault in enumerate(loaded.scenario.timeline.faults):
-        replica = getattr(fault, "replica", None)
+        replica = getattr(getattr(fault, "replica", None), "number", None)
         service = project.services.get(getattr(fault, "service", ""))
         if replica is not None and service is not None and replica > service.replicas:
             message = f"`{service.name}` has {service.replicas} replica(s), there is no {replica}"
             problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
+        for place, name, number in fault.members():
+            service = project.services.get(name)
+            if number is not None and service is not None and number > service.replicas:
+                message = f"`{name}` has {service.replicas} replica(s), there is no {number}"
+                problems.append(loaded.problem(("timeline", "faults", index, *place), message))
     return problems
 
 

@@ -156,6 +156,8 @@ def _is_exactly(scalar: Scalar, name: str) -> bool:
 
 def _is_end_or_host(scalar: Scalar, name: str) -> bool:
     text = str(scalar.value)
+    if text.endswith("]") and text.partition("[")[0] == name:  # one replica: `chat[1]`
+        return True
     try:
         return name in _ends([Edge.parse(text)])
     except ValueError:

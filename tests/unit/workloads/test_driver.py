@@ -4,97 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 import pytest
 import yaml
 from pydantic import ValidationError
 
 from chaoskit.clock import Clock
-from chaoskit.records import Event
+from chaoskit.records import Event, Json
 from chaoskit.stack.routes import FixedRoutes, Routes
 from chaoskit.workloads._base import REGISTRY, Step, Workload
 from chaoskit.workloads.driver import Driver
+from chaoskit.workloads.operations import Operation
+from chaoskit.workloads.operations._base import OperationModel, Reply
 from chaoskit.workloads.set import SetGenerator, SetWorkload
-from tests.fakes.local_servers import Misbehave, Seen, Server, http, refused_routes, serve
+from tests.fakes import virtual_time
+from tests.fakes.local_servers import Misbehave, Seen, http, refused_routes, serve
+from tests.fakes.virtual_time import virtual
 
-pytestmark = pytest.mark.asyncio
-
-
-@pytest.fixture(autouse=True)
-def _short_spacing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chaoskit.workloads.driver.VIEW_SPACING", 0.01)
-
-
-class App:
-    """A tiny app with a set of values, and a switch for what it does wrong."""
-
-    def __init__(self) -> None:
-        self.values: list[int] = []
-        self.history: list[Event] = []
-        self.wrong: str | None = None
-        self.wrong_reads: str | None = None
-        self.seen_before_sending = True
-
-    async def answer(self, seen: Seen) -> tuple[int, Any]:
-        wrong = self.wrong if seen.method == "POST" else self.wrong_reads
-        if seen.method == "POST":
-            value = json.loads(seen.body)["v"]
-            invoked = [e for e in self.history if e.type == "invoke" and e.value == value]
-            self.seen_before_sending &= len(invoked) == 1
-            if wrong in (None, "stall after", "slow"):
-                self.values.append(value)
-        if wrong == "slow":
-            await asyncio.sleep(0.03)
-        elif wrong in ("stall", "stall after"):
-            raise Misbehave("stall")
-        elif wrong in ("close", "reset"):
-            raise Misbehave(wrong)
-        elif wrong is not None:
-            return int(wrong), {}
-        return (201, {}) if seen.method == "POST" else (200, {"all": list(self.values)})
-
-
-def workload(**fields: Any) -> SetWorkload:
-    return SetWorkload.model_validate(
-        {
-            "workload": "set",
-            "rate": "100/s",
-            "clients": 3,
-            "timeout": "2s",
-            "reads": "20/s",
-            "add": {"http": "POST http://chat:8082/v", "json": {"v": "{value}"}, "ok": [201]},
-            "read": {"http": "GET http://chat:8082/v", "values": "$.all[*]"},
-            "truth": {"http": "GET http://chat:8082/truth", "values": "$.all"},
-        }
-        | fields
-    )
-
-
-def driver(app: App, routes: Routes, seed: int = 1, **fields: Any) -> Driver:
-    return Driver("members", workload(**fields), routes, Clock(), app.history.append, seed)
-
-
-@asynccontextmanager
-async def serving(app: App) -> AsyncIterator[Server]:
-    async with serve(http(app.answer)) as server:
-        yield server
-
-
-async def ran(subject: Driver, seconds: float) -> None:
-    stop = asyncio.Event()
-    task = asyncio.create_task(subject.run(stop))
-    await asyncio.sleep(seconds)
-    stop.set()
-    await asyncio.wait_for(task, 3)
+PATIENCE = 30  # seconds that real sockets may take on a busy machine
+FIELDS: dict[str, Any] = {
+    "workload": "set",
+    "rate": "4/s",
+    "clients": 3,
+    "timeout": "2s",
+    "reads": "1/m",
+    "add": {"http": "POST http://chat:8082/v", "json": {"v": "{value}"}, "ok": [201]},
+    "read": {"http": "GET http://chat:8082/v", "values": "$.all[*]"},
+    "truth": {"http": "GET http://chat:8082/truth", "values": "$.all"},
+}
 
 
 def ended(history: list[Event], op: str = "add") -> list[Event]:
     return [e for e in history if e.op == op and e.type != "invoke"]
+
+
+def times(history: list[Event], kind: str, op: str = "add") -> list[float]:
+    return [e.t for e in history if (e.op, e.type) == (op, kind)]
 
 
 def is_sound(history: list[Event]) -> None:
@@ -116,149 +65,342 @@ def is_sound(history: list[Event]) -> None:
     assert not running
 
 
+# -- what the driver does, in virtual time -------------------------------------------------------
+
+FOREVER = 3600.0
+
+
+@dataclass
+class App:
+    """A set of values. Writes and reads take some seconds, or end as a test says."""
+
+    writes: float | Reply | BaseException = 0.0
+    reads: float | Reply | BaseException = 0.0
+    values: list[int] = field(default_factory=list)
+    history: list[Event] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    opened: int = 0
+    closed: int = 0
+
+
+class Scripted(SetWorkload):
+    """A set whose operations go to an app in memory."""
+
+    app: object
+
+    def operations(self) -> Mapping[str, Operation]:
+        assert isinstance(self.app, App)
+        made = {op: ScriptedOperation(app=self.app, op=op) for op in super().operations()}
+        return cast("Mapping[str, Operation]", made)
+
+
+class ScriptedOperation(OperationModel):
+    app: object
+    op: str
+
+    def connect(self, routes: Routes) -> ScriptedSession:
+        assert isinstance(self.app, App)
+        self.app.opened += 1
+        return ScriptedSession(self.app, self.op)
+
+
+class ScriptedSession:
+    def __init__(self, app: App, op: str) -> None:
+        self._app = app
+        self._op = op
+
+    async def run(self, fields: Mapping[str, Json]) -> Reply:
+        app, write = self._app, self._op == "add"
+        number = cast("int", fields["id"])
+        assert number not in app.sent
+        assert number in [e.id for e in app.history if e.type == "invoke"]
+        app.sent.append(number)
+        if write:
+            app.values.append(cast("int", fields["value"]))
+        does = app.writes if write else app.reads
+        if isinstance(does, BaseException):
+            raise does
+        if isinstance(does, Reply):
+            return does
+        await asyncio.sleep(does)
+        return Reply("ok") if write else Reply("ok", value=list(app.values))
+
+    async def close(self) -> None:
+        self._app.closed += 1
+
+
+def scripted(app: App, **fields: Any) -> Driver:
+    workload = Scripted.model_validate(FIELDS | fields | {"app": app})
+    clock = virtual_time.clock()
+    return Driver("members", workload, FixedRoutes({}), clock, app.history.append, 1)
+
+
+async def ran(subject: Driver, seconds: float) -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_later(seconds, stop.set)
+    await subject.run(stop)
+
+
+@virtual
 async def test_a_good_run_is_recorded_completely() -> None:
     app = App()
-    async with serving(app) as server:
-        subject = driver(app, server.routes())
-        await ran(subject, 0.15)
-        complete = await subject.final_reads()
+    subject = scripted(app, reads="1/s")
+    await ran(subject, 2.6)
+    assert await subject.final_reads()
     is_sound(app.history)
-    assert complete
-    assert app.seen_before_sending
-    assert [(e.type, e.op, e.value) for e in app.history[:4]] == [
-        ("invoke", "read", None),
-        ("ok", "read", []),
-        ("invoke", "truth", None),
-        ("ok", "truth", []),
-    ]
+    views = [("invoke", "read"), ("ok", "read"), ("invoke", "truth"), ("ok", "truth")]
+    assert [(e.type, e.op) for e in app.history[:4]] == views
+    assert [(e.type, e.op) for e in app.history[-4:]] == views
+    assert [e.value for e in app.history[1:4:2]] == [[], []]
+    assert [e.value for e in app.history[-3::2]] == [app.values, app.values]
+    due = [count / 4 for count in range(11)]
+    assert times(app.history, "invoke") == times(app.history, "ok") == due
+    assert times(app.history, "ok", "read") == [0, 1, 2, 2.6]
     adds = [e.value for e in ended(app.history)]
-    assert 10 <= len(adds) <= 40
-    assert sorted(adds, key=str) == sorted(set(app.values), key=str)
-    assert all(isinstance(value, int) and 1_000_000 <= value < 2_000_000 for value in adds)
-    finals = app.history[-4:]
-    assert [(e.type, e.op) for e in finals] == [
-        ("invoke", "read"),
-        ("ok", "read"),
-        ("invoke", "truth"),
-        ("ok", "truth"),
-    ]
-    assert finals[1].value == finals[3].value == app.values
-    assert 3 <= len(ended(app.history, "read")) <= 8
-    assert subject.counts["add"] == Counter(ok=len(adds))
-    assert subject.acknowledged == len(adds)
-    assert subject.lateness_p99 < 0.15
+    assert adds == app.values == list(range(app.values[0], app.values[0] + 11))
+    assert 1_000_000 <= app.values[0] < 2_000_000
+    assert subject.counts == {"add": Counter(ok=11), "read": Counter(ok=4), "truth": Counter(ok=2)}
+    assert (subject.acknowledged, subject.lateness_p99) == (11, 0)
     assert {e.workload for e in app.history} == {"members"}
-    assert server.connections <= 3 * 3 + 2
+    assert app.opened == app.closed
 
 
-async def test_how_a_write_went_wrong_says_how_it_ended() -> None:
-    async def case(wrong: str, outcome: str, error: str) -> None:
-        app = App()
-        app.wrong = wrong
-        async with serving(app) as server:
-            timeout = "60ms" if wrong == "stall" else "2s"
-            await ran(driver(app, server.routes(), timeout=timeout), 0.15)
-        is_sound(app.history)
-        assert {(e.type, e.error) for e in ended(app.history)} == {(outcome, error)}
-        posts = [request for request in server.requests if request.method == "POST"]
-        assert len(posts) == len(ended(app.history))  # nothing was sent twice
+@pytest.mark.parametrize(
+    ("writes", "outcome", "error"),
+    [
+        (Reply("info", error="status 503"), "info", "status 503"),
+        (Reply("fail", error="status 409"), "fail", "status 409"),
+        (FOREVER, "info", "no answer within 2s"),
+        (OSError("odd\nthing"), "info", "OSError: odd thing"),
+        (asyncio.CancelledError(), "info", "cancelled by the client library"),
+    ],
+    ids=["info", "fail", "stalls", "raises", "cancels-itself"],
+)
+@virtual
+async def test_how_a_write_went_wrong_says_how_it_ended(
+    writes: float | Reply | BaseException, outcome: str, error: str
+) -> None:
+    app = App(writes)
+    subject = scripted(app)
+    await ran(subject, 1.1)
+    is_sound(app.history)
+    assert [(e.type, e.error) for e in ended(app.history)] == [(outcome, error)] * len(app.values)
+    assert [e.value for e in ended(app.history)] == app.values
+    assert len(app.values) == (3 if writes == FOREVER else 5)
+    assert subject.acknowledged == 0
+    assert app.opened == app.closed
 
-    await asyncio.gather(
-        case("503", "info", "status 503"),
-        case("409", "fail", "status 409"),
-        case("200", "info", "status 200"),
-        case("close", "info", "connection closed"),
-        case("reset", "info", "connection reset"),
-        case("stall", "info", "no answer within 60ms"),
-    )
+
+@virtual
+async def test_a_read_that_went_wrong_is_fail_and_is_tried_again() -> None:
+    app = App(reads=FOREVER)
+    subject = scripted(app)
+    assert await subject.final_reads(times=2) is False
+    app.reads = Reply("ok", value="no list")
+    assert await subject.final_reads(times=1) is False
+    app.reads = 0.0
+    assert await subject.final_reads(times=5) is True
+    is_sound(app.history)
+    seen = [(e.op, e.type, e.t) for e in app.history if e.type != "invoke"]
+    assert seen == [
+        ("read", "fail", 2),
+        ("read", "fail", 4.2),  # 0.2 s between two tries
+        ("truth", "fail", 6.2),
+        ("truth", "fail", 8.4),
+        ("read", "fail", 8.45),  # its connection was being given up
+        ("truth", "fail", 8.45),
+        ("read", "ok", 8.45),
+        ("truth", "ok", 8.45),
+    ]
+    assert {e.process for e in app.history} == {0}
+    assert app.opened == app.closed
 
 
+@virtual
+async def test_after_an_info_the_client_goes_on_as_a_new_process() -> None:
+    app = App(Reply("info", error="status 503"))
+    await ran(scripted(app), 2.1)
+    is_sound(app.history)
+    processes = [e.process for e in app.history if e.type == "invoke" and e.op == "add"]
+    assert processes == list(range(9))  # three clients, one after the other
+
+
+@virtual
+async def test_after_a_fail_the_client_stays_the_process_it_was() -> None:
+    app = App(Reply("fail", error="connection refused"))
+    await ran(scripted(app), 2.1)
+    is_sound(app.history)
+    processes = [e.process for e in app.history if e.type == "invoke" and e.op == "add"]
+    assert processes == [0, 1, 2] * 3
+
+
+@virtual
+async def test_busy_clients_make_operations_late_and_it_is_recorded() -> None:
+    app = App(1.0)  # three clients do 3/s; 8/s are due
+    subject = scripted(app, rate="8/s")
+    await ran(subject, 4.5)
+    is_sound(app.history)
+    sent = [count // 3 + (count % 3) / 8 for count in range(15)]
+    assert times(app.history, "invoke") == sent
+    assert times(app.history, "ok") == [t + 1 for t in sent]
+    assert subject.lateness_p99 == 2.5  # due at 14/8 s, sent at 4.25 s
+
+
+@virtual
+async def test_every_deadline_is_the_drivers_own() -> None:
+    app = App(FOREVER)
+    await ran(scripted(app), 5)
+    is_sound(app.history)
+    sent = [0, 0.25, 0.5, 2, 2.25, 2.5, 4, 4.25, 4.5]
+    assert times(app.history, "invoke") == sent
+    assert times(app.history, "info") == [t + 2 for t in sent]
+
+
+@virtual
+async def test_an_interrupted_run_closes_the_history() -> None:
+    app = App(FOREVER)
+    task = asyncio.create_task(scripted(app, timeout="30s").run(asyncio.Event()))
+    await asyncio.sleep(0.6)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert virtual_time.now() == 0.65  # one grace for all of them
+    is_sound(app.history)
+    assert [(e.t, e.error) for e in ended(app.history)] == [(0.6, "the run was interrupted")] * 3
+    assert app.opened == app.closed
+
+
+# -- over real sockets: nothing here depends on how fast the machine is --------------------------
+
+
+class HttpApp:
+    """The same set behind http, and a switch for what it does wrong."""
+
+    def __init__(self, wrong: str | None = None, *, reads: str | None = None) -> None:
+        self.wrong = wrong
+        self.wrong_reads = reads
+        self.values: list[int] = []
+        self.history: list[Event] = []
+        self.seen_before_sending = True
+
+    def answer(self, seen: Seen) -> tuple[int, Any]:
+        wrong = self.wrong if seen.method == "POST" else self.wrong_reads
+        if seen.method == "POST":
+            value = json.loads(seen.body)["v"]
+            invoked = [e for e in self.history if e.type == "invoke" and e.value == value]
+            self.seen_before_sending &= len(invoked) == 1
+            self.values.append(value)
+        if wrong in ("stall", "close", "reset"):
+            raise Misbehave(wrong)
+        if wrong is not None:
+            return int(wrong), {}
+        return (201, {}) if seen.method == "POST" else (200, {"all": list(self.values)})
+
+
+def workload(**fields: Any) -> SetWorkload:
+    return SetWorkload.model_validate(FIELDS | {"rate": "100/s", "timeout": "30s"} | fields)
+
+
+def driver(app: HttpApp, routes: Routes, **fields: Any) -> Driver:
+    return Driver("members", workload(**fields), routes, Clock(), app.history.append, 1)
+
+
+@pytest.fixture
+def quick_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chaoskit.workloads.driver.VIEW_SPACING", 0.01)
+
+
+async def ran_over_http(subject: Driver, adds: int = 6, reads: int = 0) -> None:
+    """Run until so many operations ended."""
+    stop = asyncio.Event()
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        tasks.create_task(subject.run(stop))
+        counts = subject.counts
+        while counts["add"].total() < adds or counts["read"].total() < reads:
+            await asyncio.sleep(0.005)
+        stop.set()
+
+
+async def test_over_http_what_is_acknowledged_was_written_once_and_is_read_back() -> None:
+    app = HttpApp()
+    async with serve(http(app.answer)) as server:
+        subject = driver(app, server.routes(), reads="50/s")
+        await ran_over_http(subject, adds=10, reads=3)
+        assert await subject.final_reads()
+        assert server.connections <= 3 * 3 + 2
+    is_sound(app.history)
+    assert app.seen_before_sending
+    adds = ended(app.history)
+    assert subject.counts["add"] == Counter(ok=len(adds))
+    assert sorted(e.value for e in adds) == sorted(app.values)  # type: ignore[type-var] # numbers
+    assert [e.value for e in app.history[-3::2]] == [app.values, app.values]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "outcome", "error"),
+    [
+        ("503", "info", "status 503"),
+        ("409", "fail", "status 409"),
+        ("200", "info", "status 200"),
+        ("close", "info", "connection closed"),
+        ("reset", "info", "connection reset"),
+    ],
+)
+async def test_over_http_a_write_that_went_wrong_is_not_sent_again(
+    wrong: str, outcome: str, error: str
+) -> None:
+    app = HttpApp(wrong)
+    async with serve(http(app.answer)) as server:
+        await ran_over_http(driver(app, server.routes()))
+    is_sound(app.history)
+    assert {(e.type, e.error) for e in ended(app.history)} == {(outcome, error)}
+    assert len(app.values) == len(set(app.values)) == len(ended(app.history))
+
+
+@pytest.mark.usefixtures("quick_views")
+async def test_over_http_an_app_that_never_answers_holds_nobody_longer_than_the_deadline() -> None:
+    app = HttpApp("stall", reads="stall")
+    async with serve(http(app.answer)) as server:
+        await ran_over_http(driver(app, server.routes(), timeout="50ms"))
+    is_sound(app.history)
+    assert {(e.type, e.error) for e in ended(app.history)} == {("info", "no answer within 50ms")}
+    assert {e.type for e in ended(app.history, "read")} == {"fail"}
+    assert len(app.values) == len(set(app.values))
+    invoked = {e.id: e.t for e in app.history if e.type == "invoke"}
+    took = [e.t - invoked[e.id] for e in app.history if e.type != "invoke"]
+    assert all(0.05 <= seconds < 5 for seconds in took)
+
+
+@pytest.mark.usefixtures("quick_views")
 async def test_refused_writes_are_fail_and_retire_nobody() -> None:
-    app = App()
-    await ran(driver(app, refused_routes()), 0.1)
+    app = HttpApp()
+    await ran_over_http(driver(app, refused_routes()))
     is_sound(app.history)
     assert {(e.type, e.error) for e in ended(app.history)} == {("fail", "connection refused")}
     assert {e.process for e in app.history} <= {0, 1, 2}
 
 
-async def test_a_read_that_went_wrong_is_fail_and_is_tried_again() -> None:
-    async def case(wrong: str) -> None:
-        app = App()
-        app.wrong_reads = wrong
-        async with serving(app) as server:
-            timeout = "60ms" if wrong == "stall" else "2s"
-            subject = driver(app, server.routes(), timeout=timeout)
-            assert await subject.final_reads(times=2) is False
-            app.wrong_reads = None
-            assert await subject.final_reads(times=5) is True
-        is_sound(app.history)
-        kinds = [(e.op, e.type) for e in app.history if e.type != "invoke"]
-        assert kinds == [
-            ("read", "fail"),
-            ("read", "fail"),
-            ("truth", "fail"),
-            ("truth", "fail"),
-            ("read", "ok"),
-            ("truth", "ok"),
-        ]
-        assert {e.process for e in app.history} == {0}
-
-    await asyncio.gather(*map(case, ["503", "404", "stall", "close"]))
-
-
-async def test_after_an_info_the_client_goes_on_as_a_new_process() -> None:
-    app = App()
-    app.wrong = "503"
-    async with serving(app) as server:
-        await ran(driver(app, server.routes(), reads="1/m"), 0.15)
+@pytest.mark.usefixtures("quick_views")
+@pytest.mark.parametrize("wrong", ["503", "404", "close"])
+async def test_over_http_a_read_that_went_wrong_is_fail_and_is_tried_again(
+    wrong: str,
+) -> None:
+    app = HttpApp(reads=wrong)
+    async with serve(http(app.answer)) as server:
+        subject = driver(app, server.routes())
+        assert await subject.final_reads(times=2) is False
+        app.wrong_reads = None
+        assert await subject.final_reads(times=5) is True
     is_sound(app.history)
-    processes = [e.process for e in app.history if e.type == "invoke" and e.op == "add"]
-    assert len(processes) == len(set(processes)) > 5
-    retired = {e.process for e in app.history if e.type == "info"}
-    assert all(p < 3 or p - 3 in retired for p in processes)
+    kinds = [(e.op, e.type) for e in app.history if e.type != "invoke"]
+    wrong_ones = [("read", "fail")] * 2 + [("truth", "fail")] * 2
+    assert kinds == [*wrong_ones, ("read", "ok"), ("truth", "ok")]
 
 
-async def test_busy_clients_make_operations_late_and_it_is_recorded() -> None:
-    app = App()
-    app.wrong = "slow"  # three clients at 30 ms each do 100/s; 300/s are due
-    async with serving(app) as server:
-        subject = driver(app, server.routes(), rate="300/s")
-        await ran(subject, 0.2)
-    is_sound(app.history)
-    assert 5 <= len(ended(app.history)) <= 45
-    assert subject.lateness_p99 > 0.05
+# -- the set, and what every workload shares -----------------------------------------------------
 
 
-async def test_every_deadline_is_the_drivers_own() -> None:
-    app = App()
-    app.wrong = "stall after"
-    async with serving(app) as server:
-        await ran(driver(app, server.routes(), timeout="100ms"), 0.15)
-    is_sound(app.history)
-    invoked = {e.id: e.t for e in app.history if e.type == "invoke"}
-    adds = ended(app.history)
-    assert len(adds) >= 3
-    assert all(0.09 < e.t - invoked[e.id] < 0.1 + 0.25 for e in adds)
-    assert all(e.type == "info" and isinstance(e.value, int) for e in adds)
-
-
-async def test_an_interrupted_run_closes_the_history() -> None:
-    app = App()
-    app.wrong = "stall"
-    async with serving(app) as server:
-        subject = driver(app, server.routes(), timeout="30s")
-        task = asyncio.create_task(subject.run(asyncio.Event()))
-        await asyncio.sleep(0.1)
-        start = time.monotonic()
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-    assert time.monotonic() - start < 0.5
-    is_sound(app.history)
-    assert {e.error for e in ended(app.history)} == {"the run was interrupted"}
-
-
-async def test_values_differ_between_seeds_and_repeat_with_one() -> None:
+def test_values_differ_between_seeds_and_repeat_with_one() -> None:
     subject = workload()
 
     def first(seed: int) -> object:
@@ -274,20 +416,20 @@ async def test_values_differ_between_seeds_and_repeat_with_one() -> None:
     ("value", "result"),
     [(["1000001", 2, "x", "-3"], [1000001, 2, "x", "-3"]), ([], [])],
 )
-async def test_numbers_that_a_store_returns_as_text_are_numbers(value: Any, result: Any) -> None:
+def test_numbers_that_a_store_returns_as_text_are_numbers(value: Any, result: Any) -> None:
     generator = SetGenerator(workload(), "members", 1)
     assert generator.returned(Step("read", write=False), value) == result
 
 
 @pytest.mark.parametrize("value", [None, 3, "x", {"a": 1}, [[1, 2]], [{"a": 1}]])
-async def test_a_read_that_is_no_list_of_values_is_not_a_read(value: Any) -> None:
+def test_a_read_that_is_no_list_of_values_is_not_a_read(value: Any) -> None:
     generator = SetGenerator(workload(), "members", 1)
     with pytest.raises(ValueError, match="the read"):
         generator.returned(Step("read", write=False), value)
 
 
 @pytest.mark.parametrize("kind", list(REGISTRY), ids=lambda kind: kind.kind)
-async def test_the_example_of_every_workload_validates(kind: type[Workload]) -> None:
+def test_the_example_of_every_workload_validates(kind: type[Workload]) -> None:
     subject = kind.model_validate(yaml.safe_load(kind.example))
     assert subject.workload == kind.kind
     assert subject.targets()
@@ -307,7 +449,7 @@ async def test_the_example_of_every_workload_validates(kind: type[Workload]) -> 
         ({"clients": 0}, "greater than or equal to 1"),
     ],
 )
-async def test_mistakes_are_found_when_the_scenario_is_read(fields: Any, message: str) -> None:
+def test_mistakes_are_found_when_the_scenario_is_read(fields: Any, message: str) -> None:
     with pytest.raises(ValidationError) as caught:
         workload(**fields)
     assert message in str(caught.value)

@@ -1,0 +1,88 @@
+"""`bandwidth`: a slow line on one edge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import field_validator
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import ByteRate, Percentage, seconds_text
+from chaoskit.stack.canary import LARGEST_PAYLOAD, Ask
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+_UNIT = 1000  # Toxiproxy's KB/s
+_FASTEST = 100_000_000
+_SPAN = 0.2  # seconds that a canary's payload should take in each direction
+_NOISE = 0.003
+
+
+@fault("bandwidth")
+class Bandwidth(EdgeFault):
+    """Limit how many bytes per second each connection of one edge carries.
+
+    The rate is for one connection and one direction: ten connections carry ten times as much.
+    `fraction` is tossed once for each connection and direction, and again when another fault
+    starts or ends beside it; never for each request.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: bandwidth, edge: chat -> redis, rate: 64KB/s }"
+
+    rate: ByteRate
+    direction: _toxics.Direction = "both"
+    fraction: _toxics.Fraction = Percentage(1)
+
+    @field_validator("rate")
+    @classmethod
+    def _bounds(cls, rate: ByteRate) -> ByteRate:
+        if rate < _UNIT:
+            raise ValueError("`rate` must be at least 1KB/s; for no data at all there is `stall`")
+        if rate > _FASTEST:
+            raise ValueError("`rate` must be at most 100MB/s: a proxy carries little more by itself")
+        if rate % _UNIT:
+            raise ValueError(f"Toxiproxy counts whole KB/s of 1000 bytes: `{int(rate)}B/s` is not")
+        return rate
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"at most {self.rate} {_toxics.WAYS[self.direction]} on each connection of"
+            f" {self.target}{_toxics.share(self.fraction)}",
+            "remove the toxics; what is on its way is delivered at once",
+            "a limit that connections share: each has its own",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        attributes = {"rate": self.rate // _UNIT}
+        return _toxics.spread(self.name, "bandwidth", self.direction, attributes, self.fraction)
+
+    def ask(self) -> Ask:
+        return Ask(payload=min(round(self.rate * _SPAN), LARGEST_PAYLOAD))
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def canary_deadline(self) -> float:
+        return 1.0 + 4 * _SPAN + 2 * 32_000 / self.rate  # what a protocol sends at the least
+
+    def _takes(self, seen: Exchange) -> float:
+        """Return the seconds that the bytes of an exchange take at this rate, at the least."""
+        return (seen.sent if self.direction == "request" else seen.received) / self.rate
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        slower = during.seconds - before.seconds
+        if not during.answered:  # it was still waiting: that counts once it should be there
+            return during.outcome == "silent" and slower >= self._takes(before) > 0
+        return slower >= max(_NOISE, self._takes(before) / 2)
+
+    def blind(self, before: Exchange) -> str | None:
+        takes = self._takes(before)
+        if before.speechless or takes >= 2 * _NOISE:
+            return super().blind(before)
+        moved = before.sent if self.direction == "request" else before.received
+        needed = f"which take {seconds_text(takes)} at {self.rate}"
+        return _toxics.too_little(self.kind, moved, needed)

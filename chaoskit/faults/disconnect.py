@@ -1,0 +1,168 @@
+"""`disconnect`: a service taken off one of its networks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import Field
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.records import Json
+from chaoskit.stack.endpoints import Endpoint, same_but_for_address
+from chaoskit.stack.helper import helper_image, helper_labels
+
+if TYPE_CHECKING:
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.stack.project import Project
+
+_NetworkName = Annotated[str, Field(min_length=1, max_length=128)]
+
+
+@fault("disconnect")
+class Disconnect(ServiceFault):
+    """Take a service off one of its networks: no route, and its name is gone there.
+
+    Open connections over that network stay open and silent. Proxied edges that have no other
+    network are refused meanwhile. Healing brings back the same address, aliases and links. Without
+    `network:` in the Compose file the only one is called `default`.
+    """
+
+    example = "{ at: 2s, for: 4s, fault: disconnect, service: redis, network: default }"
+
+    network: _NetworkName
+
+    def needs(self) -> Sequence[Need]:
+        return ["helper"]  # healing may need placeholders to get back to the same address
+
+    def obstacle(self, project: Project) -> str | None:
+        service = project.services.get(self.service)
+        if service is None or self.network in service.networks:
+            return None
+        names = {project.networks[n].name for n in service.networks if n in project.networks}
+        if self.network in names:
+            return None
+        known = ", ".join(service.networks) or "none"
+        return f"`{self.service}` is not on a network `{self.network}` (it is on: {known})"
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"{self.target} off the network {self.network}: no route and no name",
+            "connect the same containers again with the same address, aliases and links",
+            "packets that get lost on the way: sending fails at once with `no route to host`",
+        )
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return ()  # over another network it may still be reached: the engine's state is the proof
+
+    async def prepare(self, stack: Stack) -> Undo:
+        base = await super().prepare(stack)
+        before = {}
+        for container in await _containers.targets(stack, base):
+            found = await stack.engine.endpoints.of(container.id)
+            name = next(
+                (n for n in (f"{stack.project}_{self.network}", self.network) if n in found), None
+            )
+            if name is None:
+                raise FaultFailed(
+                    f"`{container.name}` is not on the network `{self.network}`"
+                    f" (it is on: {', '.join(sorted(found)) or 'none'})"
+                )
+            before[str(container.state.replica)] = found[name].body()
+        network = str(next(iter(before.values()))["network"])
+        closed = await _only_over(stack, self.service, network) if base["whole"] else []
+        return {**base, "network": network, "before": before, "closed": closed}
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        # Toxiproxy dials while it accepts: behind an open proxy a silent upstream would block it.
+        await stack.close_proxies(_closed(stack, undo), str(undo["holder"]))
+        found = await _containers.targets(stack, undo)
+        network = str(undo["network"])
+        await asyncio.gather(*(stack.engine.endpoints.disconnect(c.id, network) for c in found))
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        image, labels = await helper_image(stack.engine), helper_labels(stack.project)
+        try:
+            for container in await _containers.targets(stack, undo):  # one by one: addresses
+                wanted = _before(undo, container)
+                await stack.engine.endpoints.restore(container.id, wanted, image, labels)
+        finally:
+            await stack.open_proxies(_closed(stack, undo), str(undo["holder"]))
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        network = str(undo["network"])
+        parts = []
+        for container in await _containers.targets(stack, undo):
+            found = await stack.engine.endpoints.of(container.id)
+            if network in found:
+                return Receipt(False, f"{container.name} is on {network}")
+            parts.append(f"{container.name} is off {network}, on {', '.join(found) or 'none'}")
+        return Receipt(bool(parts), ", ".join(parts) or "no container left")
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        network = str(undo["network"])
+        parts = []
+        for container in await _containers.targets(stack, undo):
+            now = (await stack.engine.endpoints.of(container.id)).get(network)
+            if now is None:
+                return Receipt(False, f"{container.name} is off {network}")
+            before = _before(undo, container)
+            problem = same_but_for_address(now, before)
+            if problem:
+                return Receipt(False, f"{container.name} on {network}: {'; '.join(problem)}")
+            said = f"{container.name} is on {network} as before"
+            if container.state.running and now.address != before.address:
+                holder = await stack.engine.endpoints.holder_of(network, str(before.address))
+                if holder is None:
+                    return Receipt(
+                        False, f"{container.name} has {now.address}, not {before.address}"
+                    )
+                said += f", with {now.address}: {holder} took {before.address} meanwhile"
+            parts.append(said)
+        for proxy in _closed(stack, undo):
+            state = await stack.state_of(proxy)
+            if not state.enabled and not stack.held_closed(proxy, besides=str(undo["holder"])):
+                return Receipt(False, f"{proxy.container}/{proxy.name} is still closed")
+        holds = len(parts) == len(cast("Mapping[str, Json]", undo["before"]))
+        return Receipt(holds, ", ".join(parts) or "no container left")
+
+
+async def _only_over(stack: Stack, service: str, network: str) -> list[Json]:
+    """Return the proxies of edges from and to a service that have no other way than a network."""
+
+    async def networks(name: str) -> set[str]:
+        found = await stack.engine.containers(stack.project, name)
+        return set(await stack.engine.endpoints.of(found[0].id)) if found else set()
+
+    mine = await networks(service)
+    rows: list[Json] = []
+    for proxy in stack.proxies:
+        if proxy.upstream == service:
+            shared = mine & await networks(proxy.container)
+        elif proxy.client == service:
+            # It may reach its proxy over another network that it does not share with the upstream.
+            shared = mine & await networks(proxy.upstream)
+        else:
+            continue
+        if shared == {network}:
+            rows.append([proxy.container, proxy.name])
+    return rows
+
+
+def _closed(stack: Stack, undo: Undo) -> list[Proxy]:
+    rows = cast("Sequence[Sequence[str]]", undo["closed"])
+    found = [stack.find(container, name) for container, name in rows]
+    return [proxy for proxy in found if proxy is not None]
+
+
+def _before(undo: Undo, container: Container) -> Endpoint:
+    rows = cast("Mapping[str, Any]", undo["before"])
+    return Endpoint.read(rows[str(container.state.replica)])

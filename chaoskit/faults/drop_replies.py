@@ -1,0 +1,45 @@
+"""`drop_replies`: requests arrive, their answers do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import Percentage
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+
+@fault("drop_replies")
+class DropReplies(EdgeFault):
+    """Let requests through on one edge and swallow the answers: done, but nobody is told.
+
+    This is what makes clients retry what was done already. `fraction` is tossed once for each
+    connection, and again when another fault starts or ends beside it; never for each request.
+    Healing closes every connection of the edge, also those that were spared.
+    """
+
+    example = "{ at: 2s, for: 4s, fault: drop_replies, edge: chat -> redis }"
+
+    fraction: _toxics.Fraction = Percentage(1)
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"every answer on {self.target} lost, every request applied"
+            f"{_toxics.share(self.fraction)}",
+            "remove the toxic, which closes the connections of this edge",
+            "lost requests: what was asked is done",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        return _toxics.spread(self.name, "timeout", "reply", {"timeout": 0}, self.fraction)
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        return _toxics.hushed(before, during)

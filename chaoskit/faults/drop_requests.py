@@ -1,0 +1,52 @@
+"""`drop_requests`: what a client asks never arrives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import Percentage
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+
+@fault("drop_requests")
+class DropRequests(EdgeFault):
+    """Swallow the requests on one edge; what the server says by itself still arrives.
+
+    To the client this looks like lost answers, but nothing was done. `fraction` is tossed once for
+    each connection, and again when another fault starts or ends beside it; never for each request.
+    Healing closes every connection of the edge, also those that were spared.
+    """
+
+    example = "{ at: 2s, for: 4s, fault: drop_requests, edge: chat -> redis }"
+
+    fraction: _toxics.Fraction = Percentage(1)
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"every request on {self.target} lost{_toxics.share(self.fraction)}",
+            "remove the toxic, which closes the connections of this edge",
+            "lost answers: nothing that was asked is done",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        return _toxics.spread(self.name, "timeout", "request", {"timeout": 0}, self.fraction)
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        return during.outcome == "silent"
+
+    def blind(self, before: Exchange) -> str | None:
+        if not before.sent:
+            return (
+                "no canary asks anything on a plain TCP port, so none can miss an answer; a probe "
+                "with a redis://, postgres:// or http:// URL of that port says how to talk to it"
+            )
+        return None

@@ -1,0 +1,113 @@
+"""`fragment`: data of one edge cut into small pieces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import Duration, Percentage, Size, seconds_text
+from chaoskit.stack.canary import Ask
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+_BLOCK = 32 * 1024  # Toxiproxy reads this much at once, and cuts only what it has read
+_LARGEST_PAYLOAD = 500_000
+_SPAN = 0.1  # seconds that the pauses of a canary should add up to
+_NOISE = 0.003
+
+
+@fault("fragment")
+class Fragment(EdgeFault):
+    """Cut the data of one edge into small pieces with a pause after each.
+
+    Pieces are `size` bytes on average, give or take `variation`. Clients that take one read for
+    one message break. `fraction` is tossed once for each connection and direction, and again when
+    another fault starts or ends beside it; never for each request.
+    """
+
+    example = (
+        "{ at: 2s, for: 5s, fault: fragment, edge: chat -> redis, size: 8B, variation: 4B,"
+        " delay: 2ms }"
+    )
+
+    size: Annotated[Size, Field(ge=1, lt=_BLOCK)]
+    variation: Annotated[Size, Field(ge=0)] = Size(0)
+    delay: Annotated[Duration, Field(le=Duration(10))] = Duration(0.001)
+    direction: _toxics.Direction = "both"
+    fraction: _toxics.Fraction = Percentage(1)
+
+    @field_validator("delay")
+    @classmethod
+    def _microseconds(cls, delay: Duration) -> Duration:
+        if delay <= 0:
+            raise ValueError("`delay` must be at least 1us: without it the pieces join again")
+        if abs(delay * 1e6 - round(delay * 1e6)) > 1e-3:
+            raise ValueError(f"Toxiproxy counts whole microseconds here: `{delay}` is not")
+        return delay
+
+    @model_validator(mode="after")
+    def _bounds(self) -> Fragment:
+        if self.variation >= self.size:
+            raise ValueError("`variation` must be smaller than `size`")
+        if self.size + self.variation >= _BLOCK:
+            raise ValueError("`size` and `variation` together must be below 32KiB")
+        return self
+
+    def forecast(self) -> Forecast:
+        spread = f" +- {self.variation}" if self.variation else ""
+        return Forecast(
+            f"data of {self.target} in pieces of {self.size}{spread}, {seconds_text(self.delay)}"
+            f" apart{_toxics.share(self.fraction)}",
+            "remove the toxics; what is left comes in one piece",
+            "reordered or lost segments: every byte arrives, in order",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        attributes = {
+            "average_size": int(self.size),
+            "size_variation": int(self.variation),
+            "delay": round(self.delay * 1e6),
+        }
+        return _toxics.spread(self.name, "slicer", self.direction, attributes, self.fraction)
+
+    def _aim(self) -> int:
+        """Return how many pieces a canary's payload should come in."""
+        return min(max(3, math.ceil(_SPAN / self.delay)), 200)
+
+    def ask(self) -> Ask:
+        return Ask(payload=min(self._aim() * (self.size + self.variation), _LARGEST_PAYLOAD))
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def canary_deadline(self) -> float:
+        # Pieces may be half as large as asked, and a protocol sends some bytes at the least.
+        return 2.0 + 4 * (self._aim() + 300 / self.size) * (self.delay + 0.001)
+
+    def _pieces(self, seen: Exchange) -> int:
+        """Return in how many pieces the bytes of an exchange must come, at the least."""
+        moved = seen.sent if self.direction == "request" else seen.received
+        return moved // (self.size + self.variation)
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        if self._pieces(before) < 2 or not during.answered:
+            return False
+        slower = during.seconds - before.seconds
+        pauses = (self._pieces(before) - 1) * self.delay
+        if slower >= max(_NOISE, pauses / 2):
+            return True
+        more = during.pieces - before.pieces
+        return self.direction != "request" and more >= max(2, self._pieces(before) // 2)
+
+    def blind(self, before: Exchange) -> str | None:
+        if before.speechless or self._pieces(before) >= 2:
+            return super().blind(before)
+        moved = before.sent if self.direction == "request" else before.received
+        return _toxics.too_little(self.kind, moved, f"less than two pieces of {self.size}")

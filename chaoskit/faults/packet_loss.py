@@ -1,0 +1,97 @@
+"""`packet_loss`: a share of the packets between two services, lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from chaoskit.faults import _packets
+from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
+from chaoskit.faults._packets import Member, replica_of, service_of
+from chaoskit.fields import Percentage
+
+if TYPE_CHECKING:
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Stack
+    from chaoskit.stack.project import Project
+
+
+def _above_zero(percent: Percentage) -> Percentage:
+    if percent < 0.0001:
+        raise ValueError("`percent` must be at least 0.01%: less loses nothing in a run")
+    return percent
+
+
+@fault("packet_loss")
+class PacketLoss(Fault):
+    """Lose a share of the packets between two services, both ways, each tossed on its own.
+
+    TCP retransmits what was lost: clients feel it as delays (from 200 ms on), and with much loss as
+    timeouts. On a proxied edge the packets between the client and its proxy are lost. `"chat[1]"`
+    (quoted) names one replica.
+    """
+
+    example = "{ at: 2s, for: 4s, fault: packet_loss, between: [chat, redis], percent: 20% }"
+
+    between: Annotated[list[Member], Field(min_length=2, max_length=2)]
+    percent: Annotated[Percentage, AfterValidator(_above_zero)]
+
+    @model_validator(mode="after")
+    def _two_ends(self) -> PacketLoss:
+        twice = _packets.overlap(self._sides())
+        if twice:
+            raise ValueError(f"`between` needs two different ends: {twice}")
+        return self
+
+    def _sides(self) -> list[list[str]]:
+        return [[end] for end in self.between]
+
+    @property
+    def target(self) -> str:
+        return " <-> ".join(self.between)
+
+    def services(self) -> Sequence[str]:
+        return list(dict.fromkeys(service_of(end) for end in self.between))
+
+    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+        return [
+            (("between", number), service_of(end), replica_of(end))
+            for number, end in enumerate(self.between)
+        ]
+
+    def needs(self) -> Sequence[Need]:
+        return ["netfilter"]
+
+    def obstacle(self, project: Project) -> str | None:
+        return _packets.obstacle(project, self._sides())
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"{self.percent} of the packets of {self.target} dropped as they arrive",
+            "remove the iptables chain of this fault from the same namespaces",
+            "bursts: every packet is tossed on its own",
+        )
+
+    async def prepare(self, stack: Stack) -> Undo:
+        both = [(0, 1), (1, 0)]
+        return await _packets.describe(stack, self.name, self._sides(), both, float(self.percent))
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        await _packets.inject(stack, undo)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        await _packets.heal(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _packets.present(stack, undo))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await _packets.absent(stack, undo))
+
+    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+        return Receipt(*await _packets.counted(stack, undo))

@@ -1,0 +1,64 @@
+"""`slow_close`: connections of one edge that end late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import Duration, Percentage, seconds_text
+from chaoskit.stack.canary import Ask
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+_PLAIN = 0.5  # seconds more to end than before: no doubt about it, however long `delay` is
+
+
+@fault("slow_close")
+class SlowClose(EdgeFault):
+    """Hold back the end of each connection of one edge: closed here, still open over there.
+
+    When one side closes, the other side learns it `delay` later, and pools, ports and sessions
+    stay taken meanwhile. Healing ends what is held back. `direction: request` holds back what the
+    client closes, `reply` what the server closes. `fraction` is tossed once for each connection
+    and direction, and again when another fault starts or ends beside it.
+    """
+
+    needs_answers: ClassVar[bool] = False
+    example = "{ at: 2s, for: 6s, fault: slow_close, edge: chat -> redis, delay: 1s }"
+
+    delay: Annotated[_toxics.Milliseconds, Field(gt=0)]
+    direction: _toxics.Direction = "both"
+    fraction: _toxics.Fraction = Percentage(1)
+
+    def forecast(self) -> Forecast:
+        way = {"both": "either side", "request": "the client", "reply": "the server"}
+        return Forecast(
+            f"connections of {self.target} that {way[self.direction]} closes end"
+            f" {seconds_text(self.delay)} late{_toxics.share(self.fraction)}",
+            "remove the toxics, which ends what is held back",
+            "slow answers: data passes at full speed",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        attributes = {"delay": round(self.delay * 1000)}
+        return _toxics.spread(self.name, "slow_close", self.direction, attributes, self.fraction)
+
+    def ask(self) -> Ask:
+        return Ask(close=True)
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def canary_deadline(self) -> float:
+        return 1.0 + 2 * self.delay
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        if before.closing is None or during.closing is None:
+            return False
+        return during.closing - before.closing >= max(0.001, min(self.delay / 2, _PLAIN))

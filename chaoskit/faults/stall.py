@@ -1,0 +1,47 @@
+"""`stall`: one edge held still, and then let go."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import Percentage
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+
+@fault("stall")
+class Stall(EdgeFault):
+    """Hold back everything on one edge, both ways; healing delivers all of it.
+
+    Connections open, stay silent and survive: a frozen network, not a lossy one. `fraction` is
+    tossed once for each connection and direction, and again when another fault starts or ends
+    beside it; never for each request. When that happens, up to 32 KiB of what is held back in each
+    direction of a connection is let through.
+    """
+
+    example = "{ at: 2s, for: 4s, fault: stall, edge: chat -> redis }"
+
+    fraction: _toxics.Fraction = Percentage(1)
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"everything on {self.target} held back, new and live connections"
+            f"{_toxics.share(self.fraction)}",
+            "remove the toxics; what was held back is delivered",
+            "lost data and closed connections: nothing is lost and nothing is closed",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        # To Toxiproxy 2.12 a rate of zero is no limit to data, it is no data: none gets lost.
+        return _toxics.spread(self.name, "bandwidth", "both", {"rate": 0}, self.fraction)
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        return _toxics.hushed(before, during)

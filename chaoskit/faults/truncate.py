@@ -1,0 +1,71 @@
+"""`truncate`: connections of one edge cut after a number of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from chaoskit.faults import _toxics
+from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.fields import Percentage, Size
+from chaoskit.stack.canary import LARGEST_PAYLOAD, Ask
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.toxiproxy import Toxic
+
+_BEYOND = 200  # bytes that a canary moves more than what is let through
+
+
+@fault("truncate")
+class Truncate(EdgeFault):
+    """Close each connection of one edge once so many bytes have passed: half an answer.
+
+    Bytes are counted for each connection and direction; on connections that are open already,
+    from the start of the fault. After `bytes` of them the connection is closed, both ways.
+    `fraction` is tossed once for each connection and direction, and again when another fault
+    starts or ends beside it; never for each request.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: truncate, edge: chat -> redis, bytes: 512B }"
+
+    bytes: Annotated[Size, Field(ge=1)]
+    direction: _toxics.Direction = "reply"
+    fraction: _toxics.Fraction = Percentage(1)
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"connections of {self.target} closed after {self.bytes}"
+            f" {_toxics.WAYS[self.direction]}{_toxics.share(self.fraction)}",
+            "remove the toxics; connections that are open go on",
+            "corrupted data: what arrives is right, there is only too little of it",
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        attributes = {"bytes": int(self.bytes)}
+        return _toxics.spread(self.name, "limit_data", self.direction, attributes, self.fraction)
+
+    def ask(self) -> Ask:
+        return Ask(payload=min(self.bytes + _BEYOND, LARGEST_PAYLOAD))
+
+    def canaries(self) -> int:
+        return _toxics.tries(self.fraction)
+
+    def _moved(self, seen: Exchange) -> int:
+        moved = {"request": seen.sent, "reply": seen.received}
+        return moved.get(self.direction, max(seen.sent, seen.received))
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        cut = during.outcome in {"closed", "reset"}
+        # A server that closes after its answer ends like one that was cut: the bytes tell.
+        fewer = during.answered and during.received <= self.bytes
+        return (cut or fewer) and during.received < before.received
+
+    def blind(self, before: Exchange) -> str | None:
+        if before.speechless or self._moved(before) > self.bytes:
+            return super().blind(before)
+        return _toxics.too_little(
+            self.kind, self._moved(before), f"and {self.bytes} are let through"
+        )

@@ -1,0 +1,124 @@
+"""Commands inside containers of the run: what `docker exec` does, with a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+T = TypeVar("T")
+_POLL = 0.005
+_MOST = 1024**2  # bytes of output that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """How a command inside a container ended; `status` is None when it ran past its deadline."""
+
+    status: int | None
+    out: str
+    err: str
+
+
+class Call(Protocol):
+    """Runs a blocking call of the engine in a thread and translates its errors."""
+
+    def __call__(self, what: str, function: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+class Inside:
+    """Runs commands in containers, as the user and with the environment of the container.
+
+    Raises `EnvironmentFailure` when the container is stopped or paused.
+    """
+
+    def __init__(self, api: APIClient, call: Call) -> None:
+        self._api = api
+        self._call = call
+
+    async def run(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        within: float = 10.0,
+    ) -> Executed:
+        """Run a command and return how it ended.
+
+        Past `within` seconds it is given up, not killed: the engine has no call for that.
+        """
+        deadline = time.monotonic() + within
+
+        def run() -> Executed:
+            id = self._created(container_id, argv, environment)
+            stream = self._api.exec_start(id, socket=True)
+            try:
+                out, err = _output(stream, deadline)
+            finally:
+                stream.close()
+            while True:  # its output may end a moment before itself
+                status = self._api.exec_inspect(id)["ExitCode"]
+                if status is not None or time.monotonic() >= deadline:
+                    return Executed(status, out, err)
+                time.sleep(_POLL)
+
+        return await self._call("run a command inside", run)
+
+    async def leave(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a command that goes on by itself, whatever becomes of us."""
+
+        def start() -> None:
+            self._api.exec_start(self._created(container_id, argv, environment), detach=True)
+
+        await self._call("start a command inside", start)
+
+    async def words(self, container_id: str) -> list[str]:
+        """Return the command line with which a container's main process was started."""
+
+        def read() -> list[str]:
+            data = self._api.inspect_container(container_id)
+            return [str(data.get("Path") or ""), *(str(word) for word in data.get("Args") or ())]
+
+        return await self._call("inspect", read)
+
+    def _created(
+        self, container_id: str, argv: Sequence[str], environment: Mapping[str, str] | None
+    ) -> str:
+        made = self._api.exec_create(container_id, list(argv), environment=dict(environment or {}))
+        return str(made["Id"])
+
+
+def _output(stream: Any, deadline: float) -> tuple[str, str]:
+    """Read what a command prints until it ends or the deadline passes."""
+    from docker.utils.socket import STDERR, frames_iter
+
+    raw = getattr(stream, "_sock", stream)
+    texts: dict[bool, bytearray] = {False: bytearray(), True: bytearray()}
+    watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, [raw])
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        for kind, data in frames_iter(stream, tty=False):  # type: ignore[no-untyped-call]  # its stubs
+            text = texts[kind == STDERR]
+            text += data[: _MOST - len(text)]
+    finally:
+        watchdog.cancel()
+    return texts[False].decode(errors="replace"), texts[True].decode(errors="replace")
+
+
+def _shut(raw: Any) -> None:
+    with contextlib.suppress(OSError):
+        raw.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,203 @@
+"""Packets dropped in the network namespace of one container, by rules of our own chain.
+
+A helper container joins the namespace with only CAP_NET_ADMIN and ends; the rules stay until they
+are removed or the namespace ends with its container. Rules are on INPUT alone: a packet dropped on
+OUTPUT would be an error of `send` for the sender (EPERM), which no real network gives. The chain
+carries the run and the fault in its name, so any other process can find it and remove it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chaoskit.errors import FaultFailed
+from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.helper import run_helper
+
+CAPABILITIES = ("NET_ADMIN",)
+_SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31
+
+# Every script names itself in $0. One `iptables-restore` is one transaction: all of it or nothing.
+ADD, READ, REMOVE = "netfilter-add", "netfilter-read", "netfilter-remove"
+_SCRIPTS = {
+    ADD: """
+        set -e
+        if [ -n "$1" ]; then printf %s "$1" | iptables-restore -w --noflush; fi
+        if [ -n "$2" ]; then printf %s "$2" | ip6tables-restore -w --noflush; fi
+    """,
+    READ: """
+        iptables-save -c -t filter || exit 1
+        ip6tables-save -c -t filter 2>/dev/null
+        true
+    """,
+    # Whatever hangs on a chain with this prefix: the jumps, then the rules, then the chain.
+    REMOVE: r"""
+        status=0
+        for table in iptables ip6tables; do
+            found=$($table -w -S 2>/dev/null) || { [ $table = ip6tables ] && continue; exit 1; }
+            undo=$(
+                echo "$found" | sed -n "s/^-A \([A-Z]*\) -j \($1[^ ]*\)\$/-D \1 -j \2/p"
+                echo "$found" | sed -n "s/^-N \($1[^ ]*\)\$/-F \1\n-X \1/p"
+            )
+            [ -z "$undo" ] && continue
+            printf '*filter\n%s\nCOMMIT\n' "$undo" | $table-restore -w --noflush || status=1
+        done
+        exit $status
+    """,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """What is dropped as it arrives: everything from one address, or only TCP packets to a port of
+    this container or from a port of the sender; `share` of them, between 0 and 1."""
+
+    source: str
+    to_port: int | None = None
+    from_port: int | None = None
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """One rule as it was read back: packets that it dropped, packets that it looked at."""
+
+    drop: Drop
+    dropped: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one namespace has of one chain. Without the jump the rules are there in vain."""
+
+    chain: bool
+    jump: bool
+    counts: tuple[Count, ...]
+
+    def lacks(self, wanted: Iterable[Drop]) -> list[Drop]:
+        """Return the drops that are not in force here."""
+        if not self.jump:
+            return list(wanted)
+        return [drop for drop in wanted if not any(_same(drop, c.drop) for c in self.counts)]
+
+    def count(self, drop: Drop) -> Count | None:
+        """Return what was counted for one of the drops."""
+        return next((count for count in self.counts if _same(drop, count.drop)), None)
+
+
+def chain_prefix(project: str) -> str:
+    """Return how the names of all chains of a run's Compose project start."""
+    return f"CK-{_hex(project)}-"
+
+
+def chain_name(project: str, fault: str) -> str:
+    """Return the chain of one fault of one run; iptables allows 28 characters."""
+    return chain_prefix(project) + _hex(fault)
+
+
+async def add(
+    engine: Engine, project: str, container: Container, chain: str, drops: Sequence[Drop]
+) -> None:
+    """Put drops in force in a container's namespace, all at once for each of IPv4 and IPv6.
+
+    Raises `FaultFailed` when the container has no namespace of its own or iptables refuses.
+    """
+    if not container.addresses:
+        # Host networking and shared namespaces: the rules would hit somebody else.
+        raise FaultFailed(f"`{container.name}` has no network namespace of its own")
+    four = [drop for drop in drops if ":" not in drop.source]
+    six = [drop for drop in drops if ":" in drop.source]
+    await _run(engine, project, container, ADD, _restore(chain, four), _restore(chain, six))
+
+
+async def read(engine: Engine, project: str, container: Container, chain: str) -> Rules:
+    """Read a chain and its packet counters back. Raises `FaultFailed`."""
+    return parse(await _run(engine, project, container, READ), chain)
+
+
+async def remove(engine: Engine, project: str, container: Container, prefix: str) -> None:
+    """Remove every chain whose name starts with `prefix`; none at all is fine."""
+    await _run(engine, project, container, REMOVE, prefix)
+
+
+def parse(text: str, chain: str) -> Rules:
+    """Parse the output of `iptables-save -c`."""
+    lines = text.splitlines()
+    counts: list[Count] = []
+    seen: dict[tuple[object, ...], int] = {}  # by the counting rules that stand before a share
+    for line in lines:
+        counters, _, rule = line.partition("] ")
+        words = rule.split()
+        if not counters.startswith("[") or words[:2] != ["-A", chain]:
+            continue
+        packets = int(counters[1:].partition(":")[0])
+        options = dict(zip(words[2::2], words[3::2], strict=False))
+        drop = Drop(
+            options["-s"].partition("/")[0],
+            _number(options.get("--dport")),
+            _number(options.get("--sport")),
+            float(options.get("--probability", 1)),
+        )
+        key = (drop.source, drop.to_port, drop.from_port)
+        if options.get("-j") == "DROP":
+            counts.append(Count(drop, packets, seen.get(key, packets)))
+        else:
+            seen[key] = packets
+    return Rules(
+        chain=any(line.startswith(f":{chain} ") for line in lines),
+        jump=any(line.endswith(f"] -A INPUT -j {chain}") for line in lines),
+        counts=tuple(counts),
+    )
+
+
+async def _run(
+    engine: Engine, project: str, container: Container, script: str, *arguments: str
+) -> str:
+    done = await run_helper(
+        engine,
+        project,
+        ["sh", "-c", _SCRIPTS[script], script, *arguments],
+        network_of=container.id,
+        capabilities=CAPABILITIES,
+    )
+    if done.status != 0:
+        tail = " ".join(done.text.split())[-200:]
+        raise FaultFailed(f"{script} in `{container.name}` failed: {tail}")
+    return done.text
+
+
+def _restore(chain: str, drops: Sequence[Drop]) -> str:
+    """Return the input of one `iptables-restore`, nothing for no drops."""
+    if not drops:
+        return ""
+    rules = []
+    for drop in drops:
+        match = f"-A {chain} -s {drop.source}"
+        if drop.to_port is not None:
+            match += f" -p tcp --dport {drop.to_port}"
+        if drop.from_port is not None:
+            match += f" -p tcp --sport {drop.from_port}"
+        if drop.share < 1:
+            rules.append(match)  # counts what it sees and lets it go on
+            match += f" -m statistic --mode random --probability {drop.share:.9f}"
+        rules.append(f"{match} -j DROP")
+    return "\n".join(["*filter", f":{chain} - [0:0]", *rules, f"-I INPUT -j {chain}", "COMMIT", ""])
+
+
+def _same(one: Drop, other: Drop) -> bool:
+    return (one.source, one.to_port, one.from_port) == (
+        other.source,
+        other.to_port,
+        other.from_port,
+    ) and abs(one.share - other.share) < _SHARE_TOLERANCE
+
+
+def _number(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:6]

@@ -1,0 +1,95 @@
+"""The documentation is true: generated pages are current, examples are valid."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from chaoskit.faults import REGISTRY
+from chaoskit.scenario.loading import load
+
+if TYPE_CHECKING:
+    from fake_world import World
+
+ROOT = Path(__file__).resolve().parents[3]
+BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
+
+
+def generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gen_docs", ROOT / "tools/gen_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_generated_pages_are_current() -> None:
+    stale = [
+        path.name
+        for path, text in generator().pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    assert stale == [], "run `python tools/gen_docs.py`"
+
+
+def test_the_first_scenario_of_the_readme_is_valid(tmp_path: Path) -> None:
+    block = BLOCK.search((ROOT / "README.md").read_text())
+    assert block is not None
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    (tmp_path / "first.yaml").write_text(block[1])
+    assert load(tmp_path / "first.yaml", {}).scenario.name == "first"
+
+
+def test_the_blocks_of_writing_scenarios_make_one_valid_scenario(tmp_path: Path) -> None:
+    text = (ROOT / "docs/writing-scenarios.md").read_text()
+    document = {"name": "all-blocks"}
+    for block in BLOCK.findall(text):
+        document |= yaml.safe_load(block)
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    (tmp_path / "all.yaml").write_text(yaml.safe_dump(document))
+    scenario = load(tmp_path / "all.yaml", {}).scenario
+    assert len(scenario.probes) == 6
+    assert len(scenario.expect) == 8
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+async def test_the_page_on_adding_a_fault_works(world: World, tmp_path: Path) -> None:
+    page = (ROOT / "docs/adding-a-fault.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    file = tmp_path / "noop.py"
+    file.write_text(code[1])
+    spec = importlib.util.spec_from_file_location("noop", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["noop"] = module
+    try:
+        spec.loader.exec_module(module)
+        assert "noop" in REGISTRY.names()
+        assert "## noop" in generator().faults_page()
+        noop = module.Noop.model_validate(yaml.safe_load(module.Noop.example))
+        world.service("redis")
+        stack = await world.stack()
+        undo = await noop.prepare(stack)
+        await noop.inject(stack, undo)
+        assert (await noop.verify_injected(stack, undo)).holds
+        await noop.heal(stack, undo)
+        await noop.heal(stack, undo)
+        assert (await noop.verify_healed(stack, undo)).holds
+    finally:
+        del sys.modules["noop"]
+        del REGISTRY._kinds["noop"]
