@@ -71,7 +71,9 @@ class Progress:
         if line is None:
             return
         try:
-            self._console.print(f"{self._t:7.2f} s  {line}", markup=False, highlight=False)
+            self._console.print(
+                f"{self._t:7.2f} s  {line}", markup=False, highlight=False, soft_wrap=True
+            )
         except (OSError, ValueError):
             self._live_off()
             self._console = _nowhere()
@@ -79,7 +81,8 @@ class Progress:
     def _status(self) -> Text:
         from rich.text import Text
 
-        text = Text(f"{self._scenario}: {self._phase}", style="bold")
+        text = Text(no_wrap=True, overflow="ellipsis")
+        text.append(f"{self._scenario}: {self._phase}", style="bold")
         if self._tallies is not None:
             for name, tally in self._tallies.probes.items():
                 good = tally.last is not None and tally.last.outcome == "ok"
@@ -126,10 +129,10 @@ def _nowhere() -> Console:
 
 def stderr_console() -> Console:
     """Return the console for progress: respects NO_COLOR, TERM=dumb and pipes."""
-    return console(sys.stderr, soft_wrap=True)
+    return console(sys.stderr)
 
 
-def console(file: TextIO, *, soft_wrap: bool = False) -> Console:
+def console(file: TextIO) -> Console:
     """Return a console that raises `BrokenPipeError` when its reader is gone.
 
     Rich's own exits the process there, in the middle of a run whose faults are in force.
@@ -140,4 +143,4 @@ def console(file: TextIO, *, soft_wrap: bool = False) -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    return Patient(file=file, soft_wrap=soft_wrap)
+    return Patient(file=file)

@@ -111,7 +111,9 @@ async def describe(
     rows: list[Row] = []
     for i, j in flows:
         rows += [
-            _row(receiver, sender, sender, receiver) for sender in found[i] for receiver in found[j]
+            _row(receiver, sender, f"{sender.state.service} -> {receiver.state.service}")
+            for sender in found[i]
+            for receiver in found[j]
         ]
         for proxy in stack.proxies:
             if proxy.client != HOST:
@@ -160,34 +162,43 @@ def _through(
         if not near or not far:
             continue
         if len(far) == len(upstreams):
-            ends = near
-            ports = {"to_port" if requests else "from_port": proxy.listen}
+            ends, port = near, proxy.listen
         elif len(near) == len(clients):
-            ends = far
-            ports = {"to_port" if requests else "from_port": proxy.port}
+            ends, port = far, proxy.port
         else:
             raise FaultFailed(
                 f"all replicas of `{proxy.client}` share one proxy to `{proxy.upstream}`: one of"
                 f" them cannot be cut off from one replica of `{proxy.upstream}`",
                 hint="without a proxy on this edge it is possible: leave out its edge faults",
             )
+        # On the client's leg requests arrive at the proxy, on the upstream's at the upstream.
+        to_proxy = requests is (ends is near)
         for middle in between:
             for end in ends:
-                # The client's leg: requests arrive at the proxy. The upstream's: at the upstream.
-                at_middle = requests is (ends is near)
-                at, source = (middle, end) if at_middle else (end, middle)
-                whose = (near[0], far[0]) if requests else (far[0], near[0])
-                rows.append(_row(at, source, *whose, **ports))
+                at, source = (middle, end) if to_proxy else (end, middle)
+                if requests:
+                    flow = f"{proxy.client} -> {proxy.upstream}"
+                    rows.append(_row(at, source, flow, to_port=port))
+                else:
+                    flow = f"{proxy.upstream} -> {proxy.client}"
+                    rows.append(_row(at, source, flow, from_port=port))
     return rows
 
 
-def _row(at: Container, source: Container, giver: Container, taker: Container, **ports: int) -> Row:
+def _row(
+    at: Container,
+    source: Container,
+    flow: str,
+    *,
+    to_port: int | None = None,
+    from_port: int | None = None,
+) -> Row:
     return {
         "at": _label(at),
         "source": _label(source),
-        "to_port": ports.get("to_port"),
-        "from_port": ports.get("from_port"),
-        "flow": f"{giver.state.service} -> {taker.state.service}",
+        "to_port": to_port,
+        "from_port": from_port,
+        "flow": flow,
     }
 
 

@@ -43,7 +43,9 @@ class Bandwidth(EdgeFault):
         if rate < _UNIT:
             raise ValueError("`rate` must be at least 1KB/s; for no data at all there is `stall`")
         if rate > _FASTEST:
-            raise ValueError("`rate` must be at most 100MB/s: a proxy carries little more by itself")
+            raise ValueError(
+                "`rate` must be at most 100MB/s: a proxy carries little more by itself"
+            )
         if rate % _UNIT:
             raise ValueError(f"Toxiproxy counts whole KB/s of 1000 bytes: `{int(rate)}B/s` is not")
         return rate

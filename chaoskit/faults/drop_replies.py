@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class DropReplies(EdgeFault):
     """Let requests through on one edge and swallow the answers: done, but nobody is told.
 
-    This is what makes clients retry what was done already. `fraction` is tossed once for each
+    This is what makes clients retry what was done already. A server that closes its connection is
+    still seen to close it. `fraction` is tossed once for each
     connection, and again when another fault starts or ends beside it; never for each request.
     Healing closes every connection of the edge, also those that were spared.
     """
@@ -42,4 +43,6 @@ class DropReplies(EdgeFault):
         return _toxics.tries(self.fraction)
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
-        return _toxics.hushed(before, during)
+        # A server that closes after its answer: the answer is swallowed, its end is not.
+        ended = during.outcome == "closed" and not during.received and bool(before.received)
+        return ended or _toxics.hushed(before, during)

@@ -49,9 +49,7 @@ class Reset(EdgeFault):
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return _toxics.spread(
-            self.name, "reset_peer", "both", {"timeout": round(self.wait * 1000)}
-        )
+        return _toxics.spread(self.name, "reset_peer", "both", {"timeout": round(self.wait * 1000)})
 
     def canary_deadline(self) -> float:
         return 1.0 + self.wait

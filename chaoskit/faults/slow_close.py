@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chaoskit.faults import _toxics
 from chaoskit.faults._base import EdgeFault, Forecast, fault
-from chaoskit.fields import Duration, Percentage, seconds_text
+from chaoskit.fields import Percentage, seconds_text
 from chaoskit.stack.canary import Ask
 
 if TYPE_CHECKING:

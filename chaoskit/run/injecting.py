@@ -46,6 +46,7 @@ class Injection:
     first_look: dict[Proxy, usage.Reading] = field(default_factory=dict)  # before injecting
     window_start: dict[Proxy, usage.Reading] = field(default_factory=dict)
     window_end: dict[Proxy, usage.Reading] = field(default_factory=dict)
+    counted: bool = False  # its effect was read before the heal
     heal_failed: str | None = None
     gave_up: bool = False  # it will not be injected, or not be healed, any more
     started: asyncio.Event = field(default_factory=asyncio.Event)  # injected, or given up

@@ -80,15 +80,16 @@ class Exchange:
         return self.answered and not self.sent and not self.received
 
     def __str__(self) -> str:
-        took, partly = seconds_text(self.seconds), f"{self.received} bytes"
+        took = seconds_text(self.seconds)
+        after = f" after {self.received} bytes" if self.received else ""
         if self.answered:
             pieces = f" in {self.pieces} pieces" if self.pieces > 1 else ""
             end = "" if self.closing is None else f", ended {seconds_text(self.closing)} later"
             return f"{took}{pieces}{end}"
         return {
-            "silent": f"{partly} and no more in {took}" if self.received else f"no answer in {took}",
-            "closed": f"closed after {partly}" if self.received else "closed at once",
-            "reset": f"reset after {partly}" if self.received else "reset",
+            "silent": f"{'silence' + after if after else 'no answer'} in {took}",
+            "closed": f"closed{after or ' at once'}",
+            "reset": f"reset{after}",
             "refused": "refused",
         }[self.outcome]
 
@@ -105,7 +106,7 @@ async def exchange(
     port: int,
     protocol: str,
     deadline: float = 1.0,
-    ask: Ask = Ask(),  # noqa: B008  # frozen
+    ask: Ask = Ask(),
 ) -> Exchange:
     """Do one exchange on a new connection; never raises for what the other side does."""
     talk = _talk(protocol, ask.payload)

@@ -137,7 +137,7 @@ class Endpoints:
             ipv4_address=wanted.asked_address,
             ipv6_address=wanted.asked_address6,
             aliases=list(wanted.aliases) or None,
-            links=links or None,  # type: ignore[arg-type]  # pairs are what it documents
+            links=links or None,
             link_local_ips=list(wanted.link_local) or None,
             driver_opt=dict(wanted.options) or None,
             mac_address=None if _follows_address(wanted) else wanted.mac,

@@ -7,7 +7,6 @@ import contextlib
 import os
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -386,9 +385,9 @@ class Engine:
         labels = [f"{PROJECT_OF_COMPOSE}={project}", f"{_SERVICE}={service}"]
 
         def read() -> list[EngineEvent]:
-            rows = self._api.events(
-                since=f"{since:.9f}",  # type: ignore[arg-type]  # its stubs know whole seconds only
-                until=f"{until:.9f}",  # type: ignore[arg-type]  # as above
+            rows = cast("Any", self._api).events(  # its stubs know only whole seconds
+                since=f"{since:.9f}",
+                until=f"{until:.9f}",
                 decode=True,
                 filters={"type": "container", "label": labels},
             )

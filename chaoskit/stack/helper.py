@@ -76,3 +76,28 @@ async def run_helper(
     if status is None:
         raise FaultFailed(f"helper `{' '.join(argv[:4])}` did not end within {within:.0f} s")
     return HelperOutput(status, text)
+
+
+async def start_helper(
+    engine: Engine, project: str, argv: Sequence[str], *, name: str, cpuset: str, memory: int
+) -> None:
+    """Start a helper container that goes on working until it is removed by its name.
+
+    `cpuset` are the CPUs it may use (empty: all), `memory` its limit in bytes.
+    """
+    await engine.replacing.start_new(
+        await helper_image(engine),
+        argv,
+        name=name,
+        labels=_labels(project),
+        cpuset=cpuset,
+        memory=memory,
+    )
+
+
+def _labels(project: str) -> dict[str, str]:
+    return {
+        PROJECT_OF_COMPOSE: project,  # the teardown of the project finds it after a crash
+        PROJECT_LABEL: project,
+        ROLE_LABEL: "helper",
+    }

@@ -23,11 +23,15 @@ from chaoskit.stack.toxiproxy import (
     ProxyState,
     Toxic,
     Toxiproxy,
+    ToxiproxyRefused,
     ToxiproxyUnreachable,
     ToxiproxyWedged,
 )
 
 LOCAL = "127.0.0.1"
+# Toxiproxy stops a proxy only after its dial to an upstream that has just gone: the kernel gives up
+# on the dead address after three seconds, and every call on that proxy waits for it.
+_RECREATE_TRIES = 4
 T = TypeVar("T")
 
 
@@ -74,6 +78,7 @@ class Stack:
         self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
         self._closed_by: dict[tuple[str, str], set[str]] = {}
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
+        self.claims: dict[tuple[str, ...], str] = {}  # what one fault at a time may change: by whom
         self.beats: dict[str, Beat] = {}  # of faults that go on acting while in force, by name
 
     async def attach(self) -> None:
@@ -131,7 +136,7 @@ class Stack:
         self,
         proxy: Proxy,
         deadline: float = 1.0,
-        ask: Ask = Ask(),  # noqa: B008  # frozen
+        ask: Ask = Ask(),
     ) -> Exchange:
         """Do a canary exchange through the listener that the proxy's client uses."""
         declared = self._protocols.get((proxy.upstream, proxy.port))
@@ -215,6 +220,11 @@ class Stack:
             state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, enabled))
         except ToxiproxyWedged:
             state = await self._make_anew(proxy, enabled=enabled)
+        except ToxiproxyRefused as error:
+            if error.status != 404:
+                raise
+            # A delete that timed out was carried out later.
+            state = await self._make_anew(proxy, enabled=enabled)
         if state.enabled != enabled:
             raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
 
@@ -222,7 +232,13 @@ class Stack:
         """Delete a wedged proxy and make it again with the toxics of the faults still in force;
         it opens only when they are all there."""
         definition = {**proxy.definition(), "enabled": False}
-        state = await self._on(proxy, lambda api: api.recreate(definition))
+        for left in reversed(range(_RECREATE_TRIES)):
+            try:
+                state = await self._on(proxy, lambda api: api.recreate(definition))
+                break
+            except ToxiproxyWedged:
+                if not left:
+                    raise
         for toxic in self._toxics.get(_key(proxy), {}).values():
             await self.add_toxic(proxy, toxic)
         if enabled:

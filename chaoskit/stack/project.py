@@ -61,6 +61,7 @@ class Mount:
     source: str
     target: str
     read_only: bool
+    size: int | None = None  # bytes, of a file system of its own whose size is written down
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Service:
     devices: tuple[str, ...]
     replicas: int
     restart: str | None
+    inlined: tuple[str, ...] = ()  # configs and secrets that Compose writes into its containers
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -116,6 +118,7 @@ class Resource:
     external: bool
     internal: bool = False
     addressed: bool = False  # a network with subnets of its own
+    size: int | None = None  # bytes, of a volume with a size of its own
     device: str = ""  # a volume that is really a directory or a share of somebody's
 
 
@@ -134,7 +137,7 @@ def parse(config: Mapping[str, Json]) -> Project:
     data = cast("Mapping[str, Any]", config)
     return Project(
         name=str(data["name"]),
-        services={name: _service(name, body) for name, body in data["services"].items()},
+        services={name: _service(name, body, data) for name, body in data["services"].items()},
         networks=_resources(data.get("networks")),
         volumes=_resources(data.get("volumes")),
     )
@@ -148,7 +151,7 @@ def well_known_ports(image: str | None) -> tuple[int, ...]:
     return WELL_KNOWN_PORTS.get(base, ())
 
 
-def _service(name: str, body: Mapping[str, Any]) -> Service:
+def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Service:
     mode = body.get("network_mode")
     networks = body.get("networks") or ({} if mode else {DEFAULT_NETWORK: None})
     ports = [p for p in body.get("ports") or () if p.get("protocol", "tcp") == "tcp"]
@@ -183,19 +186,46 @@ def _service(name: str, body: Mapping[str, Any]) -> Service:
             if value is not None
         },
         words=tuple(_words(body.get("command"))) + tuple(_words(body.get("entrypoint"))),
-        mounts=tuple(
-            Mount(
-                str(mount.get("type")),
-                str(mount.get("source") or ""),
-                str(mount.get("target") or ""),
-                bool(mount.get("read_only")),
-            )
-            for mount in body.get("volumes") or ()
-        ),
+        mounts=tuple(_mounts(body)),
         devices=tuple(str(_device(device)) for device in body.get("devices") or ()),
         replicas=int(_first(deploy.get("replicas"), body.get("scale"), 1)),
-        restart=body.get("restart"),
+        restart=body.get("restart") or (deploy.get("restart_policy") or {}).get("condition"),
+        inlined=tuple(
+            str(entry.get("source"))
+            for sort in ("configs", "secrets")
+            for entry in body.get(sort) or ()
+            if not (data.get(sort) or {}).get(str(entry.get("source")), {}).get("file")
+        ),
     )
+
+
+def _mounts(body: Mapping[str, Any]) -> list[Mount]:
+    found = [
+        Mount(
+            str(mount.get("type")),
+            str(mount.get("source") or ""),
+            str(mount.get("target") or ""),
+            bool(mount.get("read_only")),
+            _bytes(str((mount.get("tmpfs") or {}).get("size") or "")),
+        )
+        for mount in body.get("volumes") or ()
+    ]
+    tmpfs = [str(text).partition(":") for text in _words(body.get("tmpfs"))]
+    return found + [Mount("tmpfs", "", path, False, _size_in(opts)) for path, _, opts in tmpfs]
+
+
+def _size_in(options: str) -> int | None:
+    """Return the size that mount options set: `size=16m,mode=777`."""
+    found = re.search(r"(?:^|,)\s*size=([^,]+)", options)
+    return _bytes(found[1]) if found else None
+
+
+def _bytes(text: str) -> int | None:
+    """Return a size as mount options write it, in bytes; None for a share of the memory."""
+    found = re.fullmatch(r"([0-9]+)([kmg]?)b?", text.strip().lower())
+    if found is None or int(found[1]) == 0:
+        return None  # to the kernel, 0 is unlimited
+    return int(found[1]) * {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}[found[2]]
 
 
 def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
@@ -206,6 +236,7 @@ def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
             bool((options or {}).get("external")),
             bool((options or {}).get("internal")),
             bool(((options or {}).get("ipam") or {}).get("config")),
+            _size_in(str(((options or {}).get("driver_opts") or {}).get("o") or "")),
             _device_of((options or {}).get("driver_opts") or {}),
         )
         for key, options in (body or {}).items()

@@ -41,7 +41,8 @@ def redis_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def postgres_port() -> Iterator[int]:
     ready = "pg_isready -q -h 127.0.0.1 && echo yes || true"
-    options = ("--user", "postgres", "--env", "POSTGRES_PASSWORD=contract-secret")
+    login = ("--env", "POSTGRES_USER=contract", "--env", "POSTGRES_PASSWORD=contract-secret")
+    options = ("--user", "postgres", *login)
     with container(*options, "--publish", f"{LOCAL}::5432", LAB, "start-postgres") as started:
         eventually("postgres answers", lambda: docker("exec", started, "sh", "-c", ready) == "yes")
         yield published(started, 5432)

@@ -52,6 +52,8 @@ class Fuse:
 class FakeToxiproxy:
     """The server; `proxies` is its state, `wedged` the names of proxies that hang."""
 
+    patience: float | None = None  # seconds until a call that hangs is given up with a page
+
     def __init__(self, fuse: Fuse | None = None) -> None:
         self.proxies: dict[str, Body] = {}
         self.wedged: set[str] = set()
@@ -101,13 +103,20 @@ class FakeToxiproxy:
         except Blown:
             return _error(500, "blown")
 
+    async def _hung(self) -> None:
+        try:
+            async with asyncio.timeout(self.patience):
+                await self._hang.wait()
+        except TimeoutError:
+            raise web.HTTPServiceUnavailable(text="<html>timeout</html>") from None
+
     async def _version(self, request: web.Request) -> web.Response:
         return web.json_response({"version": "2.12.0"})
 
     async def _all(self, request: web.Request) -> web.Response:
         if request.method == "GET":
             if self.wedged:
-                await self._hang.wait()
+                await self._hung()
             return web.json_response(self.proxies)
         body = await request.json()
         for required in ("name", "upstream"):
@@ -146,7 +155,7 @@ class FakeToxiproxy:
             changes = await request.json()
             self._fuse.change(lambda: proxy.update(changes))
         if name in self.wedged:
-            await self._hang.wait()
+            await self._hung()
         return web.json_response(proxy)
 
     async def _toxics(self, request: web.Request) -> web.Response:
@@ -154,7 +163,7 @@ class FakeToxiproxy:
         if name not in self.proxies:
             return _error(404, "proxy not found")
         if name in self.wedged:
-            await self._hang.wait()
+            await self._hung()
         toxics = self.proxies[name]["toxics"]
         if request.method == "GET":
             return web.json_response(toxics)
@@ -183,7 +192,7 @@ class FakeToxiproxy:
         if name not in self.proxies:
             return _error(404, "proxy not found")
         if name in self.wedged:
-            await self._hang.wait()
+            await self._hung()
         toxics = self.proxies[name]["toxics"]
         found = next((one for one in toxics if one["name"] == toxic), None)
         if found is None:

@@ -6,13 +6,15 @@ The `Stack` over it is the real one, and so is its HTTP.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from signal import Signals
 from typing import Any, Literal, cast
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
-from chaoskit.stack.engine import Container, Engine, NoSuchContainer
+from chaoskit.stack.engine import Container, Engine, EngineEvent, Host, NoSuchContainer
 from chaoskit.stack.live import Stack
 from chaoskit.stack.overlay import (
     API_PORT,
@@ -23,9 +25,19 @@ from chaoskit.stack.overlay import (
     ROLE_LABEL,
     ProxySpec,
 )
+from tests.fakes.fake_networks import FakeEndpoints, FakeNetfilter
+from tests.fakes.fake_services import (
+    UNLIMITED,
+    FakeHistory,
+    FakeMounts,
+    FakeReplacing,
+    FakeResources,
+    made,
+)
 from tests.fakes.fake_toxiproxy import Blown, FakeToxiproxy, Fuse
 
 PROJECT = "run-1"
+_NO_PROCESS = 2**22 + 1  # above every process id: what looks for it on this host finds nothing
 Status = Literal["created", "running", "paused", "restarting", "removing", "exited", "dead"]
 
 
@@ -66,6 +78,12 @@ class FakeEngine:
         self.all: dict[str, Container] = {}
         self._fuse = fuse
         self._starts = 0
+        self.netfilter = FakeNetfilter(fuse)
+        self.endpoints = FakeEndpoints(fuse)
+        self.resources = FakeResources(self, fuse)
+        self.replacing = FakeReplacing(self, fuse)
+        self.mounts = FakeMounts(self, fuse)
+        self.history = FakeHistory()
 
     def add(self, one: Container) -> None:
         self.all[one.id] = one
@@ -79,9 +97,16 @@ class FakeEngine:
         return sorted(found, key=lambda c: (c.state.service, c.state.replica))
 
     async def inspect(self, container_id: str) -> Container:
-        if container_id not in self.all:
-            raise NoSuchContainer(f"inspect: no such container {container_id}")
-        return self.all[container_id]
+        for one in self.all.values():
+            if container_id in (one.id, one.name):
+                return one
+        raise NoSuchContainer(f"inspect: no such container {container_id}")
+
+    async def host(self) -> Host:
+        return self.history.host()
+
+    async def events_since(self, project: str, since: float, service: str) -> list[EngineEvent]:
+        return self.history.since(since, service)
 
     async def start(self, container_id: str) -> None:
         self._starts += 1
@@ -91,8 +116,24 @@ class FakeEngine:
     async def stop(self, container_id: str, grace: float | None = None) -> None:
         await self._to(container_id, ("running", "paused"), "exited", exit_code=143)
 
-    async def kill(self, container_id: str) -> None:
-        await self._to(container_id, ("running", "paused"), "exited", exit_code=137)
+    async def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
+        if signal == "SIGKILL":
+            await self._to(container_id, ("running", "paused"), "exited", exit_code=137)
+            return
+        state = (await self.inspect(container_id)).state
+        made(self._fuse, lambda: self.history.add(state, "kill", Signals[signal].value))
+
+    def _crash(self, container_id: str) -> None:
+        """The main process dies; a restart policy acts at once."""
+        one = self.all[container_id]
+        if one.restarts:
+            self._starts += 1
+            at = f"2026-01-01T00:00:{self._starts:02}.000000001Z"
+            count = one.state.restart_count + 1
+            state = replace(one.state, started_at=at, restart_count=count)
+        else:
+            state = replace(one.state, status="exited", exit_code=137)
+        self.all[container_id] = replace(one, state=state)
 
     async def pause(self, container_id: str) -> None:
         if (await self.inspect(container_id)).state.status != "running":
@@ -104,6 +145,37 @@ class FakeEngine:
             raise EnvironmentFailure("unpause: not paused")
         await self._to(container_id, ("paused",), "running")
 
+    async def run_inside(self, container_id: str, argv: list[str]) -> str:
+        return f"NSpid:\t99\t1\nSigIgn:\t{0:016x}\nSigCgt:\t{2**63 - 1:016x}\n"
+
+    async def has_image(self, image: str) -> bool:
+        return True
+
+    async def run_container(
+        self,
+        image: str,
+        argv: Sequence[str],
+        *,
+        network: str,
+        volumes: Mapping[str, str] | None = None,
+        **more: object,
+    ) -> tuple[int | None, str]:
+        """Play what a helper does; each sort of script is known by its $0."""
+        target = network.removeprefix("container:")
+        if argv[0] == "find":
+            return self.mounts.find(argv, volumes or {})
+        if argv[3] == "crash":
+            made(self._fuse, lambda: self._crash(argv[5]))
+            return 0, ""
+        if argv[3] in ("measure", "fill", "unfill", "try"):
+            return self.mounts.run(argv, volumes or {})
+        try:
+            if argv[3].startswith("netfilter"):
+                return self.netfilter.run((await self.inspect(target)).id, argv)
+        except Blown:
+            raise EnvironmentFailure("the engine gave no answer") from None
+        raise AssertionError(f"no fake of the helper {argv}")
+
     async def _to(
         self, container_id: str, sources: tuple[Status, ...], status: Status, **more: Any
     ) -> None:
@@ -111,6 +183,8 @@ class FakeEngine:
 
         def apply() -> None:
             if one.state.status in sources:
+                if status == "exited":
+                    self.netfilter.forget(container_id)
                 state = replace(one.state, status=status, **more)
                 self.all[container_id] = replace(one, state=state)
 
@@ -134,7 +208,9 @@ class World:
 
     def service(self, name: str, replicas: int = 1) -> None:
         for replica in range(1, replicas + 1):
-            self.engine.add(container(name, replica))
+            one = container(name, replica, restarts=True, pid=_NO_PROCESS)
+            address = self.engine.endpoints.join(one.id, f"{PROJECT}_default", [name])
+            self.engine.add(replace(one, addresses=(address,)))
 
     async def proxy(self, client: str, upstream: str, port: int) -> None:
         """Put one edge behind a proxy, in the container of its client."""
@@ -152,7 +228,9 @@ class World:
             PROXIES_LABEL: json.dumps([spec.definition() for spec in specs]),
         }
         published = {API_PORT: api, **{spec.listen: 1 for spec in specs}}
-        self.engine.add(container(service, labels=labels, published=published))
+        one = container(service, labels=labels, published=published)
+        address = self.engine.endpoints.join(one.id, f"{PROJECT}_default", [service])
+        self.engine.add(replace(one, addresses=(address,)))
         self.servers[service].proxies = {
             spec.name: {**spec.definition(), "toxics": []} for spec in specs
         }
@@ -177,6 +255,19 @@ class World:
         """Return everything a fault may change and a heal must bring back."""
         return {
             "containers": {c.name: c.state.status for c in self.engine.all.values()},
+            "rules": self.engine.netfilter.state(),
+            "endpoints": {
+                self.engine.all[id].name: dict(mine)
+                for id, mine in self.engine.endpoints.all.items()
+            },
+            "limits": {
+                name: limits
+                for name, limits in self.engine.resources.all.items()
+                if limits != UNLIMITED
+            },
+            "files": {
+                place: dict(mine) for place, mine in self.engine.mounts.files.items() if mine
+            },
             "proxies": {
                 name: {
                     proxy["name"]: (proxy["enabled"], [t["name"] for t in proxy["toxics"]])

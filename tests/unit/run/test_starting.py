@@ -7,12 +7,13 @@ import asyncio
 import pytest
 import yaml
 
-from chaoskit.clock import Clock
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.records import Sample
 from chaoskit.run.injecting import Injection
 from chaoskit.run.recorder import ProbeTally, Tallies
 from chaoskit.run.starting import Starts
+from tests.fakes import virtual_time
+from tests.fakes.virtual_time import virtual
 
 
 def fault(text: str) -> Fault:
@@ -23,7 +24,7 @@ def fault(text: str) -> Fault:
 
 
 def starts(tallies: Tallies, count: int = 0, others: list[Injection] | None = None) -> Starts:
-    return Starts(Clock(), tallies, lambda _: count, others or [])
+    return Starts(virtual_time.clock(), tallies, lambda _: count, others or [])
 
 
 def tally(outcome: str) -> ProbeTally:
@@ -31,6 +32,7 @@ def tally(outcome: str) -> ProbeTally:
     return ProbeTally(samples=1, last=sample)
 
 
+@virtual
 async def test_a_fault_waits_for_a_probe_to_fail() -> None:
     tallies = Tallies({"cache": tally("ok")})
     waiting = asyncio.create_task(
@@ -38,12 +40,14 @@ async def test_a_fault_waits_for_a_probe_to_fail() -> None:
             fault("{fault: kill, service: redis, when: {probe: cache, is: failing}}"), 0
         )
     )
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(7)
     assert not waiting.done()
     tallies.probes["cache"] = tally("fail")
-    assert await asyncio.wait_for(waiting, 10) is None
+    assert await waiting is None
+    assert virtual_time.now() <= 7.02  # the next look
 
 
+@virtual
 async def test_an_unmet_condition_is_a_reason_in_words() -> None:
     gated = fault(
         "{fault: kill, service: redis, when: {workload: members, acknowledged: 5, timeout: 50ms}}"
@@ -52,20 +56,24 @@ async def test_an_unmet_condition_is_a_reason_in_words() -> None:
     assert reason == (
         "its start was not reached within 50ms: when workload members has 5 acknowledged writes"
     )
+    assert 0.05 <= virtual_time.now() <= 0.08
     assert await starts(Tallies(), count=5).wait(gated, 0) is None
 
 
+@virtual
 async def test_a_fault_follows_the_heal_of_another() -> None:
     first = Injection(fault("{id: slow, fault: kill, service: redis, for: 1s}"))
     gated = fault("{fault: pause, service: redis, after: {fault: slow, healed: true}}")
     waiting = asyncio.create_task(starts(Tallies(), others=[first]).wait(gated, 0))
     first.injected_at = 0.0
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(7)
     assert not waiting.done()
-    first.healed_at = 0.0
-    assert await asyncio.wait_for(waiting, 10) is None
+    first.healed_at = 7.0
+    assert await waiting is None
+    assert virtual_time.now() <= 7.02
 
 
+@virtual
 async def test_a_fault_does_not_follow_one_that_gave_up() -> None:
     first = Injection(fault("{id: slow, fault: kill, service: redis}"), gave_up=True)
     gated = fault("{fault: pause, service: redis, after: {fault: slow, injected: true}}")

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from tests.unit.scenario.conftest import Desk
 
 FUZZ = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 EXAMPLES = [(sort, kind.kind, kind) for sort, registry in KINDS.items() for kind in registry]
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.fields import Edge, Target
-from chaoskit.stack import live
 from chaoskit.stack.overlay import API_PORT
-from chaoskit.stack.toxiproxy import Toxic, Toxiproxy, ToxiproxyUnreachable
+from chaoskit.stack.toxiproxy import Toxic, ToxiproxyUnreachable
 from tests.fakes.fake_toxiproxy import FakeToxiproxy
 from tests.fakes.fake_world import World
 
@@ -31,8 +29,8 @@ async def chat(world: World) -> World:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a wedged proxy be noticed soon."""
-    monkeypatch.setattr(live, "Toxiproxy", partial(Toxiproxy, deadline=0.25))
+    """Let a wedged proxy be noticed soon: its server gives up, our own deadline is long."""
+    monkeypatch.setattr(FakeToxiproxy, "patience", 0.02)
 
 
 async def restart(world: World, service: str) -> FakeToxiproxy:

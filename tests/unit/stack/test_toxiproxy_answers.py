@@ -81,7 +81,7 @@ async def test_no_complete_answer_in_time_is_a_wedge(
     async with server(answer, DEADLINE) as api:
         with pytest.raises(ToxiproxyWedged, match="no answer in time"):
             await api.remove_toxic("redis_6379", "slow.downstream")
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(

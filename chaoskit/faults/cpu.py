@@ -1,0 +1,157 @@
+"""`cpu`: a service that gets less of a processor."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults import _containers, _limits
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.fields import Percentage, seconds_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Stack
+
+_CLOSE = 0.005  # cores: what rounding to microseconds of a period can take
+
+
+def _enough(share: Percentage) -> Percentage:
+    if share < 0.01:
+        raise ValueError("`limit` must be at least 1% of a core: the kernel takes no less")
+    return share
+
+
+@fault("cpu")
+class Cpu(ServiceFault):
+    """Give a service only a share of one core; its processes wait for the rest of each period.
+
+    `limit` is a share of one core, for each replica. The kernel stops a container that used up its
+    share until the next period of 100 ms, so it is slow in bursts and not evenly. A limit that the
+    service never reaches is not felt, and the run says so.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: cpu, service: redis, limit: 20% }"
+
+    limit: Annotated[Percentage, AfterValidator(_enough)]
+
+    def disturbs(self) -> Sequence[str]:
+        return ()
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"{self.target} gets at most {self.limit} of one core",
+            "set the CPU limit that it had before",
+            "a busy host: other containers get as much as ever",
+        )
+
+    def needs(self) -> Sequence[Need]:
+        return ["cpu-limit"]
+
+    async def prepare(self, stack: Stack) -> Undo:
+        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        replicas = []
+        for container in hit:
+            limits = await stack.engine.resources.limits(container.id)
+            if limits.cores is not None and limits.cores <= self.limit:
+                raise FaultFailed(
+                    f"`{container.name}` is limited to {_cores(limits.cores)} already,"
+                    f" no more than {self.limit} of one core"
+                )
+            used = await stack.engine.resources.consumption(container.id)
+            replicas.append(
+                {
+                    **_containers.row_of(container),
+                    "limits": asdict(limits),
+                    "throttled": [used.throttled_periods, used.periods, used.throttled_seconds],
+                }
+            )
+        _limits.claim(stack, "cpu", self.name, hit)
+        return {
+            "holder": self.name,
+            "service": self.service,
+            "whole": whole,
+            "cores": float(self.limit),
+            "replicas": replicas,
+        }
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        await asyncio.gather(
+            *(
+                stack.engine.resources.limit_cores(now.id, float(self.limit), _limits.before(row))
+                for row, now in await _containers.pairs(stack, undo)
+                if now is not None
+            )
+        )
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        for row, now in await _containers.pairs(stack, undo):
+            if now is not None:
+                was = _limits.before(row)
+                await stack.engine.resources.limit_cores(now.id, was.cores, was)
+        _limits.release(stack, "cpu", undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        wanted = float(undo["cores"])  # type: ignore[arg-type]  # we wrote it
+        return await _read_back(
+            stack, undo, {row["replica"]: wanted for row in _containers.rows(undo)}
+        )
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        before = {row["replica"]: _limits.before(row).cores for row in _containers.rows(undo)}
+        return await _read_back(stack, undo, before)
+
+    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+        felt, parts = False, []
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None or not now.state.running:
+                parts.append(f"{row['name']} does not run")
+                continue
+            used = await stack.engine.resources.consumption(now.id)
+            throttled, periods, seconds = row["throttled"]
+            if now.state.started_at != row["started_at"] or used.periods < periods:
+                throttled, periods, seconds = 0, 0, 0.0  # it restarted: its counters did too
+            waited = used.throttled_seconds - seconds
+            stopped = used.throttled_periods - throttled
+            if stopped > 0:
+                felt = True
+                parts.append(
+                    f"{now.name} was throttled in {stopped} of {used.periods - periods} periods"
+                    f" and waited {seconds_text(waited)} for a processor"
+                )
+            else:
+                parts.append(f"{now.name} never wanted more than {self.limit} of a core")
+        return Receipt(felt, "; ".join(parts))
+
+
+async def _read_back(stack: Stack, undo: Undo, wanted: dict[int, float | None]) -> Receipt:
+    holds, parts = True, []
+    for row, now in await _containers.pairs(stack, undo):
+        if now is None:
+            holds = False
+            parts.append(f"{row['name']} is gone")
+            continue
+        cores, due = (await stack.engine.resources.limits(now.id)).cores, wanted[row["replica"]]
+        same = cores is due if None in (cores, due) else abs((cores or 0) - (due or 0)) < _CLOSE
+        holds = holds and same
+        parts.append(f"{now.name} may use {_cores(cores)}")
+    return Receipt(holds, ", ".join(parts))
+
+
+def _cores(cores: float | None) -> str:
+    return (
+        "every core"
+        if cores is None
+        else f"{cores:.3g} of a core"
+        if cores < 1
+        else f"{cores:.3g} cores"
+    )

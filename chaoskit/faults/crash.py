@@ -1,0 +1,127 @@
+"""`crash`: the main process dies, and the stack's own restart policy has to act."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.fields import Duration, seconds_text
+from chaoskit.stack.helper import run_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Stack
+    from chaoskit.stack.project import Project
+
+_POLL = 0.02
+# A process id can have a new owner by the time it is used: the process must be the container's.
+_KILL = 'grep -q "$2" "/proc/$1/cgroup" && kill -9 "$1"'
+
+
+@fault("crash")
+class Crash(ServiceFault):
+    """Let the main process of a service die; its own restart policy must bring it back.
+
+    The process is killed from outside of the engine, which therefore sees a crash: unlike `kill`
+    this makes `restart: always`, `unless-stopped` and `on-failure` act. `within` is how long that
+    may take; a service that is not back by then makes the run `unknown`, and the heal starts it.
+    """
+
+    example = "{ at: 2s, fault: crash, service: redis, within: 10s }"
+    instant: ClassVar[bool] = True
+
+    within: Annotated[Duration, Field(gt=0, le=Duration(300))] = Duration(10)
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"the main process of {self.target} dies of SIGKILL; its restart policy must bring it"
+            f" back within {seconds_text(self.within)}",
+            "start what its restart policy did not bring back",
+            "power loss: the kernel keeps every written page, so fsync is not tested",
+        )
+
+    def needs(self) -> Sequence[Need]:
+        return ["helper", "host-processes"]
+
+    def obstacle(self, project: Project) -> str | None:
+        service = project.services.get(self.service)
+        if service is None or service.restart not in (None, "", "no", "none"):
+            return None
+        return (
+            f"the stack has no restart policy for `{self.service}`: nothing would bring it back"
+            " (for a service that stays down there is `fault: kill`)"
+        )
+
+    async def prepare(self, stack: Stack) -> Undo:
+        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        for container in hit:
+            if not container.restarts:
+                raise FaultFailed(f"`{container.name}` has no restart policy")
+        return {
+            **_containers.undo_for(self.name, hit, whole),
+            "within": float(self.within),
+        }
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        found = await _containers.targets(stack, undo)
+        await asyncio.gather(*(_kill(stack, container) for container in found))
+        await _containers.close_paths(stack, undo)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.within
+        while loop.time() < deadline:
+            if (await self.verify_injected(stack, undo)).holds:
+                await _containers.open_paths(stack, undo)
+                return
+            await asyncio.sleep(_POLL)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        holds, parts = True, []
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None:
+                holds = False
+                parts.append(f"{row['name']} is gone")
+                continue
+            was, count = row["started_at"], row["restart_count"]
+            state = now.state
+            clocks = f"started {_containers.clock(was)} -> {_containers.clock(state.started_at)}"
+            counts = f"restart count {count} -> {state.restart_count}"
+            if state.started_at == was and state.running:
+                holds = False
+                parts.append(f"{now.name} did not die: it runs since {_containers.clock(was)}")
+            elif not state.running:
+                holds = False
+                within = seconds_text(float(undo["within"]))  # type: ignore[arg-type]  # we wrote it
+                parts.append(
+                    f"{_containers.said(state)}: its restart policy did not bring it back"
+                    f" within {within}"
+                )
+            elif state.restart_count <= count:
+                holds = False
+                parts.append(f"{now.name} was started by somebody else: {clocks}, {counts}")
+            else:
+                parts.append(
+                    f"the main process of {now.name} died and its restart policy brought it back:"
+                    f" {clocks}, {counts}"
+                )
+        return Receipt(holds, "; ".join(parts))
+
+
+async def _kill(stack: Stack, container: Container) -> None:
+    argv = ["sh", "-c", _KILL, "crash", str(container.pid), container.id]
+    done = await run_helper(
+        stack.engine, stack.project, argv, host_processes=True, capabilities=["KILL"]
+    )
+    if done.status != 0:
+        raise FaultFailed(
+            f"the main process of `{container.name}` (pid {container.pid}) could not be killed:"
+            f" {done.text.strip()[-200:] or 'it is not there any more'}"
+        )

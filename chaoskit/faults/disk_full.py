@@ -1,0 +1,247 @@
+"""`disk_full`: no space left on one mount of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults._limits import mib
+from chaoskit.fields import Size
+from chaoskit.stack.helper import HelperOutput, run_helper
+
+if TYPE_CHECKING:
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Stack
+    from chaoskit.stack.project import Project
+
+_LARGEST = 4 * 1024**3  # bytes: a tmpfs takes the host's memory, and a disk takes long to fill
+_DIRECTORY = "/mount"  # of a volume, in the helper
+_RIGHTS = ["DAC_OVERRIDE", "SYS_PTRACE"]  # any directory; another container's files by its process
+
+# A process id can have a new owner by the time it is used: it must be the container's.
+_ENTER = '[ -z "$2" ] || grep -q "$2" "/proc/$1/cgroup" || exit 3; cd "$3" || exit 3; '
+_FREE = "$(( $(stat -f -c %a .) * $(stat -f -c %S .) ))"
+_MEASURE = (
+    _ENTER + 'echo "$(stat -c %d .) $(stat -c %d ..) $(stat -f -c %b .)'
+    ' $(stat -f -c %S .) $(stat -f -c %a .) $(stat -f -c %b /)"'
+)
+_FILL = (
+    _ENTER + f"n=$(( {_FREE} - $5 )); "
+    ': > "$4"; [ $n -le 0 ] || fallocate -l $n "$4" || head -c $n /dev/zero > "$4"'
+)
+# Write more than may be left, in a file of its own: the error is what the service would get.
+_TRY = (
+    _ENTER + '[ -e "$4" ] || { echo absent; exit; }; free=' + _FREE + "; "
+    'said=$(head -c $(( $5 + 65536 )) /dev/zero 2>&1 > "$4.try"); failed=$?; rm -f "$4.try"; '
+    'echo "$failed $free $said"'
+)
+_UNFILL = _ENTER + 'rm -f "$4" "$4.try"; [ ! -e "$4" ] || exit 4'
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How large a mount is and what is free, in bytes."""
+
+    size: int
+    free: int
+
+
+@fault("disk_full")
+class DiskFull(ServiceFault):
+    """Fill a mount of a service until only `leave` is free: writes fail, no space left on device.
+
+    The mount must have a size of its own that the Compose file sets: a tmpfs with `size`, or a
+    named volume with `size=` in its driver options. Anything else is the host's disk, and is
+    refused. A file in the mount takes the space; healing removes it. Reads, and writes over
+    what a file already holds, go on.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: disk_full, service: redis, mount: /data, leave: 64KiB }"
+
+    mount: Annotated[str, Field(pattern=r"^/[^\s:]+$", max_length=1024)]
+    leave: Annotated[Size, Field(ge=0)] = Size(0)
+
+    def disturbs(self) -> Sequence[str]:
+        return ()
+
+    def forecast(self) -> Forecast:
+        left = f"{mib(self.leave)} are" if self.leave else "nothing is"
+        return Forecast(
+            f"{self.mount} of {self.target} filled until {left} left",
+            "remove the file that fills it",
+            "a failing disk: reads and overwriting go on",
+        )
+
+    def needs(self) -> Sequence[Need]:
+        return ["helper", "host-processes"]
+
+    def obstacle(self, project: Project) -> str | None:
+        service = project.services.get(self.service)
+        if service is None:
+            return None
+        where = f"`{self.mount}` of `{self.service}`"
+        wanted = self.mount.rstrip("/")
+        mount = next((m for m in service.mounts if m.target.rstrip("/") == wanted), None)
+        if mount is None:
+            known = ", ".join(m.target for m in service.mounts) or "none"
+            return f"`{self.service}` has no mount `{self.mount}`; it has: {known}"
+        if mount.read_only:
+            return f"{where} is read-only"
+        volume = project.volumes.get(mount.source) if mount.type == "volume" else None
+        if volume is not None and volume.external:
+            return f"{where} is the external volume `{mount.source}`"
+        size = mount.size if volume is None else volume.size
+        if mount.type not in ("volume", "tmpfs") or size is None:
+            return (
+                f"{where} is on the host's disk, or has no size: filling it would fill the host"
+                " (it must be a tmpfs with `size`, or a volume with `size=` in its driver options)"
+            )
+        if size > _LARGEST:
+            return f"{where} has {mib(size)}, more than the {mib(_LARGEST)} that will be filled"
+        if self.leave >= size:
+            return f"{where} has {mib(size)} in all, not more than `leave`"
+        return None
+
+    async def prepare(self, stack: Stack) -> Undo:
+        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        replicas = []
+        for container in hit:
+            row = {
+                **_containers.row_of(container),
+                "volume": await _volume(stack, container, self.mount),
+                "file": f".chaoskit-fill-{self.name}-{container.state.replica}",
+            }
+            room = await _measure(stack, container, row, self.mount)
+            if room.free <= self.leave:
+                raise FaultFailed(
+                    f"`{self.mount}` of `{container.name}` has only {mib(room.free)} free already"
+                )
+            replicas.append(row)
+        return {
+            "holder": self.name,
+            "service": self.service,
+            "whole": whole,
+            "mount": self.mount,
+            "leave": int(self.leave),
+            "replicas": replicas,
+        }
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        # One after another: replicas can share a volume.
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None:
+                raise FaultFailed(f"`{row['name']}` is gone")
+            done = await _in_mount(stack, now, row, undo, "fill", _FILL)
+            if done.status != 0:
+                raise FaultFailed(f"{_place(row, undo)} could not be filled: {_said(done)}")
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        for row, now in await _containers.pairs(stack, undo):
+            # A tmpfs is gone when its container does not run; a volume stays.
+            if row["volume"] is None and (now is None or now.pid == 0):
+                continue
+            done = await _in_mount(stack, now, row, undo, "unfill", _UNFILL)
+            if done.status != 0:
+                raise FaultFailed(f"{_place(row, undo)} could not be emptied: {_said(done)}")
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        holds, parts = True, []
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None or now.pid == 0:
+                holds = False
+                parts.append(f"{row['name']} does not run")
+                continue
+            done = await _in_mount(stack, now, row, undo, "try", _TRY)
+            words = done.text.strip().split(" ", 2)
+            if done.status != 0 or len(words) < 2:
+                holds = False
+                absent = words == ["absent"]
+                what = "is not filled" if absent else f"could not be tried: {_said(done)}"
+                parts.append(f"{_place(row, undo)} {what}")
+                continue
+            refused = words[0] != "0" and "No space left" in done.text
+            holds = holds and refused
+            said = "No space left on device" if refused else "goes well"
+            parts.append(
+                f"{_place(row, undo)} has {int(words[1]) // 1024} KiB free; to write more: {said}"
+            )
+        return Receipt(holds, "; ".join(parts))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        holds, parts = True, []
+        for row, now in await _containers.pairs(stack, undo):
+            if row["volume"] is None and (now is None or now.pid == 0):
+                parts.append(f"{row['name']} does not run")
+                continue
+            done = await _in_mount(stack, now, row, undo, "try", _TRY)
+            gone = done.status == 0 and done.text.strip() == "absent"
+            holds = holds and gone
+            parts.append(f"{_place(row, undo)} is {'not ' if gone else ''}filled")
+        return Receipt(holds, "; ".join(parts))
+
+
+async def _volume(stack: Stack, container: Container, mount: str) -> str | None:
+    """Return the name of the volume at a mount, None where it is a tmpfs."""
+    volumes = await stack.engine.replacing.volumes(container.id)
+    wanted = mount.rstrip("/")
+    return next((v.name for v in volumes if v.destination.rstrip("/") == wanted), None)
+
+
+async def _measure(stack: Stack, container: Container, row: Mapping[str, Any], mount: str) -> _Room:
+    """Return the size of a mount. Raises `FaultFailed` when it could be the host's own disk."""
+    undo = {"mount": mount, "leave": 0}
+    done = await _in_mount(stack, container, row, undo, "measure", _MEASURE)
+    words = done.text.split()
+    if done.status != 0 or len(words) != 6:
+        raise FaultFailed(f"{_place(row, undo)} could not be read: {_said(done)}")
+    device, above, blocks, block, free, host_blocks = (int(word) for word in words)
+    size = blocks * block
+    if device == above or blocks == host_blocks or size > _LARGEST:
+        raise FaultFailed(f"{_place(row, undo)} is no file system of its own of a small size")
+    return _Room(size, free * block)
+
+
+async def _in_mount(
+    stack: Stack,
+    container: Container | None,
+    row: Mapping[str, Any],
+    undo: Mapping[str, Any],
+    step: str,
+    script: str,
+) -> HelperOutput:
+    """Run a script of a helper in the mount: a volume is mounted in the helper, a tmpfs is reached
+    through the container's main process. The service's own image need not have any tool."""
+    if row["volume"] is not None or container is None:
+        pid, owner, directory = "", "", _DIRECTORY
+        volumes = {str(row["volume"]): _DIRECTORY}
+    else:
+        pid, owner, volumes = str(container.pid), container.id, {}
+        directory = f"/proc/{pid}/root{undo['mount']}"
+    arguments = [pid, owner, directory, str(row["file"]), str(undo["leave"])]
+    return await run_helper(
+        stack.engine,
+        stack.project,
+        ["sh", "-c", script, step, *arguments],
+        host_processes=bool(pid),
+        capabilities=_RIGHTS,
+        volumes=volumes,
+        within=60,
+    )
+
+
+def _place(row: Mapping[str, Any], undo: Mapping[str, Any]) -> str:
+    return f"{undo['mount']} of {row['name']}"
+
+
+def _said(done: HelperOutput) -> str:
+    return done.text.strip()[-200:] or f"status {done.status}"

@@ -1,0 +1,176 @@
+"""`memory`: a service that gets less memory, and what the kernel then does to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from chaoskit.errors import EnvironmentFailure, FaultFailed
+from chaoskit.faults import _containers, _limits
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults._limits import mib
+from chaoskit.fields import Size
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Stack
+
+_LEAST = 6 * 1024**2  # the engine takes no less
+_NEAR = 0.95  # of the limit: the kernel takes back pages before it says no
+
+
+@fault("memory")
+class Memory(ServiceFault):
+    """Give a service little memory and no swap; past the limit the kernel kills its processes.
+
+    `limit` is for each replica. What exceeds it is killed (OOM); the service's restart policy may
+    bring it back, and the evidence says how often each happened. The heal starts what the kernel
+    killed. Where the kernel has control groups v1, a limit below what the service uses now is
+    refused. A limit that the service never comes near is not felt, and the run says so.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: memory, service: redis, limit: 64MiB }"
+
+    limit: Annotated[Size, Field(ge=_LEAST)]
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"{self.target} gets at most {mib(self.limit)} of memory and no swap",
+            "set the memory limits that it had before; start what the kernel killed",
+            "a host without memory: other containers get as much as ever",
+        )
+
+    def needs(self) -> Sequence[Need]:
+        return ["memory-limit"]
+
+    async def prepare(self, stack: Stack) -> Undo:
+        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        replicas = []
+        for container in hit:
+            limits = await stack.engine.resources.limits(container.id)
+            if limits.memory is not None and limits.memory <= self.limit:
+                raise FaultFailed(f"`{container.name}` is limited to {mib(limits.memory)} already")
+            if limits.memory_reserved > self.limit:
+                raise FaultFailed(
+                    f"`{container.name}` has {mib(limits.memory_reserved)} reserved:"
+                    f" the engine takes no limit below that"
+                )
+            used = await stack.engine.resources.consumption(container.id)
+            replicas.append(
+                {
+                    **_containers.row_of(container),
+                    "limits": asdict(limits),
+                    "limit_hits": used.limit_hits,
+                }
+            )
+        since = (await stack.engine.host()).now
+        _limits.claim(stack, "memory", self.name, hit)
+        return {
+            "holder": self.name,
+            "service": self.service,
+            "whole": whole,
+            "limit": int(self.limit),
+            "since": since,
+            "replicas": replicas,
+        }
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        for container in await _containers.targets(stack, undo):
+            try:
+                await stack.engine.resources.limit_memory(
+                    container.id, int(self.limit), int(self.limit)
+                )
+            except EnvironmentFailure as error:
+                if "busy" not in error.message:
+                    raise
+                used = await stack.engine.resources.consumption(container.id)
+                raise FaultFailed(
+                    f"`{container.name}` uses {mib(used.memory)} already, and this kernel (control"
+                    f" groups v1) cannot go down to {mib(self.limit)} while it does"
+                ) from error
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None:
+                continue
+            was = _limits.before(row)
+            await stack.engine.resources.limit_memory(now.id, was.memory, was.memory_and_swap)
+            if _killed(now):
+                await stack.engine.start(now.id)
+        _limits.release(stack, "memory", undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        limit = int(undo["limit"])  # type: ignore[arg-type]  # we wrote it
+        holds, parts = True, []
+        for row, now in await _containers.pairs(stack, undo):
+            memory = None
+            if now is not None:
+                memory = (await stack.engine.resources.limits(now.id)).memory
+                if memory is not None and now.state.running:  # what the kernel says, if it runs
+                    used = await stack.engine.resources.consumption(now.id)
+                    memory = used.memory_limit or memory
+            holds = holds and memory == limit
+            parts.append(f"{row['name']} may use {_amount(memory)}")
+        return Receipt(holds, ", ".join(parts))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        holds, parts = True, []
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None:
+                holds = False
+                parts.append(f"{row['name']} is gone")
+                continue
+            limits, was = await stack.engine.resources.limits(now.id), _limits.before(row)
+            same = (limits.memory, limits.memory_and_swap) == (was.memory, was.memory_and_swap)
+            holds = holds and same and not _killed(now)
+            dead = ", but is dead of it" if _killed(now) else ""
+            parts.append(f"{now.name} may use {_amount(limits.memory)}{dead}")
+        return Receipt(holds, ", ".join(parts))
+
+    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+        since = float(undo["since"])  # type: ignore[arg-type]  # we wrote it
+        events = await stack.engine.events_since(stack.project, since, self.service)
+        felt, parts = False, []
+        for row, now in await _containers.pairs(stack, undo):
+            mine = [e.action for e in events if e.replica == row["replica"]]
+            kills, starts = mine.count("oom"), mine.count("start")
+            killed = now is not None and now.state.oom_killed
+            if kills or killed:
+                felt = True
+                end = "" if now is not None and now.state.running else " and is down"
+                parts.append(
+                    f"{row['name']} ran out of memory {_times(max(kills, 1))},"
+                    f" was started again {_times(starts)}{end}"
+                )
+                continue
+            if now is None or not now.state.running:
+                parts.append(f"{row['name']} does not run")
+                continue
+            used = await stack.engine.resources.consumption(now.id)
+            hits = used.limit_hits - int(row["limit_hits"])
+            near = used.memory >= _NEAR * self.limit or hits > 0
+            felt = felt or near
+            often = f", was refused memory at first {_times(hits)}" if hits > 0 else ""
+            parts.append(f"{now.name} uses {mib(used.memory)} of {mib(self.limit)}{often}")
+        return Receipt(felt, "; ".join(parts))
+
+
+def _amount(memory: int | None) -> str:
+    return "all the memory of the host" if memory is None else mib(memory)
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
+def _killed(container: Container) -> bool:
+    state = container.state
+    return state.oom_killed and state.status in ("exited", "dead")

@@ -1,0 +1,92 @@
+"""`postgres_exhaust`: no free connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults import _postgres
+from chaoskit.faults._base import Forecast, Receipt, fault
+from chaoskit.faults._stores import StoreFault, refused
+
+if TYPE_CHECKING:
+    from chaoskit.faults._stores import Place
+    from chaoskit.records import Json
+
+_PATIENCE = 30.0
+_POLL = 0.1
+
+
+@fault("postgres_exhaust")
+class PostgresExhaust(StoreFault):
+    """Take every free connection of a Postgres: new ones are refused, open ones live on.
+
+    `leave` keeps so many free. The connections are taken as the image's superuser, so those that
+    are reserved for superusers go too; one that becomes free meanwhile is taken as well.
+    """
+
+    example = "{ at: 2s, for: 5s, fault: postgres_exhaust, service: postgres, leave: 0 }"
+
+    leave: Annotated[int, Field(ge=0, le=10_000)] = 0
+    database: Annotated[str | None, Field(min_length=1, max_length=63)] = None
+
+    def disturbs(self) -> Sequence[str]:
+        return [self.service]  # a health check that logs in is refused as well
+
+    def forecast(self) -> Forecast:
+        what = "every free connection" if not self.leave else f"all but {self.leave} connections"
+        return Forecast(
+            f"{what} of {self.target} taken",
+            "close them again",
+            "load: the connections that are taken do nothing",
+        )
+
+    def told(self) -> Mapping[str, Json]:
+        return {
+            "database": self.database,
+            "leave": self.leave,
+            "seconds": _postgres.lease_seconds(self.for_),
+        }
+
+    async def read(self, place: Place) -> Mapping[str, Json]:
+        free = int(await _postgres.ask(place, _postgres.FREE))
+        if free <= self.leave:
+            raise FaultFailed(f"`{place.container.name}` has only {free} free connections")
+        return {"free": free}
+
+    async def act(self, place: Place) -> None:
+        seconds, leave = str(place.undo["seconds"]), str(self.leave)
+        await _postgres.hold(place, _postgres.EXHAUST, seconds, leave)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        while not (receipt := await self.shown(place)).holds:
+            if loop.time() > deadline:
+                raise FaultFailed(f"after {_PATIENCE:.0f} s: {receipt.detail}")
+            await asyncio.sleep(_POLL)
+
+    @classmethod
+    async def shown(cls, place: Place) -> Receipt:
+        done = await _postgres.attempt(place, _postgres.FREE)
+        if done.status == 0:
+            free, leave = int(done.out), place.undo["leave"]
+            mine = await _postgres.attempt(place, _postgres.OURS, holder=place.holder)
+            count = int(mine.out) if mine.status == 0 else 0
+            # It takes what becomes free within a moment; what it leaves, others may take.
+            return Receipt(count > 0 and free <= leave, f"{count} taken, {free} connections free")
+        if any(word in done.err for word in _postgres.FULL):
+            words = done.err.strip().rpartition("FATAL:")[2].strip()
+            return Receipt(True, f"a new connection is refused: {words} (53300)")
+        raise refused(done, "psql", place)
+
+    @classmethod
+    async def lift(cls, place: Place) -> None:
+        await _postgres.release(place)
+
+    @classmethod
+    async def lifted(cls, place: Place) -> Receipt:
+        left = await _postgres.held(place)
+        return Receipt(left == 0, f"{left} connections of it are open")

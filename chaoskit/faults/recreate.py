@@ -1,0 +1,190 @@
+"""`recreate`: a new container in place of the old one, with or without its data."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.stack.engine import NoSuchContainer
+from chaoskit.stack.helper import run_helper
+
+if TYPE_CHECKING:
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.host import Need
+    from chaoskit.stack.live import Stack
+    from chaoskit.stack.project import Project
+
+_SUFFIX = "-chaoskit-new"  # of the new container's name, as long as the old one is there
+_ROOT = ["DAC_OVERRIDE", "FOWNER"]  # files of any owner, in directories of any owner
+_CLOCKS = timedelta(milliseconds=50)  # how far the kernel's file times may be behind
+
+
+@fault("recreate")
+class Recreate(ServiceFault):
+    """Replace the containers of a service by new ones, with or without the data of its volumes.
+
+    What an update does: stop, remove, create with the same configuration, start. Whatever was not
+    in a volume is lost. `volumes: lose` also empties the named volumes that only these containers
+    of the run use and drops the anonymous ones; what others use, external volumes and bind mounts
+    are never touched. A tmpfs loses its content either way. The new container may get another IP.
+    """
+
+    example = "{ at: 2s, fault: recreate, service: redis, volumes: keep }"
+    instant: ClassVar[bool] = True
+
+    volumes: Literal["keep", "lose"]
+
+    def forecast(self) -> Forecast:
+        what = "keeping the data" if self.volumes == "keep" else "losing the data"
+        return Forecast(
+            f"the containers of {self.target} replaced by new ones, {what} of their volumes",
+            "make sure that the new containers, or the old ones, run; lost data stays lost",
+            "another image or another configuration: both stay the same",
+        )
+
+    def needs(self) -> Sequence[Need]:
+        return ["helper"] if self.volumes == "lose" else []
+
+    def obstacle(self, project: Project) -> str | None:
+        service = project.services.get(self.service)
+        if service is not None and service.inlined:
+            return (
+                f"Compose writes `{service.inlined[0]}` into the containers of `{self.service}`:"
+                " a new one would lack it"
+            )
+        for other in project.services.values():
+            if other.network_mode == f"service:{self.service}":
+                return f"`{other.name}` lives in the network of `{self.service}` and would lose it"
+        return None
+
+    async def prepare(self, stack: Stack) -> Undo:
+        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        emptied: list[str] = []
+        kept: list[str] = []
+        if self.volumes == "lose":
+            emptied, kept = await _named_volumes(stack, hit)
+        return {
+            **_containers.undo_for(self.name, hit, whole),
+            "keep": self.volumes == "keep",
+            "emptied": emptied,
+            "kept": kept,
+        }
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        keep = bool(undo["keep"])
+        old = await _containers.targets(stack, undo)
+        await asyncio.gather(*(stack.engine.stop(container.id) for container in old))
+        await _containers.close_paths(stack, undo)
+        emptied = cast("Sequence[str]", undo["emptied"])
+        if emptied:
+            await _empty(stack, emptied)
+        await asyncio.gather(*(_replace(stack, container, keep=keep) for container in old))
+        await _containers.open_paths(stack, undo)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        for row in _containers.rows(undo):
+            await _settle(stack, row, keep=bool(undo["keep"]))
+        await _containers.bring_back(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        emptied = cast("Sequence[str]", undo["emptied"])
+        kept = cast("Sequence[str]", undo["kept"])
+        holds, parts, oldest = True, [], []
+        for row, now in await _containers.pairs(stack, undo):
+            if now is None or now.id == row["id"]:
+                holds = False
+                parts.append(f"{row['name']} is {'gone' if now is None else 'the old container'}")
+                continue
+            holds = holds and now.state.running and now.name == row["name"]
+            oldest.append(now.created)
+            parts.append(f"{now.name} is a new container: {row['id'][:12]} -> {now.id[:12]}")
+        if holds and emptied:
+            left = await _older(stack, emptied, min(oldest))
+            holds = left == 0
+            said = "lost their data" if left == 0 else f"still hold {left} of the old files"
+            parts.append(f"{', '.join(emptied)} {said}")
+        if kept:
+            parts.append(f"{', '.join(kept)} kept: others use it, or it is not the run's own")
+        return Receipt(holds, "; ".join(parts))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        receipt = Receipt(*await _containers.all_in(stack, undo, "running"))
+        names = {container.name for container in await _containers.targets(stack, undo)}
+        named = names == {row["name"] for row in _containers.rows(undo)}
+        return Receipt(receipt.holds and named, receipt.detail)
+
+
+async def _named_volumes(stack: Stack, hit: list[Container]) -> tuple[list[str], list[str]]:
+    """Return the volumes to empty and those to leave alone, by name."""
+    ids = {container.id for container in hit}
+    emptied: set[str] = set()
+    kept: set[str] = set()
+    for container in hit:
+        for volume in await stack.engine.replacing.volumes(container.id):
+            if volume.anonymous:
+                continue
+            ours = volume.project == stack.project and set(volume.users) <= ids
+            (emptied if ours else kept).add(volume.name)
+    return sorted(emptied), sorted(kept)
+
+
+async def _replace(stack: Stack, old: Container, *, keep: bool) -> None:
+    """Put a new container in place of a stopped one. At every moment there is one of both, which
+    is all that `_settle` needs."""
+    making = stack.engine.replacing
+    new = await making.create_like(old.id, old.name + _SUFFIX, keep_volumes=keep)
+    await making.remove(old.id, volumes=not keep)
+    await making.rename(new, old.name)
+    await stack.engine.start(new)
+
+
+async def _settle(stack: Stack, row: Mapping[str, Any], *, keep: bool) -> None:
+    """Make one container of what a half-done replacement left: the old one, if it is there."""
+    new = await _find(stack, row["name"] + _SUFFIX)
+    if new is None:
+        return
+    if await _find(stack, row["id"]) is not None:
+        await stack.engine.replacing.remove(new.id, volumes=not keep)
+    else:
+        await stack.engine.replacing.rename(new.id, row["name"])
+
+
+async def _find(stack: Stack, name: str) -> Container | None:
+    with contextlib.suppress(NoSuchContainer):
+        return await stack.engine.inspect(name)
+    return None
+
+
+def _paths(volumes: Sequence[str]) -> dict[str, str]:
+    return {volume: f"/volumes/{index}" for index, volume in enumerate(volumes)}
+
+
+async def _empty(stack: Stack, volumes: Sequence[str]) -> None:
+    argv = ["find", *_paths(volumes).values(), "-mindepth", "1", "-delete"]
+    done = await run_helper(
+        stack.engine, stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
+    )
+    if done.status != 0:
+        raise FaultFailed(f"{', '.join(volumes)} could not be emptied: {done.text.strip()[-200:]}")
+
+
+async def _older(stack: Stack, volumes: Sequence[str], created: str) -> int:
+    """Count what is in volumes since before a container was created."""
+    moment = datetime.fromisoformat(created) - _CLOCKS
+    argv = ["find", *_paths(volumes).values(), "-mindepth", "1"]
+    argv += ["!", "-newerct", moment.isoformat(), "-printf", "x"]
+    done = await run_helper(
+        stack.engine, stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
+    )
+    if done.status != 0:
+        raise FaultFailed(f"{', '.join(volumes)} could not be read: {done.text.strip()[-200:]}")
+    return done.text.count("x")

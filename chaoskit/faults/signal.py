@@ -1,0 +1,162 @@
+"""`signal`: one signal to the main process."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+from signal import Signals
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from chaoskit.errors import ChaoskitError
+from chaoskit.faults import _containers
+from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.fields import Duration, seconds_text
+
+if TYPE_CHECKING:
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.live import Stack
+
+_POLL = 0.02
+_OTHER_KINDS = {"SIGKILL": "kill", "SIGSTOP": "pause", "SIGTSTP": "pause"}
+_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # nobody dies of them
+
+Reaction = Literal["handled", "deadly", "dropped", "unknown"]
+
+
+def _named(value: object) -> object:
+    if isinstance(value, str) and value in _OTHER_KINDS:
+        raise ValueError(f"write `fault: {_OTHER_KINDS[value]}` for {value}: it can be healed")
+    return value
+
+
+SignalName = Annotated[
+    Literal[
+        "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGALRM", "SIGPIPE", "SIGTERM",
+        "SIGUSR1", "SIGUSR2", "SIGURG", "SIGWINCH", "SIGCONT",
+    ],
+    BeforeValidator(_named),
+]  # fmt: skip
+
+
+@fault("signal")
+class Signal(ServiceFault):
+    """Send a signal to the main process of a service.
+
+    `watch` is how long to see what becomes of it: it goes on, it exits (then the heal starts it
+    again), or its restart policy brings it back. A main process that is process 1 of its container
+    and has no handler for the signal never gets it: the kernel drops it, and the run is `unknown`.
+    """
+
+    example = "{ at: 2s, fault: signal, service: redis, signal: SIGHUP, watch: 100ms }"
+    instant: ClassVar[bool] = True
+
+    signal: SignalName
+    watch: Annotated[Duration, Field(gt=0, le=Duration(60))] = Duration(1)
+
+    def forecast(self) -> Forecast:
+        return Forecast(
+            f"{self.signal} to the main process of {self.target}, watched for"
+            f" {seconds_text(self.watch)}",
+            "start the same containers again, if they exited",
+            "what its handler is meant to do: that is for your probes and checks",
+        )
+
+    async def prepare(self, stack: Stack) -> Undo:
+        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        number = Signals[self.signal].value
+        reactions = {str(c.state.replica): await _reaction(stack, c, number) for c in hit}
+        return {
+            **_containers.undo_for(self.name, hit, whole),
+            "signal": self.signal,
+            "since": (await stack.engine.host()).now,
+            "reactions": reactions,
+        }
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        found = await _containers.targets(stack, undo)
+        await asyncio.gather(*(stack.engine.kill(c.id, self.signal) for c in found))
+        if self.signal in _HARMLESS:
+            return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.watch
+        while loop.time() < deadline and not await _gone(stack, undo):
+            await asyncio.sleep(_POLL)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        name, since = str(undo["signal"]), float(undo["since"])  # type: ignore[arg-type]  # we wrote it
+        events = await stack.engine.events_since(stack.project, since, str(undo["service"]))
+        number = Signals[name].value
+        sent = {e.replica for e in events if e.action == "kill" and e.signal == number}
+        reactions = undo["reactions"]
+        assert isinstance(reactions, dict)
+        holds, parts = True, []
+        for row, now in await _containers.pairs(stack, undo):
+            label = row["name"]
+            if row["replica"] not in sent:
+                holds = False
+                parts.append(f"the engine sent no {name} to {label}")
+            elif now is None:
+                parts.append(f"{label} got {name} and is gone")
+            elif now.state.started_at != row["started_at"]:
+                was, then = row["started_at"], now.state.started_at
+                clocks = f"started {_containers.clock(was)} -> {_containers.clock(then)}"
+                parts.append(f"{label} got {name}, exited and is back: {clocks}")
+            elif not now.state.running:
+                parts.append(f"{label} got {name}: {_containers.said(now.state)}")
+            else:
+                reaction = reactions.get(str(row["replica"]), "unknown")
+                holds = holds and reaction != "dropped"
+                parts.append(f"{label} {_GOES_ON[reaction].format(name)}")
+        return Receipt(holds, "; ".join(parts))
+
+
+async def _gone(stack: Stack, undo: Undo) -> bool:
+    """Say whether every target has exited since, back or not."""
+    return all(
+        now is not None and not (now.state.running and now.state.started_at == row["started_at"])
+        for row, now in await _containers.pairs(stack, undo)
+    )
+
+
+_GOES_ON = {
+    "handled": "got {}, which its main process handles, and goes on",
+    "deadly": "got {} and goes on",
+    "dropped": "never got {}: its main process has no handler, so the kernel drops it",
+    "unknown": "was sent {} and goes on",
+}
+
+
+async def _reaction(stack: Stack, container: Container, number: int) -> Reaction:
+    """Read from the kernel what the main process does with a signal."""
+    text = _from_host(container)
+    if text is None:
+        try:
+            text = await stack.engine.run_inside(container.id, ["cat", "/proc/1/status"])
+        except ChaoskitError:
+            return "unknown"
+    masks = {key: int(value, 16) for key, value in re.findall(r"(Sig\w+):\s+([0-9a-f]+)", text)}
+    if "SigCgt" not in masks or "SigIgn" not in masks:
+        return "unknown"
+    bit = 1 << (number - 1)
+    if masks["SigCgt"] & bit:
+        return "handled"
+    if masks["SigIgn"] & bit:
+        return "dropped"
+    spaces = re.search(r"NSpid:(.*)", text)
+    first = spaces is not None and spaces[1].split()[-1:] == ["1"]
+    return "dropped" if first else "deadly"
+
+
+def _from_host(container: Container) -> str | None:
+    """Read `/proc/PID/status` after making sure that PID is this container."""
+    base = Path(f"/proc/{container.pid}")
+    try:
+        if container.id not in (base / "cgroup").read_text():
+            return None
+        return (base / "status").read_text()
+    except OSError:
+        return None
