@@ -13,11 +13,47 @@ from typing import Literal
 from chaoskit.errors import ChaoskitError, EnvironmentFailure
 from chaoskit.stack.compose import run
 from chaoskit.stack.engine import Engine
+from chaoskit.stack.host import Need, has_netem, is_rootless, missing
 from chaoskit.stack.images import toxiproxy_image
 from chaoskit.stack.overlay import RUN_LABEL
 
 EXIT_ENVIRONMENT = 4
 _OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
+
+
+# What faults need of the host: its name here, which faults miss it, and what gives it.
+_NEEDS: tuple[tuple[Need, str, str, str], ...] = (
+    (
+        "helper",
+        "helper image",
+        "faults by netfilter, crash, stress, disk_full, disconnect",
+        "make images, or name one in CHAOSKIT_HELPER_IMAGE",
+    ),
+    (
+        "netfilter",
+        "netfilter",
+        "packet_loss, partition with `engine: netfilter`",
+        "on the engine's host: modprobe -a nf_tables nft_compat xt_statistic",
+    ),
+    (
+        "host-processes",
+        "host processes",
+        "crash",
+        "use an engine that runs as root",
+    ),
+    (
+        "memory-limit",
+        "memory limits",
+        "memory",
+        "boot the engine's kernel with cgroup_enable=memory",
+    ),
+    (
+        "cpu-limit",
+        "cpu limits",
+        "cpu",
+        "use a kernel with CONFIG_CFS_BANDWIDTH, and cgroup v2 if rootless",
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +87,32 @@ async def _rows(fix: bool) -> list[Row]:
     rows.append(await _toxiproxy(engine, pull=fix))
     rows.append(await _leftovers(engine))
     rows.append(_tcp_tables())
+    rows += await asyncio.gather(*(_need(engine, *need) for need in _NEEDS))
+    rows += await _kernel(engine)
     return rows
+
+
+async def _need(engine: Engine, need: Need, name: str, users: str, fix: str) -> Row:
+    """Try what some faults need; without it they are refused before anything starts."""
+    found = await missing(engine, [need])
+    if need not in found:
+        return Row("ok", name, f"works ({users})")
+    if need in ("netfilter", "host-processes") and await missing(engine, ["helper"]):
+        fix = _NEEDS[0][-1]  # without the image it could not even be tried
+    return Row("warn", name, f"{found[need]}; not possible: {users}", fix)
+
+
+async def _kernel(engine: Engine) -> list[Row]:
+    """Say what explains the rows above; no fault needs it."""
+    host, rootless, netem = await asyncio.gather(
+        engine.host(), is_rootless(engine), has_netem(engine)
+    )
+    words = {True: "in this kernel", False: "not in this kernel", None: "unknown"}
+    return [
+        Row("ok", "rootless", "yes" if rootless else "no"),
+        Row("ok", "cgroups", f"v{host.cgroups}" if host.cgroups else "unknown"),
+        Row("ok", "netem", f"{words[netem]}; no fault needs it"),
+    ]
 
 
 async def _compose() -> Row:

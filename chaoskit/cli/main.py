@@ -76,6 +76,10 @@ def run(
     events: Annotated[
         str | None, typer.Option(metavar="FILE", help="Stream events as NDJSON; - for stdout.")
     ] = None,
+    allow_host_exec: Annotated[
+        bool,
+        typer.Option("--allow-host-exec", help="Let `exec` faults run commands on this machine."),
+    ] = False,
 ) -> None:
     """Run scenarios: break the stack on schedule, judge, heal, report."""
     from chaoskit.cli.run import RunRequest, run_scenarios
@@ -89,6 +93,7 @@ def run(
         tuple(report or ()),
         json,
         events,
+        allow_host_exec,
     )
     raise typer.Exit(run_scenarios(request))
 

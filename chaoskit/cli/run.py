@@ -16,6 +16,7 @@ from typing import TextIO
 from chaoskit.cli.main import complain
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, Problem, ScenarioInvalid, UsageError
+from chaoskit.faults.exec import Exec
 from chaoskit.records import Json
 from chaoskit.report import junit, summary, terminal
 from chaoskit.report.result import Result
@@ -48,6 +49,7 @@ class RunRequest:
     reports: tuple[str, ...]
     json: bool
     events: str | None
+    allow_host_exec: bool
 
 
 def run_scenarios(request: RunRequest) -> int:
@@ -56,6 +58,8 @@ def run_scenarios(request: RunRequest) -> int:
     loaded = load_all(request.paths)
     if request.only_faults and len(loaded) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
+    if not request.allow_host_exec:
+        _refuse_host_commands(loaded, request.only_faults)
     codes: list[int] = []
     results: list[Result] = []
     events = _Events(request.events)
@@ -80,6 +84,17 @@ def run_scenarios(request: RunRequest) -> int:
     if interrupted_codes:
         return interrupted_codes[0]
     return next(code for code in _WORST_FIRST if code in codes)
+
+
+def _refuse_host_commands(loaded: Sequence[Loaded], only: Sequence[str]) -> None:
+    """A scenario may come from anywhere: what it runs on this machine must be allowed by hand."""
+    for one in loaded:
+        for fault in one.scenario.timeline.faults:
+            if isinstance(fault, Exec) and fault.host and (not only or fault.name in only):
+                raise UsageError(
+                    f"fault `{fault.name}` of `{one.path}` runs commands on this machine",
+                    hint="read them, then add `--allow-host-exec`",
+                )
 
 
 class Interrupted(Exception):

@@ -20,7 +20,7 @@ from chaoskit.faults._start import After, Repeat, When
 from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
 from chaoskit.records import Json
 from chaoskit.registry import Registry
-from chaoskit.stack.canary import Ask
+from chaoskit.stack.canary import BRIEFLY, Ask
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
@@ -181,7 +181,7 @@ class Fault(Model):
 
     def ask(self) -> Ask:
         """Return what a canary must do, beyond one small exchange, to be able to feel it."""
-        return Ask()
+        return BRIEFLY
 
     def canaries(self) -> int:
         """Return how many canaries may try, one after another, until one feels it."""
@@ -190,6 +190,10 @@ class Fault(Model):
     def felt(self, before: Exchange, during: Exchange) -> bool:
         """Say whether this exchange felt the fault."""
         return not during.answered
+
+    def doubtful(self, before: Exchange, during: Exchange) -> bool:
+        """Say whether a busy machine could have made the same difference by itself."""
+        return False
 
     def blind(self, before: Exchange) -> str | None:
         """Say why a canary that went like this before the fault could not feel it, if it could

@@ -240,8 +240,8 @@ async def present(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
     for at, flows, rules in looked:
         missing = rules.lacks(flows)
         if missing:
-            sources = ", ".join(sorted({drop.source for drop in missing}))
-            return False, f"{at.name} does not drop packets from {sources}"
+            lost = ", ".join(sorted({f"{flows[drop]} (from {drop.source})" for drop in missing}))
+            return False, f"{at.name} does not drop packets of {lost}"
         seen.append(f"{at.name} drops what {_senders(undo, at)} sends")
     return bool(seen), "; ".join(seen) or "no container is left that could drop packets"
 

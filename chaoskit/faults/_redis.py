@@ -153,7 +153,7 @@ async def statistics(place: Place, section: str) -> Mapping[str, str]:
     """Return one section of INFO, by name."""
     lines = (await ask(place, "INFO", section)).splitlines()
     pairs = (line.strip().split(":", 1) for line in lines if ":" in line)
-    return dict(pairs)  # type: ignore[arg-type]  # split in two
+    return dict(pairs)
 
 
 async def key_count(place: Place) -> int:

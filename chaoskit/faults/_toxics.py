@@ -32,6 +32,7 @@ _STREAMS: dict[Direction, list[Stream]] = {
 WAYS: dict[Direction, str] = {"both": "each way", "request": "of requests", "reply": "of replies"}
 
 _LEAST_FRACTION = 0.01  # fewer, and a thousand canaries might not meet one
+_NOISE = 0.1  # seconds that an exchange may take longer on a busy machine
 _MISSED = 0.001  # how often the canaries of a fraction may all be spared
 
 
@@ -78,6 +79,11 @@ def spread(
 def hushed(before: Exchange, during: Exchange) -> bool:
     """Say whether an answer, or the greeting of a server that speaks first, did not come."""
     return during.outcome == "silent" or (during.speechless and not before.speechless)
+
+
+def could_be_noise(fraction: float, before: Exchange, during: Exchange) -> bool:
+    """Say whether a busy machine could be as slow; a fraction spares the next canary anyway."""
+    return fraction >= 1 and during.answered and during.seconds - before.seconds < _NOISE
 
 
 def too_little(kind: str, moved: int, needed: str) -> str:

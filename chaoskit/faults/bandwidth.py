@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _UNIT = 1000  # Toxiproxy's KB/s
 _FASTEST = 100_000_000
 _SPAN = 0.2  # seconds that a canary's payload should take in each direction
-_NOISE = 0.003
+_LEAST = 0.006  # seconds that a payload must take to show
 
 
 @fault("bandwidth")
@@ -77,13 +77,18 @@ class Bandwidth(EdgeFault):
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
         slower = during.seconds - before.seconds
+        if self._takes(before) < _LEAST:
+            return False
         if not during.answered:  # it was still waiting: that counts once it should be there
-            return during.outcome == "silent" and slower >= self._takes(before) > 0
-        return slower >= max(_NOISE, self._takes(before) / 2)
+            return during.outcome == "silent" and slower >= self._takes(before)
+        return slower >= self._takes(before) / 2
+
+    def doubtful(self, before: Exchange, during: Exchange) -> bool:
+        return _toxics.could_be_noise(self.fraction, before, during)
 
     def blind(self, before: Exchange) -> str | None:
         takes = self._takes(before)
-        if before.speechless or takes >= 2 * _NOISE:
+        if before.speechless or takes >= _LEAST:
             return super().blind(before)
         moved = before.sent if self.direction == "request" else before.received
         needed = f"which take {seconds_text(takes)} at {self.rate}"

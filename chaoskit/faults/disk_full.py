@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from chaoskit.faults import _containers
 from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults._limits import mib
 from chaoskit.fields import Size
+from chaoskit.records import Json
 from chaoskit.stack.helper import HelperOutput, run_helper
 
 if TYPE_CHECKING:
@@ -111,27 +113,27 @@ class DiskFull(ServiceFault):
 
     async def prepare(self, stack: Stack) -> Undo:
         hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
-        replicas = []
-        for container in hit:
-            row = {
-                **_containers.row_of(container),
-                "volume": await _volume(stack, container, self.mount),
-                "file": f".chaoskit-fill-{self.name}-{container.state.replica}",
-            }
-            room = await _measure(stack, container, row, self.mount)
-            if room.free <= self.leave:
-                raise FaultFailed(
-                    f"`{self.mount}` of `{container.name}` has only {mib(room.free)} free already"
-                )
-            replicas.append(row)
         return {
             "holder": self.name,
             "service": self.service,
             "whole": whole,
             "mount": self.mount,
             "leave": int(self.leave),
-            "replicas": replicas,
+            "replicas": await asyncio.gather(*(self._row(stack, one) for one in hit)),
         }
+
+    async def _row(self, stack: Stack, container: Container) -> dict[str, Json]:
+        row = {
+            **_containers.row_of(container),
+            "volume": await _volume(stack, container, self.mount),
+            "file": f".chaoskit-fill-{self.name}-{container.state.replica}",
+        }
+        room = await _measure(stack, container, row, self.mount)
+        if room.free <= self.leave:
+            raise FaultFailed(
+                f"`{self.mount}` of `{container.name}` has only {mib(room.free)} free already"
+            )
+        return row
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         # One after another: replicas can share a volume.
@@ -144,50 +146,53 @@ class DiskFull(ServiceFault):
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        for row, now in await _containers.pairs(stack, undo):
-            # A tmpfs is gone when its container does not run; a volume stays.
-            if row["volume"] is None and (now is None or now.pid == 0):
-                continue
+        async def one(row: Mapping[str, Any], now: Container | None) -> None:
+            if not _reachable(row, now):
+                return
             done = await _in_mount(stack, now, row, undo, "unfill", _UNFILL)
             if done.status != 0:
                 raise FaultFailed(f"{_place(row, undo)} could not be emptied: {_said(done)}")
 
+        await asyncio.gather(*(one(*pair) for pair in await _containers.pairs(stack, undo)))
+
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        holds, parts = True, []
-        for row, now in await _containers.pairs(stack, undo):
-            if now is None or now.pid == 0:
-                holds = False
-                parts.append(f"{row['name']} does not run")
-                continue
+        async def one(row: Mapping[str, Any], now: Container | None) -> Receipt:
+            if not _reachable(row, now):
+                return Receipt(False, f"{row['name']} does not run")
             done = await _in_mount(stack, now, row, undo, "try", _TRY)
             words = done.text.strip().split(" ", 2)
+            if words == ["absent"]:
+                return Receipt(False, f"{_place(row, undo)} is not filled")
             if done.status != 0 or len(words) < 2:
-                holds = False
-                absent = words == ["absent"]
-                what = "is not filled" if absent else f"could not be tried: {_said(done)}"
-                parts.append(f"{_place(row, undo)} {what}")
-                continue
-            refused = words[0] != "0" and "No space left" in done.text
-            holds = holds and refused
-            said = "No space left on device" if refused else "goes well"
-            parts.append(
-                f"{_place(row, undo)} has {int(words[1]) // 1024} KiB free; to write more: {said}"
-            )
-        return Receipt(holds, "; ".join(parts))
+                return Receipt(False, f"{_place(row, undo)} could not be tried: {_said(done)}")
+            full = words[0] != "0" and "No space left" in done.text
+            said = "No space left on device" if full else "goes well"
+            free = int(words[1]) // 1024
+            return Receipt(full, f"{_place(row, undo)} has {free} KiB free; to write more: {said}")
+
+        return await _all(one(*pair) for pair in await _containers.pairs(stack, undo))
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        holds, parts = True, []
-        for row, now in await _containers.pairs(stack, undo):
-            if row["volume"] is None and (now is None or now.pid == 0):
-                parts.append(f"{row['name']} does not run")
-                continue
+        async def one(row: Mapping[str, Any], now: Container | None) -> Receipt:
+            if not _reachable(row, now):
+                return Receipt(True, f"{row['name']} does not run")
             done = await _in_mount(stack, now, row, undo, "try", _TRY)
             gone = done.status == 0 and done.text.strip() == "absent"
-            holds = holds and gone
-            parts.append(f"{_place(row, undo)} is {'not ' if gone else ''}filled")
-        return Receipt(holds, "; ".join(parts))
+            return Receipt(gone, f"{_place(row, undo)} is {'not ' if gone else ''}filled")
+
+        return await _all(one(*pair) for pair in await _containers.pairs(stack, undo))
+
+
+async def _all(each: Iterable[Awaitable[Receipt]]) -> Receipt:
+    receipts = await asyncio.gather(*each)
+    return Receipt(all(r.holds for r in receipts), "; ".join(r.detail for r in receipts))
+
+
+def _reachable(row: Mapping[str, Any], now: Container | None) -> bool:
+    """Say whether there is a mount to look at: a tmpfs is gone when its container does not run."""
+    return row["volume"] is not None or (now is not None and now.pid != 0)
 
 
 async def _volume(stack: Stack, container: Container, mount: str) -> str | None:

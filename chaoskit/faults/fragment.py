@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _BLOCK = 32 * 1024  # Toxiproxy reads this much at once, and cuts only what it has read
 _LARGEST_PAYLOAD = 500_000
 _SPAN = 0.1  # seconds that the pauses of a canary should add up to
-_NOISE = 0.003
+_LEAST = 0.006  # seconds of pauses that show; shorter ones show only in the number of reads
 
 
 @fault("fragment")
@@ -45,11 +45,9 @@ class Fragment(EdgeFault):
 
     @field_validator("delay")
     @classmethod
-    def _microseconds(cls, delay: Duration) -> Duration:
+    def _pause(cls, delay: Duration) -> Duration:
         if delay <= 0:
             raise ValueError("`delay` must be at least 1us: without it the pieces join again")
-        if abs(delay * 1e6 - round(delay * 1e6)) > 1e-3:
-            raise ValueError(f"Toxiproxy counts whole microseconds here: `{delay}` is not")
         return delay
 
     @model_validator(mode="after")
@@ -101,10 +99,13 @@ class Fragment(EdgeFault):
             return False
         slower = during.seconds - before.seconds
         pauses = (self._pieces(before) - 1) * self.delay
-        if slower >= max(_NOISE, pauses / 2):
+        if slower >= pauses / 2 and pauses >= _LEAST:
             return True
         more = during.pieces - before.pieces
         return self.direction != "request" and more >= max(2, self._pieces(before) // 2)
+
+    def doubtful(self, before: Exchange, during: Exchange) -> bool:
+        return _toxics.could_be_noise(self.fraction, before, during)
 
     def blind(self, before: Exchange) -> str | None:
         if before.speechless or self._pieces(before) >= 2:

@@ -71,3 +71,6 @@ class Latency(EdgeFault):
             return True  # the greeting of a server that speaks first is late
         # Half of the smallest possible delay: far above the noise, below every real delay.
         return during.seconds - before.seconds >= max(0.001, (self.delay - self.jitter) / 2)
+
+    def doubtful(self, before: Exchange, during: Exchange) -> bool:
+        return _toxics.could_be_noise(self.fraction, before, during)

@@ -82,7 +82,9 @@ class Signal(ServiceFault):
             return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.watch
-        while loop.time() < deadline and not await _gone(stack, undo):
+        while not await _gone(stack, undo):
+            if loop.time() > deadline:
+                return
             await asyncio.sleep(_POLL)
 
     @classmethod

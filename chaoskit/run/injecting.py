@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from chaoskit.stack.canary import Exchange, typical
 from chaoskit.stack.live import Proxy, Stack
 
 _CANARIES = 3
+_CONFIRMATIONS = 2
 HEAL_TRIES = 3
 _HEAL_PAUSE = 0.5
 _SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
@@ -55,6 +57,26 @@ class Injection:
     def open(self) -> bool:
         """Injected, perhaps half-way, and not healed yet."""
         return self.in_ledger and self.healed_at is None
+
+
+async def feel(
+    stack: Stack, fault: Fault, proxy: Proxy, before: Exchange, deadline: float
+) -> Exchange:
+    """Exchange canaries until one feels a fault that is in force, as many as the fault allows.
+
+    A busy machine can be slow all by itself: where that could pass for the fault, two more
+    canaries must feel it as well.
+    """
+    ends = time.monotonic() + deadline
+    for left in reversed(range(fault.canaries())):  # one, unless only some connections feel it
+        during = await stack.exchange(proxy, deadline, fault.ask())
+        if fault.felt(before, during) or not left or time.monotonic() > ends:
+            break
+    for _ in range(_CONFIRMATIONS if fault.doubtful(before, during) else 0):
+        if not fault.felt(before, during):
+            break
+        during = await stack.exchange(proxy, deadline, fault.ask())
+    return during
 
 
 class Injector:
@@ -159,13 +181,8 @@ class Injector:
 
         async def one(proxy: Proxy) -> None:
             canaries = injection.canaries.get(proxy)
-            if canaries is None:
-                return
-            for _ in range(fault.canaries()):  # one, unless only some connections feel it
-                during = await self._stack.exchange(proxy, deadline, fault.ask())
-                canaries.during = during
-                if fault.felt(canaries.before, during):
-                    return
+            if canaries is not None:
+                canaries.during = await feel(self._stack, fault, proxy, canaries.before, deadline)
 
         await asyncio.gather(*(one(p) for p in fault.listeners(self._stack)))
         for proxy in self._edge_listeners(injection):

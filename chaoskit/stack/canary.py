@@ -56,6 +56,9 @@ class Ask:
     close: bool = False
 
 
+BRIEFLY = Ask()
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """How one canary exchange went; `seconds` from connecting to the first byte back, with a
@@ -84,7 +87,7 @@ class Exchange:
         after = f" after {self.received} bytes" if self.received else ""
         if self.answered:
             pieces = f" in {self.pieces} pieces" if self.pieces > 1 else ""
-            end = "" if self.closing is None else f", ended {seconds_text(self.closing)} later"
+            end = "" if self.closing is None else f" and {seconds_text(self.closing)} to end"
             return f"{took}{pieces}{end}"
         return {
             "silent": f"{'silence' + after if after else 'no answer'} in {took}",
@@ -106,7 +109,7 @@ async def exchange(
     port: int,
     protocol: str,
     deadline: float = 1.0,
-    ask: Ask = Ask(),
+    ask: Ask = BRIEFLY,
 ) -> Exchange:
     """Do one exchange on a new connection; never raises for what the other side does."""
     talk = _talk(protocol, ask.payload)

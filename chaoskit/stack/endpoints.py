@@ -204,4 +204,5 @@ def _sorted(value: object) -> object:
 
 
 def _said(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value or "none")
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value or "")
+    return text or "none"

@@ -74,6 +74,7 @@ class Host:
     now: float
     cpus: int
     memory: int  # bytes
+    cgroups: str = ""  # "1" or "2"
 
 
 class EngineGone(EnvironmentFailure):
@@ -299,7 +300,8 @@ class Engine:
         """Return what the engine says about its machine now."""
         info = await self._call("ask the engine", self._api.info)
         now = datetime.fromisoformat(str(info["SystemTime"]))
-        return Host(now.timestamp(), int(info["NCPU"]), int(info["MemTotal"]))
+        cgroups = str(info.get("CgroupVersion") or "")
+        return Host(now.timestamp(), int(info["NCPU"]), int(info["MemTotal"]), cgroups)
 
     async def security_options(self) -> str:
         """Return the engine's security options as one text: `name=seccomp,name=rootless`."""

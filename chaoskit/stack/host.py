@@ -24,6 +24,22 @@ async def missing(engine: Engine, needs: Iterable[Need]) -> dict[Need, str]:
     return found
 
 
+async def has_netem(engine: Engine) -> bool | None:
+    """Say whether the engine's kernel can delay packets by itself; None where it does not tell."""
+    text = "import gzip; print(gzip.open('/proc/config.gz').read().decode())"
+    try:
+        done = await run_helper(engine, _PROJECT, ["python3", "-c", text])
+    except ChaoskitError:
+        return None
+    if done.status != 0:
+        return None
+    return any(line.startswith("CONFIG_NET_SCH_NETEM=") for line in done.text.splitlines())
+
+
+async def is_rootless(engine: Engine) -> bool:
+    return "rootless" in await engine.security_options()
+
+
 async def _helper(engine: Engine) -> str | None:
     try:
         await helper_image(engine)
@@ -43,7 +59,7 @@ async def _netfilter(engine: Engine) -> str | None:
 
 
 async def _host_processes(engine: Engine) -> str | None:
-    if "rootless" in await engine.security_options():
+    if await is_rootless(engine):
         return "the engine is rootless: a helper cannot signal processes of other containers"
     try:
         done = await run_helper(

@@ -63,7 +63,8 @@ class Inside:
             try:
                 out, err = _output(stream, deadline)
             finally:
-                stream.close()
+                for open_ in (stream._response, stream, getattr(stream, "_sock", stream)):
+                    open_.close()  # each holds a reference of its own to the connection
             while True:  # its output may end a moment before itself
                 status = self._api.exec_inspect(id)["ExitCode"]
                 if status is not None or time.monotonic() >= deadline:

@@ -16,7 +16,7 @@ from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.records import ContainerState, Json
 from chaoskit.stack.beat import Beat
-from chaoskit.stack.canary import Ask, Exchange, exchange, protocol_of
+from chaoskit.stack.canary import BRIEFLY, Ask, Exchange, exchange, protocol_of
 from chaoskit.stack.engine import Container, Engine
 from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.stack.toxiproxy import (
@@ -136,7 +136,7 @@ class Stack:
         self,
         proxy: Proxy,
         deadline: float = 1.0,
-        ask: Ask = Ask(),
+        ask: Ask = BRIEFLY,
     ) -> Exchange:
         """Do a canary exchange through the listener that the proxy's client uses."""
         declared = self._protocols.get((proxy.upstream, proxy.port))

@@ -240,6 +240,8 @@ def _proxy_service(
         "networks": [*sorted(container.networks), OWN_NETWORK],
         "ports": [f"127.0.0.1::{port}" for port in ports],
         "stop_grace_period": "1s",
+        # A dial to a container that has just gone holds up every call on its proxy: bound it.
+        "sysctls": {"net.ipv4.tcp_syn_retries": 1},
         "labels": {
             **labels,
             ROLE_LABEL: container.role,

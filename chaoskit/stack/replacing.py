@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -52,7 +53,7 @@ class Replacing:
         return MountedVolume(
             name,
             str(mount["Destination"]),
-            _ANONYMOUS in labels,
+            _ANONYMOUS in labels or (_PROJECT not in labels and _is_random(name)),
             labels.get(_PROJECT),
             tuple(str(row["Id"]) for row in users),
         )
@@ -141,6 +142,11 @@ class Replacing:
                     raise
 
         await self._call("remove a container", remove)
+
+
+def _is_random(name: str) -> bool:
+    """Say whether the engine made up a volume's name: not every anonymous one has a label."""
+    return re.fullmatch(r"[0-9a-f]{64}", name) is not None
 
 
 def _twin(

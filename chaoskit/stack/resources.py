@@ -19,6 +19,8 @@ NANO = 10**9
 PERIOD = 100_000  # microseconds: what the kernel takes when nobody says otherwise
 # The largest page-aligned number: cgroup v1 shows it, and v2 shows `max`, for "no limit".
 NO_MEMORY_LIMIT = 9223372036854771712
+_PETABYTE = 2**50
+_LARGEST_NUMBER = 2**63 - 1
 
 
 class Call(Protocol):
@@ -79,10 +81,13 @@ class Resources:
         self, container_id: str, memory: int | None, memory_and_swap: int | None
     ) -> None:
         """Limit memory, and memory with swap, in bytes; None: no limit."""
+        if memory_and_swap is None:
+            # The engine does not tell the kernel about -1, so it takes a large number first.
+            await self._update(container_id, Memory=memory or _PETABYTE, MemorySwap=_LARGEST_NUMBER)
         await self._update(
             container_id,
-            Memory=NO_MEMORY_LIMIT if memory is None else memory,
-            MemorySwap=-1 if memory_and_swap is None else memory_and_swap,
+            Memory=memory or NO_MEMORY_LIMIT,
+            MemorySwap=memory_and_swap or -1,
         )
 
     async def consumption(self, container_id: str) -> Consumption:

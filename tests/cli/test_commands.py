@@ -89,6 +89,11 @@ def test_doctor_names_each_need_and_how_to_meet_it(cli: Cli) -> None:
     assert all(line.split()[0] in ("ok", "warn", "fix:") for line in lines)
     for need in ("python", "docker compose", "docker engine", "toxiproxy image", "leftovers"):
         assert any(f"  {need}  " in line for line in lines), need
+    for need in ("helper image", "netfilter", "host processes", "memory limits", "cpu limits"):
+        (line,) = (line for line in lines if f"  {need}  " in line)
+        assert line.startswith("ok    "), line
+    for need in ("rootless", "cgroups", "netem"):  # what explains the host; nothing needs it
+        assert any(line.startswith(f"ok    {need}  ") for line in lines), need
     output = cli("doctor", env=NO_ENGINE)
     assert output.code == 4
     assert "fail  docker engine" in output.stdout

@@ -156,6 +156,7 @@ class Clients:
             waiting = end()
             if waiting is not None:
                 await waiting
+        await asyncio.sleep(0)  # an aborted transport closes its socket in the next turn
 
 
 class _Fresh(Line):

@@ -6,6 +6,7 @@ New, kept and idle connections are watched by a raw client; after the heal every
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pytest
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, EdgeFault, Fault
 from chaoskit.faults._base import Undo
+from chaoskit.run.injecting import feel
 from chaoskit.stack.canary import Exchange, typical
 from chaoskit.stack.engine import Engine
 from chaoskit.stack.live import Proxy, Stack
@@ -60,7 +62,7 @@ def ends(*outcomes: str, at_most: int = 0) -> Callable[[Seen], bool]:
 
 
 def pieces(seen: Seen) -> bool:
-    return seen.outcome == "answered" and seen.pieces >= 10 and seen.seconds > 0.05
+    return seen.outcome == "answered" and seen.pieces >= 3 and seen.seconds > 0.1
 
 
 QUICK = slow(0)
@@ -77,7 +79,7 @@ CASES = [
     Case("stall", {}, SILENT, SILENT, True, True),
     # Only connections that are opened under the fault end with a RST.
     Case("reset", {}, ends("reset"), ENDED, True, True),
-    Case("fragment", {"size": "100B", "delay": "5ms"}, pieces, pieces, True, True),
+    Case("fragment", {"size": "100B", "delay": "10ms"}, pieces, pieces, True, True),
     Case(
         "truncate",
         {"bytes": "300B"},
@@ -132,11 +134,7 @@ class Edge:
 
     async def during(self, fault: Fault, before: Exchange) -> Exchange:
         """What the canary sees while the fault is in force, the way a run asks it."""
-        for _ in range(fault.canaries()):
-            during = await self.stack.exchange(self.proxy, fault.canary_deadline(), fault.ask())
-            if fault.felt(before, during):
-                break
-        return during
+        return await feel(self.stack, fault, self.proxy, before, fault.canary_deadline())
 
     async def inject(self, fault: Fault) -> Undo:
         undo = json.loads(json.dumps(await fault.prepare(self.stack)))
@@ -153,6 +151,7 @@ class Edge:
             assert receipt.holds, receipt.detail
 
 
+@contextlib.asynccontextmanager
 async def edges(server: Toxiserver, protocol: str, port: int) -> AsyncIterator[Edge]:
     listen = free_port()
     name = f"{protocol}_{listen}"
@@ -170,29 +169,31 @@ async def edges(server: Toxiserver, protocol: str, port: int) -> AsyncIterator[E
     clients = Clients("redis" if protocol == "tcp" else protocol, listen)
     async with Toxiproxy(server.url) as api:
         await api.create({**definition, "enabled": True})
-        yield Edge(stack, stack.proxies[0], clients, api)
-        await clients.close()
-        await stack.close()
-        await api.delete(name)
+        try:
+            yield Edge(stack, stack.proxies[0], clients, api)
+        finally:
+            await clients.close()
+            await stack.close()
+            await api.delete(name)
 
 
 @pytest.fixture(params=["redis", "http", "postgres"])
 async def edge(request: pytest.FixtureRequest, real_server: Toxiserver) -> AsyncIterator[Edge]:
     port = request.getfixturevalue(f"{request.param}_port")
-    async for made in edges(real_server, request.param, port):
+    async with edges(real_server, request.param, port) as made:
         yield made
 
 
 @pytest.fixture
 async def redis(real_server: Toxiserver, redis_port: int) -> AsyncIterator[Edge]:
-    async for made in edges(real_server, "redis", redis_port):
+    async with edges(real_server, "redis", redis_port) as made:
         yield made
 
 
 @pytest.fixture
 async def plain(real_server: Toxiserver, redis_port: int) -> AsyncIterator[Edge]:
     """The same server when nobody says how to talk to it."""
-    async for made in edges(real_server, "tcp", redis_port):
+    async with edges(real_server, "tcp", redis_port) as made:
         yield made
 
 
@@ -222,7 +223,7 @@ async def test_clients_see_what_is_documented_and_are_well_after_the_heal(
     assert await idle.ended() is not case.idle_after
     if case.idle_after:
         assert QUICK(await idle.ask(LONG))
-    after = await edge.before(fault)
+    after = await edge.during(fault, before)
     assert not fault.felt(before, after), f"{before} before, {after} after"
 
 
@@ -310,7 +311,6 @@ async def test_faults_on_one_edge_add_up_and_heal_one_by_one(edge: Edge) -> None
         seen = await line.ask(LONG)
         assert seen.outcome == "answered"
         assert 0.33 < seen.seconds < 2, seen  # 100 ms, 150 ms, and 2000 bytes at 20 KB/s
-        assert seen.pieces > 5
     for index in (3, 0, 4, 2, 5, 1):  # another order than they came in
         fault = faults[index]
         await edge.heal(fault, undone.pop(fault.name))
@@ -384,7 +384,7 @@ async def test_a_fraction_meets_some_connections_and_spares_the_others(redis: Ed
 async def test_a_canary_that_moves_too_little_says_so(
     real_server: Toxiserver, postgres_port: int, kind: str, fields: dict[str, str], says: str
 ) -> None:
-    async for edge in edges(real_server, "postgres", postgres_port):
+    async with edges(real_server, "postgres", postgres_port) as edge:
         fault = edge.fault(kind, **fields)
         before = await edge.before(fault)
         undo = await edge.inject(fault)

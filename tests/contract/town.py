@@ -101,16 +101,21 @@ class Town:
         )
 
     def endpoints(self) -> dict[str, dict[str, Any]]:
-        """Return what `docker inspect` says about every endpoint, but for the ids it invents."""
+        """Return what `docker inspect` says about every endpoint, but for the ids it invents, the
+        order of lists, and whether nothing is null or empty."""
         found = {}
         for replica in self.replicas:
             shown = docker("inspect", self.container(replica), "-f", "{{json .NetworkSettings}}")
             networks = json.loads(shown)["Networks"]
             found[replica] = {
-                name: {key: value or None for key, value in row.items() if key != "EndpointID"}
+                name: {key: _settled(value) for key, value in row.items() if key != "EndpointID"}
                 for name, row in networks.items()
             }
         return found
+
+
+def _settled(value: Any) -> Any:
+    return sorted(value) if isinstance(value, list) else value or None
 
 
 @contextlib.contextmanager

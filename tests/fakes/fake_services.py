@@ -164,7 +164,8 @@ class FakeMounts:
     def find(self, argv: Sequence[str], volumes: Mapping[str, str]) -> tuple[int, str]:
         """Empty volumes, or count what is in them."""
         if "-delete" in argv:
-            made(self._fuse, lambda: [self.files.pop(name, None) for name in volumes] and None)
+            left = {name: mine for name, mine in self.files.items() if name not in volumes}
+            made(self._fuse, lambda: setattr(self, "files", left))
             return 0, ""
         return 0, "x" * sum(len(self.files.get(name, {})) for name in volumes)
 

@@ -30,7 +30,7 @@ def test_a_redis_that_exits_at_once_is_an_environment_problem_and_its_log_is_sho
         chaoskit,
         f'{{ command: [sh, -c, "echo no disk today >&2; exit 3"], restart: "{restart}" }}',
     )
-    scenario["stack"]["up_timeout"] = "6s"
+    scenario["stack"]["up_timeout"] = "10s"
     run = chaoskit.run(scenario)
     assert run.code == 4, run.output
     assert run.result.verdict is Verdict.UNKNOWN
@@ -44,7 +44,7 @@ def test_a_redis_that_never_gets_healthy_names_itself(chaoskit: Chaoskit) -> Non
     scenario = with_redis(
         chaoskit, "{ healthcheck: { test: [CMD, 'false'], interval: 300ms, start_period: 0s } }"
     )
-    scenario["stack"]["up_timeout"] = "6s"
+    scenario["stack"]["up_timeout"] = "10s"
     run = chaoskit.run(scenario)
     assert run.code == 4, run.output
     assert "`redis` is unhealthy" in (run.result.reason or "")

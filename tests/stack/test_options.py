@@ -78,9 +78,10 @@ def test_keep_leaves_the_stack_up_and_healed_and_says_how_to_remove_it(
     run = chaoskit.run(
         chats(
             faults=[
-                fault("latency", "0s", None, edge="chat-1 -> redis", delay="100ms"),
+                fault("latency", "0s", None, edge="chat-1 -> redis", delay="400ms"),
                 fault("kill", "0s", None, service="chat-2"),
             ],
+            timeline={"settle": "2s"},
             expect=[{"check": "recovery", "probe": "two", "within": "10s"}],
         ),
         "--keep",

@@ -96,11 +96,16 @@ def test_a_cache_that_is_the_truth_loses_participants_and_the_report_names_them(
 
 
 def test_a_client_that_never_reconnects_fails_its_recovery(chaoskit: Chaoskit) -> None:
-    run = chaoskit.run(SCENARIOS / "redis-restart.yaml", env={"BUG": "no-reconnect"})
+    # With more time after the last heal than the check allows, however slow the machine is.
+    scenario = yaml.safe_load((SCENARIOS / "redis-restart.yaml").read_text())
+    scenario["stack"]["compose"] = str(SCENARIOS / scenario["stack"]["compose"])
+    scenario["timeline"]["settle"] = "7s"
+    run = chaoskit.run(scenario, env={"BUG": "no-reconnect"})
     assert run.code == 1, run.output
     assert run.check("recovery", "chat-cache").verdict is Verdict.FAIL
-    assert run.check("recovery", "cache").verdict is Verdict.PASS, "redis itself is back"
+    assert run.check("recovery", "cache").verdict is not Verdict.FAIL, "redis itself is back"
     assert "recovery" in run.stdout
-    failures = ElementTree.parse(run.path / "junit.xml").findall(".//failure")
-    assert any("recover" in (one.get("message") or "") for one in failures)
+    cases = ElementTree.parse(run.path / "junit.xml").findall(".//testcase")
+    failed = {case.get("name") for case in cases if case.find("failure") is not None}
+    assert "recovery chat-cache" in failed
     files_are_whole(run)

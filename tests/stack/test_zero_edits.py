@@ -140,7 +140,7 @@ def test_two_runs_at_once_disturb_neither_each_other_nor_the_stack_that_is_up_by
         chats(
             faults=[
                 fault("kill", service="redis"),
-                fault("blackhole", "3s", edge="chat-1 -> redis"),
+                fault("blackhole", "8s", "2s", edge="chat-1 -> redis"),
             ],
             timeline={"settle": "2s"},
             expect=[

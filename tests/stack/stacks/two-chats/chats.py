@@ -18,7 +18,7 @@ def ping() -> None:
         MINE.redis = redis.Redis(
             host=NAMES[sys.argv[1]],
             port=6379,
-            socket_timeout=0.4,
+            socket_timeout=0.7,
             socket_connect_timeout=0.4,
             single_connection_client=True,
         )

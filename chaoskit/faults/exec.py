@@ -1,0 +1,248 @@
+"""`exec`: commands of the author's own, for everything that no other kind does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from weakref import WeakKeyDictionary
+
+from pydantic import Field, model_validator
+
+from chaoskit.errors import FaultFailed
+from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
+from chaoskit.fields import Duration, ServiceName, seconds_text
+from chaoskit.secrets import passwords_in
+
+if TYPE_CHECKING:
+    from chaoskit.stack.engine import Container
+    from chaoskit.stack.live import Proxy, Stack
+
+Command = (
+    Annotated[str, Field(min_length=1)]
+    | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+)
+_SHOWN = 300  # characters of what a command printed
+_CANNOT_RUN = (126, 127)
+_printed: WeakKeyDictionary[Stack, dict[str, str]] = WeakKeyDictionary()  # by inject commands
+
+
+class _WithoutHeal:
+    """True on an instance that has no heal command: it is over as soon as it is injected."""
+
+    def __get__(self, made: Exec | None, kind: type[Exec]) -> bool:
+        return made is not None and made.heal_ is None
+
+
+@fault("exec")
+class Exec(Fault):
+    """Run commands of your own that put a fault in force, prove it and undo it.
+
+    They run inside the containers of `service`, or on this machine with `host: true`, which `run`
+    only does with `--allow-host-exec`. A text goes to a shell, a list is run as it is. `verify`
+    exits 0 exactly while the fault is in force: before it and after `heal` it must not. Without
+    `heal` nothing is undone, and the fault takes no `for`. A command that takes longer than
+    `timeout` fails; on the host it is killed, in a container it may go on. Commands on the host
+    find the run's Compose project in `CHAOSKIT_PROJECT`. They are kept in the ledger, where
+    passwords are masked: let them read those from a variable.
+    """
+
+    example = (
+        "{ at: 2s, for: 4s, fault: exec, service: chat, inject: touch /tmp/full,"
+        " verify: test -e /tmp/full, heal: rm -f /tmp/full }"
+    )
+    instant: ClassVar[bool] = cast("bool", _WithoutHeal())
+    canary_decides: ClassVar[bool] = False
+
+    service: ServiceName | None = None
+    replica: Annotated[int | None, Field(ge=1, le=1000)] = None
+    host: bool = False
+    inject_: Annotated[Command, Field(alias="inject")]
+    verify: Command
+    heal_: Annotated[Command | None, Field(alias="heal")] = None
+    timeout: Annotated[Duration, Field(gt=0, le=Duration(3600))] = Duration(10)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Exec:
+        if (self.service is None) == (not self.host):
+            raise ValueError("`exec` runs either in a `service` or, with `host: true`, on the host")
+        if self.host and self.replica is not None:
+            raise ValueError("`replica` needs a `service`")
+        for name, command in (("verify", self.verify), ("heal", self.heal_)):
+            if command is not None and passwords_in(_said(command)):
+                raise ValueError(
+                    f"`{name}` contains a password, which the ledger masks: read it from a variable"
+                )
+        return self
+
+    @property
+    def target(self) -> str:
+        if self.service is None:
+            return "host"
+        return self.service if self.replica is None else f"{self.service}[{self.replica}]"
+
+    def services(self) -> Sequence[str]:
+        return [] if self.service is None else [self.service]
+
+    def disturbs(self) -> Sequence[str]:
+        return self.services()  # whatever a command does to its container is meant
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        if self.service is None or self.replica is not None:
+            return ()
+        return stack.proxies_to(self.service)[:1]
+
+    def forecast(self) -> Forecast:
+        undo = "nothing: there is no heal command"
+        if self.heal_ is not None:
+            undo = f"run `{_said(self.heal_)}` there"
+        return Forecast(f"`{_said(self.inject_)}` run on {self.target}", undo)
+
+    async def prepare(self, stack: Stack) -> Undo:
+        replicas: list[int] = []
+        if self.service is not None:
+            found = await stack.containers(self.service, self.replica)
+            for container in found:
+                if not container.state.running:
+                    raise FaultFailed(
+                        f"`{container.name}` is {container.state.status}, not running"
+                    )
+            replicas = [container.state.replica for container in found]
+        undo: Undo = {
+            "fault": self.name,
+            "service": self.service,
+            "replicas": replicas,
+            "verify": self.verify,
+            "heal": self.heal_,
+            "timeout": float(self.timeout),
+            "directory": os.getcwd(),  # noqa: PTH109  # as text, for the ledger
+        }
+        for place, status, text in await _everywhere(stack, undo, self.verify):
+            if status == 0:
+                raise FaultFailed(f"{place}: `verify` succeeds before the fault: it proves nothing")
+            if status is None or status in _CANNOT_RUN:
+                raise FaultFailed(f"{place}: `verify` {_ended(self.verify, undo, status, text)}")
+        return undo
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        done = await _everywhere(stack, undo, self.inject_)
+        _printed.setdefault(stack, {})[self.name] = "; ".join(text for _, _, text in done if text)
+        _check(done, self.inject_, undo)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        command = cast("Command | None", undo["heal"])
+        if command is not None:
+            _check(await _everywhere(stack, undo, command), command, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        done = await _everywhere(stack, undo, cast("Command", undo["verify"]))
+        printed = _printed.get(stack, {}).get(str(undo["fault"]))
+        before = f"inject printed `{printed}`; " if printed else ""
+        return Receipt(all(status == 0 for _, status, _ in done), before + _verified(undo, done))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        if undo["heal"] is None:
+            return Receipt(True, "there is nothing to undo")
+        done = await _everywhere(stack, undo, cast("Command", undo["verify"]))
+        gone = all(status not in (0, None, *_CANNOT_RUN) for _, status, _ in done)
+        return Receipt(gone, _verified(undo, done))
+
+
+Done = tuple[str, int | None, str]  # where, exit status (None: no end in time), what it printed
+
+
+async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
+    """Run a command in every container of the undo data, as they are now, or on the host.
+
+    Raises `FaultFailed` when one of them does not run.
+    """
+    within = float(cast("float", undo["timeout"]))
+    if undo["service"] is None:
+        variables = {"CHAOSKIT_PROJECT": stack.project, "CHAOSKIT_FAULT": str(undo["fault"])}
+        status, text = await _on_host(command, str(undo["directory"]), variables, within)
+        return [("host", status, _short(text))]
+    wanted = set(cast("Sequence[int]", undo["replicas"]))
+    found = await stack.engine.containers(stack.project, str(undo["service"]))
+    found = [container for container in found if container.state.replica in wanted]
+    if len(found) < len(wanted):
+        raise FaultFailed(f"`{undo['service']}` has lost {len(wanted) - len(found)} containers")
+    for container in found:
+        if not container.state.running:
+            raise FaultFailed(
+                f"`{container.name}` is {container.state.status}: no command can run in it"
+            )
+
+    async def inside(container: Container) -> Done:
+        argv = ["sh", "-c", command] if isinstance(command, str) else command
+        done = await stack.engine.inside.run(container.id, argv, within=within)
+        return container.name, done.status, _short(f"{done.out} {done.err}")
+
+    return await asyncio.gather(*(inside(container) for container in found))
+
+
+async def _on_host(
+    command: Command, directory: str, variables: Mapping[str, str], within: float
+) -> tuple[int | None, str]:
+    """Run a command on this machine; past its time, it and all its children are killed."""
+    argv = ["sh", "-c", command] if isinstance(command, str) else command
+    options: dict[str, Any] = {
+        "cwd": directory,
+        "env": {**os.environ, **variables},
+        "stdin": asyncio.subprocess.DEVNULL,
+        "stdout": asyncio.subprocess.PIPE,
+        "stderr": asyncio.subprocess.STDOUT,
+        "start_new_session": True,
+    }
+    try:
+        process = await asyncio.create_subprocess_exec(*argv, **options)
+    except OSError as error:
+        return _CANNOT_RUN[1], error.strerror or str(error)
+    reading = asyncio.create_task(process.communicate())
+    try:
+        async with asyncio.timeout(within):
+            out, _ = await asyncio.shield(reading)
+        return process.returncode, out.decode(errors="replace")
+    except TimeoutError:
+        return None, ""
+    finally:
+        if not reading.done():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.wait([reading])
+
+
+def _check(done: Sequence[Done], command: Command, undo: Undo) -> None:
+    """Raise `FaultFailed` for a command that did not succeed everywhere."""
+    for place, status, text in done:
+        if status != 0:
+            raise FaultFailed(f"{place}: {_ended(command, undo, status, text)}")
+
+
+def _verified(undo: Undo, done: Sequence[Done]) -> str:
+    command = cast("Command", undo["verify"])
+    many = len(done) > 1
+    return "; ".join(
+        (f"{place}: " if many else "") + _ended(command, undo, status, text)
+        for place, status, text in done
+    )
+
+
+def _ended(command: Command, undo: Undo, status: int | None, text: str) -> str:
+    if status is None:
+        took = seconds_text(float(cast("float", undo["timeout"])))
+        return f"`{_said(command)}` did not end within {took}"
+    return f"`{_said(command)}` exited {status}" + (f": {text}" if text else "")
+
+
+def _said(command: Command) -> str:
+    return command if isinstance(command, str) else " ".join(command)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[-_SHOWN:]

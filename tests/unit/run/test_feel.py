@@ -1,0 +1,66 @@
+"""How many canaries a fault gets, and that a busy machine does not pass for a fault."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from chaoskit.faults import REGISTRY, Fault
+from chaoskit.run.injecting import feel
+from chaoskit.stack.canary import Exchange
+from chaoskit.stack.live import Proxy, Stack
+
+PROXY = Proxy("chaoskit-chat", "redis_6379", "chat", "redis", 6379, 6379)
+BEFORE = Exchange("redis PING", "answered", 0.002, 14, 7)
+QUICK = BEFORE
+SPIKE = Exchange("redis PING", "answered", 0.05, 14, 7)
+LATE = Exchange("redis PING", "answered", 0.3, 14, 7)
+SILENT = Exchange("redis PING", "silent", 0.1, 14)
+
+
+class Listener:
+    """Answers canaries as it was told, the last one again and again."""
+
+    def __init__(self, *answers: Exchange) -> None:
+        self._answers = list(answers)
+        self.asked = 0
+
+    async def exchange(self, *_: Any) -> Exchange:
+        self.asked += 1
+        return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+
+
+def fault(kind: str, **fields: str) -> Fault:
+    found = REGISTRY.get(kind)
+    assert found is not None
+    return found.model_validate({"fault": kind, "edge": "chat -> redis", **fields})
+
+
+@pytest.mark.parametrize(
+    ("made", "answers", "felt", "asked"),
+    [
+        (fault("latency", delay="40ms"), [SPIKE, QUICK], False, 2),
+        (fault("latency", delay="40ms"), [SPIKE, SPIKE, QUICK], False, 3),
+        (fault("latency", delay="40ms"), [SPIKE], True, 3),
+        (fault("latency", delay="300ms"), [LATE], True, 1),
+        (fault("latency", delay="300ms"), [QUICK], False, 1),
+        (fault("blackhole"), [SILENT], True, 1),
+        (fault("blackhole"), [QUICK, SILENT], False, 1),
+        (fault("drop_replies", fraction="50%"), [QUICK, QUICK, SILENT, QUICK], True, 3),
+        (fault("drop_replies", fraction="50%"), [QUICK], False, 10),
+    ],
+)
+async def test_canaries_go_on_until_one_feels_it_and_a_doubtful_one_must_be_confirmed(
+    made: Fault, answers: list[Exchange], felt: bool, asked: int
+) -> None:
+    listener = Listener(*answers)
+    during = await feel(cast("Stack", listener), made, PROXY, BEFORE, 5.0)
+    assert made.felt(BEFORE, during) is felt
+    assert listener.asked == asked
+
+
+async def test_the_canaries_of_a_fraction_end_with_their_deadline() -> None:
+    listener = Listener(QUICK)
+    await feel(cast("Stack", listener), fault("drop_replies", fraction="1%"), PROXY, BEFORE, 0.0)
+    assert listener.asked == 1
