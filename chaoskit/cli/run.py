@@ -153,7 +153,10 @@ async def _prepared(
     seed = request.seed if request.seed is not None else loaded.scenario.seed
     if seed is None:
         seed = secrets.randbelow(1_000_000)
-    command = shlex.join(["chaoskit", "run", str(loaded.path), "--seed", str(seed)])
+    words = ["chaoskit", "run", str(loaded.path), "--seed", str(seed)]
+    if request.allow_host_exec:
+        words.append("--allow-host-exec")
+    command = shlex.join(words)
     options = Options(seed=seed, command=command, image=image, keep=request.keep)
     progress = Progress(stderr_console(), loaded.scenario.name)
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 HELD = "CHAOSKIT_HOLD"  # marks every process that holds a fault in force inside a container
 # Signals the processes of a holder: what they hold ends with them. None of them outlives its shell,
 # or a database that is the container's first process would inherit it and mind its death.
-_RELEASE = """
+RELEASE = """
 for file in $(grep -lsF "CHAOSKIT_HOLD=$1" /proc/[0-9]*/environ); do
   pid=${file#/proc/}
   kill -s "$2" "${pid%/environ}" 2>/dev/null
@@ -88,7 +88,7 @@ class Place:
 
     async def release(self, signal: str = "TERM") -> None:
         """Signal what `hold` started; that it is gone already is fine."""
-        await self.run(_RELEASE, f"{self.holder};", signal)
+        await self.run(RELEASE, f"{self.holder};", signal)
 
 
 class StoreFault(Fault):

@@ -88,5 +88,7 @@ class PostgresExhaust(StoreFault):
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        left = await _postgres.held(place)
-        return Receipt(left == 0, f"{left} connections of it are open")
+        done = await _postgres.attempt(place, _postgres.OURS, holder=place.holder)
+        if done.status != 0:
+            return Receipt(False, f"it cannot be asked: {' '.join(done.err.split())[-200:]}")
+        return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from chaoskit.faults._stores import Place
     from chaoskit.records import Json
 
-_DELETE = f"""
+DELETE = f"""
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[3], 'COUNT', 1000)
 local gone = 0
 for _, key in ipairs(page[2]) do
@@ -65,7 +65,7 @@ class RedisFlush(StoreFault):
         if self.keys is None:
             await _redis.ask(place, "FLUSHALL")
         else:
-            await _redis.pages(place, _DELETE, self.keys)
+            await _redis.pages(place, DELETE, self.keys)
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:

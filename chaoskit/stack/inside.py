@@ -59,7 +59,7 @@ class Inside:
 
         def run() -> Executed:
             id = self._created(container_id, argv, environment)
-            stream = self._api.exec_start(id, socket=True)
+            stream: Any = self._api.exec_start(id, socket=True)
             try:
                 out, err = _output(stream, deadline)
             finally:

@@ -29,7 +29,11 @@ PROJECT = f"contract-{uuid.uuid4().hex[:8]}"
 
 def labels(service: str, replica: int = 1) -> list[str]:
     pairs = {"project": PROJECT, "service": service, "container-number": replica}
-    return [word for name, text in pairs.items() for word in ("--label", f"com.docker.compose.{name}={text}")]
+    return [
+        word
+        for name, text in pairs.items()
+        for word in ("--label", f"com.docker.compose.{name}={text}")
+    ]
 
 
 def made(kind: str, **fields: Any) -> Fault:

@@ -71,13 +71,18 @@ class Town:
         return f"{self.project}-{service}-{number}"
 
     def talking(self) -> Pairs:
-        """Return every (client, upstream) of which the client got an answer just now."""
+        """Return every (client, upstream) of which the client got an answer just now.
+
+        A client that cannot be started got none: right after a restart the engine may refuse to.
+        """
         names = {self.container(replica): replica for replica in self.replicas}
 
         def ask(client: str) -> Pairs:
             others = [name for name in names if name != client]
-            found = docker("exec", client, "python3", "-c", _CLIENT, *others).split()
-            return {(names[client], names[upstream]) for upstream in found}
+            argv = ["docker", "exec", client, "python3", "-c", _CLIENT, *others]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
+            answered = done.stdout.split() if done.returncode == 0 else []
+            return {(names[client], names[upstream]) for upstream in answered}
 
         with ThreadPoolExecutor() as pool:
             return set().union(*pool.map(ask, names))
@@ -122,13 +127,13 @@ def _settled(value: Any) -> Any:
 def town(directory: Path) -> Iterator[Town]:
     """Run the project for as long as the block lasts."""
     project = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
-    server = {
+    server: dict[str, Any] = {
         "image": LAB,
         "init": True,
         "stop_grace_period": "0s",
         "command": ["python3", "-c", _SERVER],
     }
-    services = {
+    services: dict[str, dict[str, Any]] = {
         "chat-1": {"networks": {"back": {"aliases": ["one"]}, "side": {}}},
         "chat-2": {"networks": {"back": {}}, "scale": 2},
         "redis": {

@@ -34,6 +34,7 @@ from tests.fakes.fake_services import (
     FakeResources,
     made,
 )
+from tests.fakes.fake_stores import FakeInside
 from tests.fakes.fake_toxiproxy import Blown, FakeToxiproxy, Fuse
 
 PROJECT = "run-1"
@@ -84,6 +85,7 @@ class FakeEngine:
         self.replacing = FakeReplacing(self, fuse)
         self.mounts = FakeMounts(self, fuse)
         self.history = FakeHistory()
+        self.inside = FakeInside(self, fuse)
 
     def add(self, one: Container) -> None:
         self.all[one.id] = one
@@ -256,6 +258,7 @@ class World:
         return {
             "containers": {c.name: c.state.status for c in self.engine.all.values()},
             "rules": self.engine.netfilter.state(),
+            "inside": self.engine.inside.state(),
             "endpoints": {
                 self.engine.all[id].name: dict(mine)
                 for id, mine in self.engine.endpoints.all.items()
