@@ -53,12 +53,18 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
         lines.append(f"             undo   {forecast.undo}")
         if forecast.not_tested:
             lines.append(f"             not tested   {forecast.not_tested}")
+    native = 0
     for edge in plan.edges.edges:
+        if edge not in plan.proxied and not edge.evidence and not edge.obstacle:
+            native += 1
+            continue
         proxied = "proxied" if edge in plan.proxied else edge.obstacle or "native"
         evidence = f" ({edge.evidence})" if edge.evidence else ""
         lines.append(
             f"edge       {edge.client} -> {edge.upstream}:{edge.port}  {proxied}{evidence}"
         )
+    if native:
+        lines.append(f"edges      {native} more are possible; nothing points to them (see --json)")
     reached = ", ".join(f"{target.service}:{target.port}" for target in plan.targets)
     lines.append(f"from host  {reached or 'nothing'}")
     for thing in plan.shared:

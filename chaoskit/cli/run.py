@@ -78,7 +78,9 @@ def run_scenarios(request: RunRequest) -> int:
         if result.exit_code > 128:
             break
     _write_reports(reports, results)
-    if len(loaded) > 1 and not request.json:
+    if request.json:
+        _say(lambda: print(_as_json(results), end="", flush=True))
+    elif len(loaded) > 1:
         _say(lambda: terminal.render_suite(results, console(sys.stdout)))
     interrupted_codes = [code for code in codes if code > 128]
     if interrupted_codes:
@@ -154,6 +156,8 @@ async def _prepared(
     if seed is None:
         seed = secrets.randbelow(1_000_000)
     words = ["chaoskit", "run", str(loaded.path), "--seed", str(seed)]
+    for fault in request.only_faults:
+        words += ["--only-fault", fault]
     if request.allow_host_exec:
         words.append("--allow-host-exec")
     command = shlex.join(words)
@@ -172,9 +176,7 @@ async def _prepared(
 def _print(result: Result, folder: Path, request: RunRequest) -> None:
     (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
     (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")
-    if request.json:
-        _say(lambda: print(result.model_dump_json(indent=2), flush=True))
-    elif request.events != "-":
+    if not request.json and request.events != "-":
         _say(lambda: terminal.render(result, console(sys.stdout), folder))
 
 

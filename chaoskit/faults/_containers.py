@@ -81,15 +81,34 @@ async def close_paths(stack: Stack, undo: Mapping[str, Json]) -> None:
         await stack.close_proxies(stack.proxies_to(str(undo["service"])), str(undo["holder"]))
 
 
-async def wait_down(stack: Stack, undo: Mapping[str, Json]) -> None:
+async def stop(stack: Stack, undo: Mapping[str, Json], grace: float | None) -> None:
+    """Stop every target politely and close its paths as soon as the last one is down.
+
+    Not later: Toxiproxy would dial an address that is gone, for seconds, and block. Not earlier:
+    requests in flight are the service's to finish.
+    """
+    found = await targets(stack, undo)
+    longest = max((grace if grace is not None else c.stop_grace for c in found), default=0.0)
+
+    async def close_when_down() -> None:
+        await wait_down(stack, undo, longest + HEAL_DEADLINE)
+        await close_paths(stack, undo)
+
+    closing = asyncio.create_task(close_when_down())
+    try:
+        await asyncio.gather(*(stack.engine.stop(container.id, grace) for container in found))
+        await closing
+    finally:
+        closing.cancel()
+
+
+async def wait_down(stack: Stack, undo: Mapping[str, Json], within: float = HEAL_DEADLINE) -> None:
     """Return when the engine says that no target runs any more. Raises `FaultFailed`."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + HEAL_DEADLINE
+    deadline = loop.time() + within
     while any(container.state.running for container in await targets(stack, undo)):
         if loop.time() > deadline:
-            raise FaultFailed(
-                f"`{undo['service']}` still runs {HEAL_DEADLINE:.0f} s after its kill"
-            )
+            raise FaultFailed(f"`{undo['service']}` still runs after {within:.0f} s")
         await asyncio.sleep(_POLL)
 
 

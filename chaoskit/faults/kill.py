@@ -31,9 +31,10 @@ class Kill(ServiceFault):
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         found = await _containers.targets(stack, undo)
+        # The paths first: Toxiproxy would dial an address that is gone, for seconds, and block.
+        await _containers.close_paths(stack, undo)
         await asyncio.gather(*(stack.engine.kill(container.id) for container in found))
         await _containers.wait_down(stack, undo)
-        await _containers.close_paths(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:

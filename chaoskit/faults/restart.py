@@ -35,8 +35,7 @@ class Restart(ServiceFault):
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         found = await _containers.targets(stack, undo)
-        await asyncio.gather(*(stack.engine.stop(c.id, self.grace) for c in found))
-        await _containers.close_paths(stack, undo)
+        await _containers.stop(stack, undo, self.grace)
         await asyncio.gather(*(stack.engine.start(c.id) for c in found))
         await _containers.open_paths(stack, undo)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from chaoskit.faults import _containers
@@ -33,9 +32,7 @@ class Stop(ServiceFault):
         )
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        found = await _containers.targets(stack, undo)
-        await asyncio.gather(*(stack.engine.stop(c.id, self.grace) for c in found))
-        await _containers.close_paths(stack, undo)
+        await _containers.stop(stack, undo, self.grace)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:

@@ -142,7 +142,8 @@ async def last_logs(stack: Stack, *, unready: bool = False) -> dict[str, list[st
             if state.service.startswith(PREFIX) or (unready and well):
                 continue
             lines = await stack.engine.logs(container.id, tail=_LOG_TAIL)
-            logs.setdefault(state.service, []).extend(line.partition(" ")[2] for line in lines)
+            if lines:
+                logs.setdefault(state.service, []).extend(line.partition(" ")[2] for line in lines)
     except ChaoskitError:
         pass  # the logs explain another error: they must not hide it
     return logs

@@ -129,7 +129,8 @@ class Injector:
             await self.heal(injection)
             return
         # The lease is kept by the clock, whatever measuring the effect takes.
-        lease = None if fault.for_ is None else (injection.injected_at or 0) + fault.for_
+        # It counts from when the fault is in force: a polite stop may take a while to get there.
+        lease = None if fault.for_ is None else self._clock.now() + fault.for_
         measuring = asyncio.create_task(self._feel(injection))
         try:
             if lease is None:
@@ -304,7 +305,7 @@ class Injector:
         elif felt == 0:
             blind = [fault.blind(c.before) for c in injection.canaries.values()]
             why = next((reason for reason in blind if reason), None)
-            injection.doubts.append(why or "no canary through its edge felt it")
+            injection.doubts.append(why or f"no canary through its edge felt it: {sentences[0]}")
 
     def _weigh_use(self, injection: Injection, accepted: dict[Proxy, list[float]]) -> None:
         """A fault on an edge that carried nothing proves nothing."""

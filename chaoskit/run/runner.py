@@ -108,17 +108,24 @@ class Runner:
             name = signals.received.name if signals.received else "a cancellation"
             self._ended_early = f"the run was interrupted by {name} in the {self._phase} phase"
             self._exit_code = signals.exit_code or EXIT_UNKNOWN
-        except ChaoskitError as error:
-            self._ended_early, self._exit_code = error.message, error.exit_code
-            if isinstance(error, StackNotReady):
-                self._last_logs = error.logs
-            if error.hint:
-                self._recorder.event("note", text=error.hint)
-        except Exception as error:  # noqa: BLE001  # reported as internal, after healing
-            self._crashed(error)
+        except Exception as error:  # noqa: BLE001  # what is not ours is internal, after healing
+            self._failed(_cause(error))
         if self._ended_early:
-            self._recorder.event("ended_early", reason=self._ended_early)
+            with contextlib.suppress(StoreFailed):
+                self._recorder.event("ended_early", reason=self._ended_early)
         return await self._wind_down(signals)
+
+    def _failed(self, error: Exception) -> None:
+        """Keep what ended the phases early: it is reported after healing."""
+        if not isinstance(error, ChaoskitError):
+            self._crashed(error)
+            return
+        self._ended_early, self._exit_code = error.message, error.exit_code
+        if isinstance(error, StackNotReady):
+            self._last_logs = error.logs
+        if error.hint:
+            with contextlib.suppress(StoreFailed):
+                self._recorder.event("note", text=error.hint)
 
     def interrupt(self) -> None:
         """Cut the phases off: healing, teardown and the report follow."""
@@ -126,7 +133,9 @@ class Runner:
 
     def _crashed(self, error: Exception) -> None:
         text = "".join(traceback.format_exception(error))
-        path = self._folder.write(CRASH, text)
+        path = self._folder.path / CRASH
+        with contextlib.suppress(StoreFailed):
+            self._folder.write(CRASH, text)
         self._ended_early = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
         self._exit_code = EXIT_INTERNAL
 
@@ -402,6 +411,13 @@ class Runner:
             lateness=self._clients.lateness,
             last_logs=self._last_logs,
         )
+
+
+def _cause(error: Exception) -> Exception:
+    """Return the first error of a group: tasks that run side by side raise them in groups."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:

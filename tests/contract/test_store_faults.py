@@ -104,13 +104,19 @@ async def engine() -> AsyncIterator[Engine]:
 # -- redis -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def redis_container() -> Iterator[str]:
+@contextmanager
+def run_redis(service: str) -> Iterator[str]:
     command = ["redis-server", "--bind", "*", "--save", "", "--requirepass", SECRET]
     command += ["--maxmemory", "256mb", "--maxmemory-policy", "allkeys-lru"]
     ping = f"REDISCLI_AUTH={SECRET} redis-cli ping || true"
-    with container(*labels("redis"), "--publish", f"{LOCAL}::6379", LAB, *command) as started:
+    with container(*labels(service), "--publish", f"{LOCAL}::6379", LAB, *command) as started:
         eventually("redis answers", lambda: "PONG" in docker("exec", started, "sh", "-c", ping))
+        yield started
+
+
+@pytest.fixture(scope="module")
+def redis_container() -> Iterator[str]:
+    with run_redis("redis") as started:
         yield started
 
 
@@ -285,16 +291,19 @@ async def test_a_pause_that_nobody_heals_ends_by_itself(cache: Store) -> None:
     eventually("its process has gone", lambda: not cache.processes())
 
 
+def ping(connection: Any) -> object:
+    connection.send_command("PING")
+    return connection.read_response()
+
+
 async def test_clients_lose_their_connections(cache: Store) -> None:
     with client(cache) as one:
         held = one.connection_pool.get_connection()
-        held.send_command("PING")
-        assert held.read_response() == b"PONG"
+        assert ping(held) == b"PONG"
         fault = made("redis_kill_clients", service="redis")
         undo = await cache.inject(fault)
         with pytest.raises(redis.exceptions.ConnectionError):
-            held.send_command("PING")
-            held.read_response()
+            ping(held)
         one.connection_pool.release(held)
         await cache.heal(fault, undo)
         assert one.ping()
@@ -315,13 +324,19 @@ async def test_two_at_once_that_would_undo_each_other_are_refused(cache: Store) 
 # -- postgres --------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def postgres_container() -> Iterator[str]:
+@contextmanager
+def run_postgres(service: str) -> Iterator[str]:
     options = ["--user", "postgres", "--env", f"POSTGRES_PASSWORD={SECRET}", "--env"]
     options += ["POSTGRES_USER=chat", "--publish", f"{LOCAL}::5432"]
     ready = "pg_isready -q -h 127.0.0.1 && echo yes || true"
-    with container(*labels("postgres"), *options, LAB, "start-postgres") as started:
+    with container(*labels(service), *options, LAB, "start-postgres") as started:
         eventually("postgres answers", lambda: docker("exec", started, "sh", "-c", ready) == "yes")
+        yield started
+
+
+@pytest.fixture(scope="module")
+def postgres_container() -> Iterator[str]:
+    with run_postgres("postgres") as started:
         yield started
 
 
@@ -342,11 +357,8 @@ async def database(postgres_container: str, engine: Engine) -> AsyncIterator[Sto
 
 @contextmanager
 def session(store: Store, **more: Any) -> Iterator[psycopg.Connection[Any]]:
-    options = {"connect_timeout": 3, "autocommit": True, **more}
-    user = "chat" if "user" not in more else more["user"]
-    one = psycopg.connect(
-        host=LOCAL, port=store.port, password=SECRET, dbname="chat", **{**options, "user": user}
-    )
+    options = {"connect_timeout": 3, "autocommit": True, "user": "chat", **more}
+    one = psycopg.connect(host=LOCAL, port=store.port, password=SECRET, dbname="chat", **options)
     try:
         yield one
     finally:
@@ -375,7 +387,7 @@ def refusal(store: Store, query: str) -> str | None:
     """Return the SQLSTATE with which a new session's statement is refused, None when it works."""
     try:
         with session(store) as one:
-            one.execute(query)  # type: ignore[call-overload]  # a query of the test's own
+            one.execute(query)
     except psycopg.Error as error:
         return error.sqlstate or str(error)
     return None
@@ -415,9 +427,9 @@ async def test_no_connection_is_free(database: Store, pgbench: bool) -> None:
         # What became free is taken as well.
         await asyncio.sleep(1)
         for _ in range(3):
-            with pytest.raises(psycopg.OperationalError, match="too many clients|reserved"):
-                with session(database):
-                    pass
+            words = r"too many clients|reserved"
+            with pytest.raises(psycopg.OperationalError, match=words), session(database):
+                pass
         await database.heal(fault, undo)
     finally:
         if not pgbench:
@@ -510,19 +522,51 @@ async def test_a_service_that_is_no_store_of_that_kind_is_refused_with_words(
         await made("redis_flush", service="postgres").prepare(await database.stack())
 
 
-async def test_a_store_that_went_down_took_what_was_held_with_it(
-    database: Store, cache: Store
-) -> None:
-    lock = made("postgres_lock", service="postgres", table="members", **{"for": "60s"})
-    pause = made("redis_pause", service="redis", **{"for": "60s"})
-    undo = await database.inject(lock)
-    other = await cache.inject(pause)
-    docker("kill", cache.container)
-    docker("stop", "-t", "5", "-s", "INT", database.container)
-    await database.heal(lock, undo)
-    await cache.heal(pause, other)
-    docker("start", cache.container, database.container)
-    # A started container has another port; the fixtures of other tests must not meet it.
-    for store, inner in ((cache, 6379), (database, 5432)):
-        store.port = published(store.container, inner)
-    eventually("redis answers", lambda: "PONG" in docker("exec", cache.container, "sh", "-c", f"REDISCLI_AUTH={SECRET} redis-cli ping || true"))  # fmt: skip
+async def test_a_store_that_went_down_took_what_was_held_with_it(engine: Engine) -> None:
+    with run_redis("cache-2") as one, run_postgres("database-2") as two:
+        cache, database = Store("cache-2", one, 0, engine), Store("database-2", two, 0, engine)
+        lock = made("postgres_lock", service="database-2", table="pg_class", **{"for": "60s"})
+        pause = made("redis_pause", service="cache-2", **{"for": "60s"})
+        locked, paused = await database.inject(lock), await cache.inject(pause)
+        docker("kill", one, two)
+        await database.heal(lock, locked)
+        await cache.heal(pause, paused)
+
+
+async def test_what_outlives_a_store_is_healed_when_it_is_back(engine: Engine) -> None:
+    with run_postgres("database-3") as one:
+        database = Store("database-3", one, 0, engine)
+        fault = made("postgres_read_only", service="database-3")
+        undo = await database.inject(fault)
+        docker("pause", one)
+        with pytest.raises(FaultFailed, match="paused"):
+            await fault.heal(await database.stack(), undo)
+        docker("unpause", one)
+        docker("kill", one)
+        with pytest.raises(FaultFailed, match="exited"):
+            await fault.heal(await database.stack(), undo)
+        docker("start", one)
+        ready = "pg_isready -q -h 127.0.0.1 && echo yes || true"
+        eventually("postgres answers", lambda: docker("exec", one, "sh", "-c", ready) == "yes")
+        await database.heal(fault, undo)
+
+
+async def test_commands_of_the_author_are_run_proven_and_undone(cache: Store) -> None:
+    fault = made(
+        "exec",
+        service="redis",
+        inject="touch /tmp/broken && echo done",
+        verify=["test", "-e", "/tmp/broken"],
+        heal="rm -f /tmp/broken",
+    )
+    undo = await cache.inject(fault)
+    assert docker("exec", cache.container, "ls", "/tmp/broken") == "/tmp/broken"
+    await cache.heal(fault, undo)
+    slow = made("exec", service="redis", inject="sleep 3", verify="false", timeout="500ms")
+    stack = await cache.stack()
+    with pytest.raises(FaultFailed, match="did not end within 500ms"):
+        await slow.inject(stack, await slow.prepare(stack))
+    missing = made("exec", service="redis", inject="true", verify=["nothing-of-this-name"])
+    with pytest.raises(FaultFailed, match="nothing-of-this-name"):
+        await missing.prepare(stack)
+    eventually("the slow one has gone", lambda: not cache.processes())

@@ -207,7 +207,7 @@ class FakeInside:
 
     def state(self) -> dict[str, Any]:
         """Return what a heal must bring back, of every container where anything is to bring."""
-        found = {name: store.changed() for name, store in self.redis.items()}
+        found: dict[str, Any] = {name: store.changed() for name, store in self.redis.items()}
         found |= {f"{name} (sql)": store.changed() for name, store in self.postgres.items()}
         found |= {f"{name} (files)": sorted(mine) for name, mine in self.files.items()}
         return {name: what for name, what in found.items() if what}

@@ -1,0 +1,13 @@
+"""The console script: as little as can be, so that Ctrl-C while loading is no traceback."""
+
+from __future__ import annotations
+
+
+def entry() -> None:
+    """Load the command line and run it."""
+    try:
+        from chaoskit.cli.main import entry as run
+
+        run()
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
