@@ -96,7 +96,8 @@ FULL = ("53300", "too many clients", "too many connections", "connection slots a
 
 FREE = """SELECT current_setting('max_connections')::int + 1 - count(*) FROM pg_stat_activity
 WHERE backend_type = 'client backend'"""  # our own session does not count
-TABLE = "SELECT to_regclass(:'table') IS NOT NULL"
+# Nobody could log in any more with a lock on the catalog; its tables have numbers below 16384.
+TABLE = "SELECT coalesce(to_regclass(:'table')::oid::bigint >= 16384, false)"
 LOCKED = """SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE application_name = :'holder' AND relation = to_regclass(:'table') AND mode = :'mode'
 AND granted"""

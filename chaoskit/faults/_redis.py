@@ -143,14 +143,14 @@ async def hold_pause(place: Place, mode: str, seconds: int) -> None:
     await place.hold(PAUSE, *words, environment=await _credentials(place))
 
 
-async def setting(place: Place, name: str) -> str:
-    """Return one setting of the server's configuration."""
-    lines = (await ask(place, "CONFIG", "GET", name)).splitlines()
-    return lines[1] if len(lines) > 1 else ""
+async def settings(place: Place, pattern: str) -> Mapping[str, str]:
+    """Return the settings of the server's configuration whose names match."""
+    lines = (await ask(place, "CONFIG", "GET", pattern)).splitlines()
+    return dict(zip(lines[::2], lines[1::2], strict=False))
 
 
 async def statistics(place: Place, section: str) -> Mapping[str, str]:
-    """Return one section of INFO, by name."""
+    """Return one section of INFO, or `all`, by name."""
     lines = (await ask(place, "INFO", section)).splitlines()
     pairs = (line.strip().split(":", 1) for line in lines if ":" in line)
     return dict(pairs)

@@ -79,8 +79,7 @@ class Recreate(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         keep = bool(undo["keep"])
         old = await _containers.targets(stack, undo)
-        await asyncio.gather(*(stack.engine.stop(container.id) for container in old))
-        await _containers.close_paths(stack, undo)
+        await _containers.stop(stack, undo, None)
         emptied = cast("Sequence[str]", undo["emptied"])
         if emptied:
             await _empty(stack, emptied)

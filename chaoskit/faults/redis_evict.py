@@ -90,17 +90,17 @@ class RedisEvict(StoreFault):
 
 
 async def _settings(place: Place) -> dict[str, str]:
-    return {
-        "maxmemory": await _redis.setting(place, "maxmemory"),
-        "policy": await _redis.setting(place, "maxmemory-policy"),
-    }
+    found = await _redis.settings(place, "maxmemory*")
+    return {"maxmemory": found["maxmemory"], "policy": found["maxmemory-policy"]}
 
 
 async def _losses(place: Place) -> dict[str, int]:
     """Count the keys evicted and the writes refused since the server started."""
-    evicted = _redis.counted(await _redis.statistics(place, "stats"), "evicted_keys")
-    errors = await _redis.statistics(place, "errorstats")
-    return {"evicted": evicted, "refused": _redis.counted(errors, "errorstat_OOM")}
+    rows = await _redis.statistics(place, "all")
+    return {
+        "evicted": _redis.counted(rows, "evicted_keys"),
+        "refused": _redis.counted(rows, "errorstat_OOM"),
+    }
 
 
 def _said(settings: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from chaoskit.records import Json
 
 _LONGEST = 3600  # seconds a pause lasts when no lease bounds it
-_MARGIN = 2  # seconds a pause outlasts its lease: the heal ends it, not the clock
+_MARGIN = 30  # seconds a pause outlasts its lease: the heal ends it, however busy we are
 _PATIENCE = 10.0
 _POLL = 0.05
 # PUBLISH is held back by both modes and changes nothing; PING only by `all`.

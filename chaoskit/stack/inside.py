@@ -42,6 +42,7 @@ class Inside:
     def __init__(self, api: APIClient, call: Call) -> None:
         self._api = api
         self._call = call
+        self._words: dict[str, list[str]] = {}  # a container never gets another command line
 
     async def run(
         self,
@@ -93,7 +94,9 @@ class Inside:
             data = self._api.inspect_container(container_id)
             return [str(data.get("Path") or ""), *(str(word) for word in data.get("Args") or ())]
 
-        return await self._call("inspect", read)
+        if container_id not in self._words:
+            self._words[container_id] = await self._call("inspect", read)
+        return self._words[container_id]
 
     def _created(
         self, container_id: str, argv: Sequence[str], environment: Mapping[str, str] | None

@@ -189,7 +189,7 @@ async def test_a_container_that_restarted_has_lost_its_rules_and_that_is_seen(
 ) -> None:
     made = fault("partition", engine="netfilter", groups=[["redis"], ["postgres"]])
     undo = await injected(made, stack)
-    docker("restart", "--time", "0", place.container("redis[1]"))
+    place.restart("redis[1]")
     receipt = await made.verify_injected(stack, undo)
     assert not receipt.holds
     assert "redis" in receipt.detail
@@ -267,7 +267,7 @@ async def test_a_service_off_a_network_comes_back_with_everything_it_had(
 async def test_a_restart_does_not_bring_a_network_back(place: Town, stack: Stack) -> None:
     made = fault("disconnect", service="postgres", network="back")
     undo = await injected(made, stack)
-    docker("restart", "--time", "0", place.container("postgres[1]"))
+    place.restart("postgres[1]")
     assert (await made.verify_injected(stack, undo)).holds
     await healed(made, place, undo)
     eventually("everybody talks", lambda: place.talking() == EVERYBODY)

@@ -29,7 +29,7 @@ _CLIENT = """
 import asyncio, sys
 async def answers(name):
     try:
-        async with asyncio.timeout(0.9):
+        async with asyncio.timeout(1.5):
             reader, writer = await asyncio.open_connection(name, 7000)
             writer.write(b"ping")
             return await reader.read(4) == b"ping"
@@ -69,6 +69,12 @@ class Town:
     def container(self, replica: str) -> str:
         service, _, number = replica.rstrip("]").partition("[")
         return f"{self.project}-{service}-{number}"
+
+    def restart(self, replica: str) -> None:
+        """Stop and start a replica. With `docker restart`, the engine's tidying up after the old
+        process may overtake the start and take the root file system away from under `exec`."""
+        docker("stop", "--time", "0", self.container(replica))
+        docker("start", self.container(replica))
 
     def talking(self) -> Pairs:
         """Return every (client, upstream) of which the client got an answer just now.

@@ -64,8 +64,9 @@ class FakeRedis:
                 return _ok("0")
             case _ if self.paused is not None:
                 return Executed(124, "", "")
-            case ["CONFIG", "GET", name]:
-                return _ok(f"{name}\n{self.settings[name]}")
+            case ["CONFIG", "GET", pattern]:
+                found = [name for name in self.settings if fnmatchcase(name, pattern)]
+                return _ok("\n".join(f"{name}\n{self.settings[name]}" for name in found))
             case ["CONFIG", "SET", name, value]:
                 change(lambda: self.settings.update({name: value}))
                 return _ok("OK")
@@ -75,10 +76,8 @@ class FakeRedis:
                 return _ok(f"# Keyspace\ndb0:keys={count},expires=0" if count else "# Keyspace")
             case ["INFO", "commandstats"]:
                 return _ok(f"cmdstat_unlink:calls={self.deletes},usec=9")
-            case ["INFO", "stats"]:
-                return _ok(f"evicted_keys:{self.evicted}")
-            case ["INFO", "errorstats"]:
-                return _ok("# Errorstats")
+            case ["INFO", "all"]:
+                return _ok(f"# Stats\nevicted_keys:{self.evicted}\n# Errorstats")
             case ["FLUSHALL"]:
                 change(self._flush)
                 return _ok("OK")

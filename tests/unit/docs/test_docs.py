@@ -16,7 +16,7 @@ from chaoskit.faults import REGISTRY
 from chaoskit.scenario.loading import load
 
 if TYPE_CHECKING:
-    from fake_world import World
+    from tests.fakes.fake_world import World
 
 ROOT = Path(__file__).resolve().parents[3]
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)

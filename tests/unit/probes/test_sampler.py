@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -253,6 +254,9 @@ async def sampled_over(
     return samples
 
 
+# Closed, then cancelled in the loop turn in which it connected, httpx forgets its socket: this
+# happens on a busy machine, and the collector closes it.
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("kind", "url", "read"),
     [
@@ -269,6 +273,7 @@ async def test_a_silent_server_changes_neither_schedule_nor_deadline(
     async with serve(misbehaving("stall", read=read)) as server:
         name = kind.kind
         samples = await sampled_over(server, kind, 4, probe=name, url=url, **times)
+    gc.collect()
     first = min(dues(samples))
     assert sorted(dues(samples)) == [first + count * 0.01 for count in range(len(samples))]
     assert all(s.due <= s.sent for s in samples)
