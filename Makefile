@@ -23,11 +23,13 @@ lint: ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 unit: ## the tests that need no Docker
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest tests/unit -n 2
 
 test: setup ## lint, and every test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest
+	$(BIN)/pytest tests/unit -n 2
+	$(BIN)/pytest tests/contract tests/cli -n 2
+	$(BIN)/pytest tests/stack -n 3
 
 bench: setup ## measure what chaoskit costs
 	@$(BIN)/python tools/bench.py

@@ -7,14 +7,20 @@ container that restarts may get others; then what is in force no longer fits, an
 Packets that go through a proxy carry the proxy's address. Where a proxy stands between two sides,
 the leg between it and its client is cut, on the one port of that edge: the client feels lost
 handshakes and retransmits as it would without the proxy, and Toxiproxy never dials into silence.
+
+Every look takes a helper container per namespace. A change is read back by the helper that made it,
+and the receipt that follows takes that reading; the counters come from the last receipt's reading.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
@@ -35,6 +41,26 @@ Member = Annotated[str, Field(pattern=_MEMBER, max_length=136)]
 """A service, or one replica of it: `chat`, `"chat[1]"`."""
 
 Row = Mapping[str, Json]
+_FRESH = 0.3  # seconds for which a reading may stand for another that follows at once
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """One namespace: what it should drop, with the flow of each, and the rules that it has."""
+
+    at: Container
+    flows: Mapping[Drop, str]
+    rules: netfilter.Rules
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    after: Literal["inject", "heal", "receipt"]
+    t: float
+    places: list[_Place]
+
+
+_LOOKS: WeakKeyDictionary[Stack, dict[str, _Look]] = WeakKeyDictionary()
 
 
 def service_of(member: str) -> str:
@@ -204,30 +230,29 @@ def _row(
 
 async def inject(stack: Stack, undo: Mapping[str, Json]) -> None:
     """Put the rules in force, all namespaces side by side."""
-    places = _places(undo, await stack.engine.containers(stack.project))
-    await asyncio.gather(
+    places = await _there_now(stack, undo)
+    rules = await asyncio.gather(
         *(
             netfilter.add(stack.engine, stack.project, at, _chain(undo), list(flows))
             for at, flows in places
-            if _there(at)
         )
     )
+    _keep(stack, undo, "inject", places, rules)
 
 
 async def heal(stack: Stack, undo: Mapping[str, Json]) -> None:
     """Remove the rules wherever they may be; a container that restarted has none any more."""
-    places = _places(undo, await stack.engine.containers(stack.project))
+    places = await _there_now(stack, undo)
     results = await asyncio.gather(
-        *(
-            netfilter.remove(stack.engine, stack.project, at, _chain(undo))
-            for at, _ in places
-            if _there(at)
-        ),
+        *(netfilter.remove(stack.engine, stack.project, at, _chain(undo)) for at, _ in places),
         return_exceptions=True,
     )
+    rules = []
     for result in results:  # all of them are tried, then the first that failed is told
         if isinstance(result, BaseException):
             raise result
+        rules.append(result)
+    _keep(stack, undo, "heal", places, rules)
 
 
 async def present(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
@@ -235,33 +260,34 @@ async def present(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
 
     A container that is down drops nothing and receives nothing: it is left out.
     """
-    looked = await _look(stack, undo)
+    looked = await _look(stack, undo, "inject")
     seen = []
-    for at, flows, rules in looked:
-        missing = rules.lacks(flows)
+    for place in looked:
+        missing = place.rules.lacks(place.flows)
         if missing:
-            lost = ", ".join(sorted({f"{flows[drop]} (from {drop.source})" for drop in missing}))
-            return False, f"{at.name} does not drop packets of {lost}"
-        seen.append(f"{at.name} drops what {_senders(undo, at)} sends")
+            lost = {f"{place.flows[drop]} (from {drop.source})" for drop in missing}
+            return False, f"{place.at.name} does not drop packets of {', '.join(sorted(lost))}"
+        seen.append(f"{place.at.name} drops what {_senders(undo, place.at)} sends")
     return bool(seen), "; ".join(seen) or "no container is left that could drop packets"
 
 
 async def absent(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
     """Read back that no namespace has the chain any more."""
-    looked = await _look(stack, undo)
-    left = [at.name for at, _, rules in looked if rules.chain or rules.jump]
+    looked = await _look(stack, undo, "heal")
+    left = [place.at.name for place in looked if place.rules.chain or place.rules.jump]
     if left:
         return False, f"chain {_chain(undo)} is still in {', '.join(left)}"
-    return True, f"no rule of it left in {', '.join(at.name for at, _, _ in looked) or 'any place'}"
+    names = ", ".join(place.at.name for place in looked)
+    return True, f"no rule of it left in {names or 'any place'}"
 
 
 async def counted(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
     """Read how many packets were dropped, by who sent them to whom."""
     dropped: dict[str, int] = {str(row["flow"]): 0 for row in _rows(undo)}
     seen = dict(dropped)
-    for _, flows, rules in await _look(stack, undo):
-        for drop, flow in flows.items():
-            count = rules.count(drop)
+    for place in await _look(stack, undo, "receipt"):
+        for drop, flow in place.flows.items():
+            count = place.rules.count(drop)
             if count is not None:
                 dropped[flow] += count.dropped
                 seen[flow] += count.seen
@@ -274,14 +300,40 @@ async def counted(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
 
 
 async def _look(
-    stack: Stack, undo: Mapping[str, Json]
-) -> list[tuple[Container, dict[Drop, str], netfilter.Rules]]:
-    places = _places(undo, await stack.engine.containers(stack.project))
-    there = [(at, flows) for at, flows in places if _there(at)]
-    found = await asyncio.gather(
-        *(netfilter.read(stack.engine, stack.project, at, _chain(undo)) for at, _ in there)
+    stack: Stack, undo: Mapping[str, Json], after: Literal["inject", "heal", "receipt"]
+) -> list[_Place]:
+    """Return what every namespace has now, or what the helper saw that made the change just now."""
+    places = await _there_now(stack, undo)
+    kept = _LOOKS.get(stack, {}).pop(_chain(undo), None)
+    if kept is not None and kept.after == after and time.monotonic() - kept.t < _FRESH:
+        known = {_namespace(place.at): place.rules for place in kept.places}
+        if all(_namespace(at) in known for at, _ in places):
+            return [_Place(at, flows, known[_namespace(at)]) for at, flows in places]
+    rules = await asyncio.gather(
+        *(netfilter.read(stack.engine, stack.project, at, _chain(undo)) for at, _ in places)
     )
-    return [(at, flows, rules) for (at, flows), rules in zip(there, found, strict=True)]
+    if after == "inject":
+        _keep(stack, undo, "receipt", places, rules)
+    return [_Place(at, flows, found) for (at, flows), found in zip(places, rules, strict=True)]
+
+
+def _keep(
+    stack: Stack,
+    undo: Mapping[str, Json],
+    after: Literal["inject", "heal", "receipt"],
+    places: Sequence[tuple[Container, Mapping[Drop, str]]],
+    rules: Sequence[netfilter.Rules],
+) -> None:
+    made = [_Place(at, flows, found) for (at, flows), found in zip(places, rules, strict=True)]
+    _LOOKS.setdefault(stack, {})[_chain(undo)] = _Look(after, time.monotonic(), made)
+
+
+async def _there_now(
+    stack: Stack, undo: Mapping[str, Json]
+) -> list[tuple[Container, dict[Drop, str]]]:
+    """Return every place that has a namespace now; what is down drops and receives nothing."""
+    places = _places(undo, await stack.engine.containers(stack.project))
+    return [(at, flows) for at, flows in places if _there(at)]
 
 
 def _places(
@@ -308,6 +360,11 @@ def _senders(undo: Mapping[str, Json], at: Container) -> str:
 
 def _label(container: Container) -> str:
     return f"{container.state.service}[{container.state.replica}]"
+
+
+def _namespace(container: Container) -> tuple[str, str]:
+    """Return what identifies a network namespace: a container that restarts gets another."""
+    return container.id, container.state.started_at
 
 
 def _there(container: Container) -> bool:

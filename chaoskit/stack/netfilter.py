@@ -19,19 +19,22 @@ from chaoskit.stack.helper import run_helper
 CAPABILITIES = ("NET_ADMIN",)
 _SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31
 
-# Every script names itself in $0. One `iptables-restore` is one transaction: all of it or nothing.
+# Every script names itself in $0 and prints the rules that there are when it is done: starting a
+# helper costs more than all it does. One `iptables-restore` is one transaction.
 ADD, READ, REMOVE = "netfilter-add", "netfilter-read", "netfilter-remove"
-_SCRIPTS = {
-    ADD: """
-        set -e
-        if [ -n "$1" ]; then printf %s "$1" | iptables-restore -w --noflush; fi
-        if [ -n "$2" ]; then printf %s "$2" | ip6tables-restore -w --noflush; fi
-    """,
-    READ: """
+_READ = """
         iptables-save -c -t filter || exit 1
         ip6tables-save -c -t filter 2>/dev/null
         true
+"""
+_SCRIPTS = {
+    ADD: f"""
+        set -e
+        if [ -n "$1" ]; then printf %s "$1" | iptables-restore -w --noflush; fi
+        if [ -n "$2" ]; then printf %s "$2" | ip6tables-restore -w --noflush; fi
+        {_READ}
     """,
+    READ: _READ,
     # Whatever hangs on a chain with this prefix: the jumps, then the rules, then the chain.
     REMOVE: r"""
         status=0
@@ -44,8 +47,9 @@ _SCRIPTS = {
             [ -z "$undo" ] && continue
             printf '*filter\n%s\nCOMMIT\n' "$undo" | $table-restore -w --noflush || status=1
         done
-        exit $status
-    """,
+        [ $status = 0 ] || exit $status
+    """
+    + _READ,
 }
 
 
@@ -100,8 +104,9 @@ def chain_name(project: str, fault: str) -> str:
 
 async def add(
     engine: Engine, project: str, container: Container, chain: str, drops: Sequence[Drop]
-) -> None:
-    """Put drops in force in a container's namespace, all at once for each of IPv4 and IPv6.
+) -> Rules:
+    """Put drops in force in a container's namespace, all at once for each of IPv4 and IPv6, and
+    read them back.
 
     Raises `FaultFailed` when the container has no namespace of its own or iptables refuses.
     """
@@ -110,7 +115,8 @@ async def add(
         raise FaultFailed(f"`{container.name}` has no network namespace of its own")
     four = [drop for drop in drops if ":" not in drop.source]
     six = [drop for drop in drops if ":" in drop.source]
-    await _run(engine, project, container, ADD, _restore(chain, four), _restore(chain, six))
+    texts = _restore(chain, four), _restore(chain, six)
+    return parse(await _run(engine, project, container, ADD, *texts), chain)
 
 
 async def read(engine: Engine, project: str, container: Container, chain: str) -> Rules:
@@ -118,9 +124,10 @@ async def read(engine: Engine, project: str, container: Container, chain: str) -
     return parse(await _run(engine, project, container, READ), chain)
 
 
-async def remove(engine: Engine, project: str, container: Container, prefix: str) -> None:
-    """Remove every chain whose name starts with `prefix`; none at all is fine."""
-    await _run(engine, project, container, REMOVE, prefix)
+async def remove(engine: Engine, project: str, container: Container, prefix: str) -> Rules:
+    """Remove every chain whose name starts with `prefix`; none at all is fine. Returns what is left
+    of the chain that has just this name."""
+    return parse(await _run(engine, project, container, REMOVE, prefix), prefix)
 
 
 def parse(text: str, chain: str) -> Rules:

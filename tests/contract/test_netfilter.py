@@ -204,12 +204,12 @@ async def test_half_an_inject_is_healed(place: Town, stack: Stack) -> None:
 
     async def once(
         engine: Engine, project: str, container: Container, chain: str, drops: list[Drop]
-    ) -> None:
+    ) -> netfilter.Rules:
         nonlocal calls
         calls += 1
         if calls > 1:
             raise ChaoskitError("broken in the middle")
-        await real(engine, project, container, chain, drops)
+        return await real(engine, project, container, chain, drops)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(netfilter, "add", once)

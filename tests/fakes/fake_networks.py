@@ -74,11 +74,9 @@ class FakeNetfilter:
                 for table in tables:
                     if any(name.startswith(arguments[0]) for name in (*table.chains, *table.jumps)):
                         self._fuse.change(lambda table=table: table.remove(arguments[0]))  # type: ignore[misc]  # as above
-            case _ if script == READ:
-                return 0, "".join(table.save() for table in tables)
             case _:
-                raise AssertionError(f"no such script: {script}")
-        return 0, ""
+                assert script == READ, f"no such script: {script}"
+        return 0, "".join(table.save() for table in tables)
 
     def state(self) -> dict[str, object]:
         return {

@@ -60,9 +60,9 @@ def test_its_schema_accepts_its_example_and_refuses_unknown_keys(kind: type[Faul
     schema = kind.model_json_schema(by_alias=True)
     jsonschema.Draft202012Validator.check_schema(schema)
     body = yaml.safe_load(kind.example)
-    jsonschema.validate(body, schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**body, "surprise": 1}, schema)
+    validator = jsonschema.Draft202012Validator(schema)  # `validate` would check the schema again
+    validator.validate(body)
+    assert not validator.is_valid({**body, "surprise": 1})
 
 
 @every_kind
