@@ -29,7 +29,7 @@ test: setup ## lint, and every test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest tests/unit -n 2
 	$(BIN)/pytest tests/contract tests/cli -n 2
-	$(BIN)/pytest tests/stack -n 3
+	$(BIN)/pytest tests/stack -n 3 --dist loadgroup
 
 bench: setup ## measure what chaoskit costs
 	@$(BIN)/python tools/bench.py

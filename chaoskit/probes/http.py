@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ from chaoskit.wire.words import error_words, one_line, shown
 
 if TYPE_CHECKING:
     import httpx
+
+_CANCELLED_WITHIN = 1.0  # seconds
 
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
 
@@ -76,6 +79,7 @@ class HttpSession:
 
         self._probe = probe
         self._routes = routes
+        self._observing: asyncio.Task[object] | None = None
         self._headers = headers_for(probe.url, probe.headers)
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
@@ -92,6 +96,13 @@ class HttpSession:
         )
 
     async def observe(self) -> Observed:
+        self._observing = asyncio.current_task()
+        try:
+            return await self._observe()
+        finally:
+            self._observing = None
+
+    async def _observe(self) -> Observed:
         import httpx
 
         url = self._probe.url
@@ -134,6 +145,11 @@ class HttpSession:
             return Observed(False, "body is not JSON")
 
     async def close(self) -> None:
+        # The request goes first: httpx forgets a connection that is made while it closes.
+        observing = self._observing
+        if observing is not None and observing is not asyncio.current_task():
+            observing.cancel()
+            await asyncio.wait({observing}, timeout=_CANCELLED_WITHIN)
         await self._client.aclose()
 
 

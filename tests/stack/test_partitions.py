@@ -8,6 +8,9 @@ import pytest
 
 from tests.stack.running import STACKS, Chaoskit, Run, chats, fault
 
+# Its network has a subnet of its own, which two copies at once cannot have.
+pytestmark = pytest.mark.xdist_group("two-pairs")
+
 COMPOSE = str(STACKS / "two-pairs" / "compose.yaml")
 PATHS = [(chat, store) for chat in ("chat-1", "chat-2") for store in ("redis", "postgres")]
 GROUPS = [["chat-1", "redis"], ["chat-2", "postgres"]]

@@ -254,9 +254,6 @@ async def sampled_over(
     return samples
 
 
-# Closed, then cancelled in the loop turn in which it connected, httpx forgets its socket: this
-# happens on a busy machine, and the collector closes it.
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("kind", "url", "read"),
     [
