@@ -3,6 +3,8 @@
 .PHONY: help setup images demo lint unit test bench clean
 
 BIN := .venv/bin
+# Where it is set, every test process would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,7 +31,7 @@ test: setup ## lint, and every test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest tests/unit -n 2
 	$(BIN)/pytest tests/contract tests/cli -n 2
-	$(BIN)/pytest tests/stack -n 3 --dist loadgroup
+	$(BIN)/pytest tests/stack -n 3
 
 bench: setup ## measure what chaoskit costs
 	@$(BIN)/python tools/bench.py

@@ -64,7 +64,7 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
             f"edge       {edge.client} -> {edge.upstream}:{edge.port}  {proxied}{evidence}"
         )
     if native:
-        lines.append(f"edges      {native} more are possible; nothing points to them (see --json)")
+        lines.append(f"edges      {native} more possible, nothing points to them (see --json)")
     reached = ", ".join(f"{target.service}:{target.port}" for target in plan.targets)
     lines.append(f"from host  {reached or 'nothing'}")
     for thing in plan.shared:

@@ -113,7 +113,7 @@ fault      blackhole: blackhole at 0s for 2s
              undo   remove the toxics, which closes the connections of this edge
              not tested   slow connecting: the TCP handshake with the proxy still succeeds
 edge       chat -> redis:6379  proxied (environment REDIS_URL)
-edge       redis -> chat:8000  native
+edges      1 more possible, nothing points to them (see --json)
 from host  chat:8000
 """
     )

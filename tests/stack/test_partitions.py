@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.stack.running import STACKS, Chaoskit, Run, chats, fault
 
-# Its network has a subnet of its own, which two copies at once cannot have.
-pytestmark = pytest.mark.xdist_group("two-pairs")
-
 COMPOSE = str(STACKS / "two-pairs" / "compose.yaml")
 PATHS = [(chat, store) for chat in ("chat-1", "chat-2") for store in ("redis", "postgres")]
 GROUPS = [["chat-1", "redis"], ["chat-2", "postgres"]]
 LEASE = 4.0  # seconds from the receipt on
 SPLIT = {"chat-1/postgres", "chat-2/redis"}
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    """The stack's network has a subnet of its own, which two copies at once cannot have."""
+    with (Path(tempfile.gettempdir()) / "chaoskit-two-pairs.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def scenario(*faults: dict[str, Any], proxy: str = "needed", **more: Any) -> dict[str, Any]:
