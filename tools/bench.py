@@ -71,8 +71,9 @@ def whole_run() -> bool:
     set -e
     {compose} up -d --wait
     sleep 1 ; sleep 3
-    (sleep 7 ; sleep 4) & {compose} restart redis ; wait
-    sleep 3
+    {compose} restart redis ; sleep 5.5
+    sleep 4
+    sleep 5.5
     {compose} logs > /dev/null
     {compose} down --volumes
     """
@@ -83,25 +84,31 @@ def whole_run() -> bool:
     return row("chaoskit run / a script with the same compose steps", ours, other, 1.1)
 
 
-SIX = """
-name: chaoskit-bench-six
-services:
-  base: &service
+SERVICE = """
+  {name}:
     image: {lab}
     pull_policy: never
-    command: [python3, -m, http.server, "8000"]
-    expose: ["8000"]
+    command: [python3, -m, http.server, "{port}"]
+    expose: ["{port}"]
     healthcheck:
-      test: [CMD, http-ok, "8000", /]
+      test: [CMD, http-ok, "{port}", /]
       interval: 1s
       start_period: 20s
       start_interval: 200ms
-  two: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
-  three: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
-  four: {{ <<: *service, depends_on: {{ base: {{ condition: service_healthy }} }} }}
-  five: {{ <<: *service, depends_on: {{ two: {{ condition: service_healthy }} }} }}
-  six: {{ <<: *service, depends_on: {{ two: {{ condition: service_healthy }} }} }}
+    depends_on: {{ {first} }}
 """
+
+
+def six_services_file() -> str:
+    """Return a project of six services in three stages, each with a port of its own."""
+    first = {"base": "", "five": "two", "six": "two"}
+    text = "name: chaoskit-bench-six\nservices:\n"
+    for port, name in enumerate(("base", "two", "three", "four", "five", "six"), start=8000):
+        upstream = first.get(name, "base")
+        order = f"{upstream}: {{ condition: service_healthy }}" if upstream else ""
+        text += SERVICE.format(name=name, lab=LAB, port=port, first=order)
+    return text
+
 
 SIX_SCENARIO = """
 name: bench-six
@@ -144,7 +151,7 @@ def run_phases(scenario: str) -> dict[str, float]:
 
 def six_services(folder: Path) -> bool:
     compose = folder / "six.yaml"
-    compose.write_text(SIX.format(lab=LAB))
+    compose.write_text(six_services_file())
     base = ["docker", "compose", "-p", "chaoskit-bench-six", "-f", str(compose)]
 
     def plain() -> float:
