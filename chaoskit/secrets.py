@@ -26,26 +26,23 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), *, keep: Iterable[str] = ()) -> None:
         """`keep` are words that must stay readable (service names), whatever carries them."""
-        kept = set(keep)
-        self.add(secrets, kept)
+        self._known: set[str] = set()
+        self.add(secrets, keep)
 
     def add(self, secrets: Iterable[str], keep: Iterable[str] = ()) -> None:
+        """Replace these too from now on."""
         kept = set(keep)
-        known = {s for s in secrets if len(s) >= _SHORTEST and s not in kept}
-        known |= {json.dumps(secret)[1:-1] for secret in known}  # as it stands in JSON files
-        known |= getattr(self, "_known", set())
-        self._known: set[str] = known
-        ordered = sorted(known, key=len, reverse=True)
-        # In JSON text a quote or a backslash of a secret is written escaped.
-        written = dict.fromkeys(
+        self._known |= {s for s in secrets if len(s) >= _SHORTEST and s not in kept}
+        # In JSON text a quote, a backslash or a letter of a secret may be written escaped.
+        written = {
             form
-            for secret in ordered
+            for secret in self._known
             for form in (
                 secret,
                 json.dumps(secret)[1:-1],
                 json.dumps(secret, ensure_ascii=False)[1:-1],
             )
-        )
+        }
         pattern = "|".join(re.escape(form) for form in sorted(written, key=len, reverse=True))
         self._pattern = re.compile(pattern) if pattern else None
 
