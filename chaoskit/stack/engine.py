@@ -334,35 +334,28 @@ class Engine:
 
     async def leftovers(self, project: str) -> list[str]:
         """Return the names of everything that carries the project's label, each with its sort."""
-        label = {"label": f"{PROJECT_OF_COMPOSE}={project}"}
-
-        def read() -> list[str]:
-            containers = self._api.containers(all=True, filters=label)
-            volumes = self._api.volumes(filters=label)["Volumes"] or ()
-            return [
-                *(
-                    f"container {(row['Names'] or [row['Id']])[0].lstrip('/')}"
-                    for row in containers
-                ),
-                *(f"network {row['Name']}" for row in self._api.networks(filters=label)),
-                *(f"volume {row['Name']}" for row in volumes),
-            ]
-
-        return await self._call("list", read)
+        rows = await self._labelled(f"{PROJECT_OF_COMPOSE}={project}")
+        return [f"{sort} {name}" for sort, name, _ in rows]
 
     async def labelled_projects(self, label: str) -> list[str]:
         """Return the Compose projects of everything that carries a label, each once."""
+        return sorted({project for _, _, project in await self._labelled(label)})
 
-        def read() -> list[str]:
-            found: set[str] = set()
+    async def _labelled(self, label: str) -> list[tuple[str, str, str]]:
+        """Return (sort, name, Compose project) of every container, network and volume with it."""
+
+        def read() -> list[tuple[str, str, str]]:
             wanted = {"label": label}
-            for row in self._api.containers(all=True, filters=wanted):
-                found.add(str(row["Labels"].get(PROJECT_OF_COMPOSE)))
-            for row in self._api.networks(filters=wanted):
-                found.add(str(row["Labels"].get(PROJECT_OF_COMPOSE)))
-            for row in self._api.volumes(filters=wanted)["Volumes"] or ():
-                found.add(str(row["Labels"].get(PROJECT_OF_COMPOSE)))
-            return sorted(found)
+            found = {
+                "container": self._api.containers(all=True, filters=wanted),
+                "network": self._api.networks(filters=wanted),
+                "volume": self._api.volumes(filters=wanted)["Volumes"] or (),
+            }
+            return [
+                (sort, _name_of(row), str((row["Labels"] or {}).get(PROJECT_OF_COMPOSE)))
+                for sort, rows in found.items()
+                for row in rows
+            ]
 
         return await self._call("list", read)
 
@@ -495,6 +488,11 @@ def _container(data: Mapping[str, Any]) -> Container:
         not in ("", "no"),
         created=str(data.get("Created") or ""),
     )
+
+
+def _name_of(row: Mapping[str, Any]) -> str:
+    """Return the name in a row of a listing: containers have several, or none yet."""
+    return str(row["Name"] if "Name" in row else (row["Names"] or [row["Id"]])[0].lstrip("/"))
 
 
 def _health(state: Mapping[str, Any]) -> Any:

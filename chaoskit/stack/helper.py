@@ -89,15 +89,7 @@ async def start_helper(
         await helper_image(engine),
         argv,
         name=name,
-        labels=_labels(project),
+        labels=helper_labels(project),
         cpuset=cpuset,
         memory=memory,
     )
-
-
-def _labels(project: str) -> dict[str, str]:
-    return {
-        PROJECT_OF_COMPOSE: project,  # the teardown of the project finds it after a crash
-        PROJECT_LABEL: project,
-        ROLE_LABEL: "helper",
-    }
