@@ -28,8 +28,10 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class _Text:
-    """Shared parsing of text with a unit into an immutable value."""
+class Written:
+    """A value that a scenario writes as text: parsed by `parse`, written back by `str`."""
+
+    __slots__ = ()
 
     json_pattern: ClassVar[str]
     json_example: ClassVar[str]
@@ -55,7 +57,7 @@ class _Text:
         return {"type": "string", "pattern": cls.json_pattern, "examples": [cls.json_example]}
 
 
-class Duration(_Text, float):
+class Duration(Written, float):
     """A length of time, in seconds; written `300ms`, `1.5s`, `2m`, `1h30m`."""
 
     json_pattern = r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$"
@@ -93,7 +95,7 @@ class Duration(_Text, float):
     __repr__ = __str__
 
 
-class Rate(_Text, float):
+class Rate(Written, float):
     """Events per second; written `50/s` or `300/m`."""
 
     json_pattern = r"^[0-9]+(\.[0-9]+)?/(s|m|h)$"
@@ -115,7 +117,7 @@ class Rate(_Text, float):
     __repr__ = __str__
 
 
-class Percentage(_Text, float):
+class Percentage(Written, float):
     """A share between 0 and 1; written `99%` or `0.1%`."""
 
     json_pattern = r"^[0-9]+(\.[0-9]+)?%$"
@@ -141,7 +143,7 @@ _LARGEST = 1024**4
 _UNITS |= {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 
 
-class Size(_Text, int):
+class Size(Written, int):
     """A number of bytes; written `512B`, `64KB` (1000), `64KiB` (1024), `1GiB`."""
 
     json_pattern = r"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB)$"
@@ -166,7 +168,7 @@ class Size(_Text, int):
 _BITS = {"kbit": 125, "Mbit": 125_000, "Gbit": 125_000_000}
 
 
-class ByteRate(_Text, int):
+class ByteRate(Written, int):
     """Bytes per second; written `64KB/s` (1000), `64KiB/s` (1024), `8Mbit/s` (a million bits)."""
 
     json_pattern = r"^[0-9]+(\.[0-9]+)?(B|KB|MB|GB|KiB|MiB|GiB|kbit|Mbit|Gbit)/s$"
@@ -200,17 +202,18 @@ HOST = "host"  # the client side of chaoskit's own path into the stack
 
 
 @dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(Written):
     """The TCP path from one service to one port of another; without a port, to all its ports."""
 
     client: str
     upstream: str
     port: int | None = None
 
-    _PATTERN: ClassVar[str] = rf"^{_NAME} ?-> ?{_NAME}(:[0-9]+)?$"
+    json_pattern: ClassVar[str] = rf"^{_NAME} ?-> ?{_NAME}(:[0-9]+)?$"
+    json_example: ClassVar[str] = "chat -> redis"
 
     @classmethod
-    def parse(cls, value: object) -> Edge:
+    def parse(cls, value: object) -> Self:
         if isinstance(value, cls):
             return value
         match = re.fullmatch(rf"({_NAME}) *-> *({_NAME})(?::([0-9]{{1,5}}))?", str(value).strip())
@@ -226,18 +229,6 @@ class Edge:
     def __str__(self) -> str:
         return f"{self.client} -> {self.upstream}" + (f":{self.port}" if self.port else "")
 
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"type": "string", "pattern": cls._PATTERN, "examples": ["chat -> redis"]}
-
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
@@ -249,7 +240,7 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Url:
+class Url(Written):
     """A URL whose host is a service name; chaoskit finds the reachable address itself."""
 
     scheme: str
@@ -300,12 +291,6 @@ class Url:
         """Return the URL without its password: this is what output shows."""
         user = f"{self.user or ''}:***@" if self.password else f"{self.user}@" if self.user else ""
         return f"{self.scheme}://{user}{self.service}:{self.port}{self.path}"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -7,22 +7,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 from urllib.parse import quote
 
 from pydantic import (
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     JsonValue,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
 
 from chaoskit.errors import EnvironmentFailure
-from chaoskit.fields import HttpUrl, Target
+from chaoskit.fields import HttpUrl, Target, Written
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
@@ -46,17 +42,18 @@ Status = Annotated[int, Field(strict=True, ge=100, le=599)]
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class Request(Written):
     """A method and a URL whose path is a template: `POST http://chat:8082/chats/{key}`."""
 
     method: str
     url: HttpUrl
     path: Template
 
-    _PATTERN: ClassVar[str] = rf"^({'|'.join(_METHODS)}) https?://"
+    json_example: ClassVar[str] = "GET http://chat:8082/"
+    json_pattern: ClassVar[str] = rf"^({'|'.join(_METHODS)}) https?://"
 
     @classmethod
-    def parse(cls, value: object) -> Request:
+    def parse(cls, value: object) -> Self:
         """Raise `ValueError` without a method, or with a template outside of the path."""
         if isinstance(value, cls):
             return value
@@ -71,18 +68,6 @@ class Request:
 
     def __str__(self) -> str:
         return f"{self.method} {self.url}"
-
-    @classmethod
-    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse, serialization=core_schema.plain_serializer_function_ser_schema(str)
-        )
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"type": "string", "pattern": cls._PATTERN, "examples": ["GET http://chat:8082/"]}
 
 
 class HttpOperation(OperationModel):
