@@ -136,7 +136,7 @@ async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:
 
 async def _leftovers(engine: Engine) -> Row:
     """Name projects of runs whose containers, networks or volumes are still there."""
-    projects = await engine.labelled_projects(RUN_LABEL)
+    projects = await engine.removing.labelled_projects(RUN_LABEL)
     if not projects:
         return Row("ok", "leftovers", "nothing of an earlier run")
     commands = "; ".join(f"docker compose -p {p} down --volumes" for p in projects)

@@ -385,7 +385,7 @@ class Runner:
             if attempt:
                 await asyncio.sleep(0.5)
             try:
-                left = await self._engine.remove_project(self._stack.project)
+                left = await self._engine.removing.project(self._stack.project)
             except ChaoskitError as error:
                 left = [f"the stack `{self._stack.project}`: {error.message}"]
                 continue
