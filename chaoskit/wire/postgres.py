@@ -24,6 +24,7 @@ class PostgresLink:
         self._url = url
         self._routes = routes
         self._connection: AsyncConnection[tuple[Any, ...]] | None = None
+        self.changed = 0  # rows that the last statement without a result changed
         self._busy = False
         self._closed = False
 
@@ -70,6 +71,7 @@ class PostgresLink:
             async with connection.cursor() as cursor:
                 await cursor.execute(query.encode(), fields)
                 if cursor.description is None:
+                    self.changed = max(0, cursor.rowcount)
                     return None
                 return [[_plain(cell) for cell in row] for row in await cursor.fetchall()]
         finally:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from chaoskit.fields import RedisUrl
@@ -65,6 +66,29 @@ class RedisLink:
         Raises `RedisRefused` when Redis answers with an error, and redis-py's own errors when
         there is no answer: then the connection is gone.
         """
+        await self.send(arguments)
+        return await self.receive()
+
+    async def send(self, arguments: Sequence[str]) -> None:
+        """Send one command; its reply is left to `receive`."""
+        connection = self._live()
+        async with self._dropped_on_error(connection):
+            await _call(connection.send_command, *arguments)
+
+    async def receive(self) -> Json:
+        """Return the next reply, or the next message of a subscription. Raises as `exchange`."""
+        connection = self._live()
+        async with self._dropped_on_error(connection):
+            reply: Json = await _call(connection.read_response)
+        return reply
+
+    def _live(self) -> Connection:
+        if self._connection is None:
+            raise ConnectionError("not connected")
+        return self._connection
+
+    @asynccontextmanager
+    async def _dropped_on_error(self, connection: Connection) -> AsyncIterator[None]:
         from redis.exceptions import (
             AuthenticationError,
             AuthorizationError,
@@ -73,9 +97,6 @@ class RedisLink:
             ResponseError,
         )
 
-        connection = self._connection
-        if connection is None:
-            raise ConnectionError("not connected")
         answered = (
             AuthenticationError,
             AuthorizationError,
@@ -84,8 +105,7 @@ class RedisLink:
             ResponseError,
         )
         try:
-            await _call(connection.send_command, *arguments)
-            reply: Json = await _call(connection.read_response)
+            yield
         except answered as error:
             raise RedisRefused(one_line(str(error))) from None
         except BaseException as error:
@@ -94,7 +114,6 @@ class RedisLink:
             if "max number of clients" in str(error):  # an answer that redis-py takes for a loss
                 raise RedisRefused(one_line(str(error))) from None
             raise
-        return reply
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None

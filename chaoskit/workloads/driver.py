@@ -23,19 +23,14 @@ from chaoskit.stack.routes import Routes
 from chaoskit.wire.closing import Closing
 from chaoskit.wire.due import until
 from chaoskit.wire.words import unexpected
-from chaoskit.workloads._base import Step, Stream, Workload
-from chaoskit.workloads.operations._base import OperationSession, Reply
+from chaoskit.workloads._base import Listening, Step, Stream, Workload
+from chaoskit.workloads._client import Client
+from chaoskit.workloads._subscribing import Subscriptions
+from chaoskit.workloads.operations._base import Reply, refuses
 
 VIEW_ATTEMPTS = 3  # how often a read of a view is tried before and after the run
 VIEW_SPACING = 0.2  # seconds between two tries
-
-
-class _Client:
-    """One thread of operations: the process it is now, and its sessions by operation."""
-
-    def __init__(self, process: int) -> None:
-        self.process = process
-        self.sessions: dict[str, OperationSession] = {}
+MOST_UNREAD = 3  # keys in a row that could not be read, before the rest of a view is given up
 
 
 class Driver:
@@ -50,10 +45,11 @@ class Driver:
         emit: Callable[[Event], None],
         seed: int,
     ) -> None:
-        for operation in workload.operations().values():
+        self._operations = workload.operations()
+        for operation in self._operations.values():
             operation.load()
-        self.counts: dict[str, Counter[Outcome]] = {op: Counter() for op in workload.operations()}
-        self.acknowledged = 0  # writes that ended `ok`
+        self.counts: dict[str, Counter[Outcome]] = {op: Counter() for op in self._operations}
+        self.acknowledged = 0  # counted writes that ended `ok`
         self._name = name
         self._workload = workload
         self._routes = routes
@@ -62,7 +58,17 @@ class Driver:
         self._generator = workload.generator(name, seed)
         self._rng = Random(f"{seed} {name} steps")
         self._ids = itertools.count()
-        self._clients = [_Client(process) for process in range(workload.clients)]
+        self._clients = [Client(place) for place in range(workload.clients)]
+        self._subscriptions: Subscriptions | None = None
+        if isinstance(self._generator, Listening):
+            self._subscriptions = Subscriptions(
+                self,
+                self._generator,
+                places=workload.clients,
+                patience=workload.timeout,
+            )
+        listening = len(self._subscriptions.clients) if self._subscriptions else 0
+        self._lanes = workload.clients + listening  # processes in one generation
         self._closing = Closing()
         self._lateness = array("d")
 
@@ -78,12 +84,18 @@ class Driver:
         What is in flight then ends, or is cut at its deadline.
         """
         try:
+            if self._subscriptions is not None:
+                await self._subscriptions.start(stop)
             await self._read_views(VIEW_ATTEMPTS, stop)
             slots = _slots(self._generator.streams(), self._clock.now())
             async with asyncio.TaskGroup() as clients:
                 for client in self._clients:
                     clients.create_task(self._serve(client, slots, stop))
+            if self._subscriptions is not None:
+                await self._subscriptions.finish()
         finally:
+            if self._subscriptions is not None:
+                await self._subscriptions.cut()
             await self._close()
 
     async def final_reads(self, times: int = VIEW_ATTEMPTS) -> bool:
@@ -97,54 +109,108 @@ class Driver:
             await self._close()
 
     async def _read_views(self, times: int, stop: asyncio.Event | None) -> bool:
+        views = self._generator.views(final=stop is None)
         complete = True
-        for step in self._generator.views():
-            for attempt in range(times):
-                if stop is not None and stop.is_set():
-                    return False
-                if attempt:
-                    await asyncio.sleep(VIEW_SPACING)
-                if await self._perform(self._clients[0], step) == "ok":
-                    break
-            else:
-                complete = False
+        for _, group in itertools.groupby(views, key=lambda step: step.op):
+            complete &= await self._read_view(list(group), times, stop)
         return complete
 
+    async def _read_view(self, steps: list[Step], times: int, stop: asyncio.Event | None) -> bool:
+        """Read one view, key by key. Return whether all of it was read."""
+        waiting = iter(steps)
+        unread = in_a_row = 0
+
+        async def read(client: Client) -> None:
+            nonlocal unread, in_a_row
+            for step in waiting:
+                given_up = in_a_row >= MOST_UNREAD or (stop is not None and stop.is_set())
+                if not given_up and await self._read(client, step, times, stop):
+                    in_a_row = 0
+                else:
+                    in_a_row += 1
+                    unread += 1
+
+        async with asyncio.TaskGroup() as clients:
+            for client in self._clients[: len(steps)]:
+                clients.create_task(read(client))
+        return unread == 0
+
+    async def _read(
+        self, client: Client, step: Step, times: int, stop: asyncio.Event | None
+    ) -> bool:
+        for attempt in range(times):
+            if attempt:
+                await asyncio.sleep(VIEW_SPACING)
+            if stop is not None and stop.is_set():
+                return False
+            if await self._do(client, step, stop) == "ok":
+                return True
+        return False
+
     async def _serve(
-        self, client: _Client, slots: Iterator[tuple[float, Stream]], stop: asyncio.Event
+        self, client: Client, slots: Iterator[tuple[float, Stream]], stop: asyncio.Event
     ) -> None:
         # All clients take from the one sequence: who is free takes the next that is due.
         for due, stream in slots:
             if not await until(due, self._clock, stop):
                 return
-            step = stream.next(self._rng, client.process)
-            self._lateness.append(self._clock.now() - due)
-            await self._perform(client, step)
+            step = stream.next(self._rng, client.place)
+            if step is not None:
+                self._lateness.append(self._clock.now() - due)
+                await self._do(client, step, stop)
 
-    async def _perform(self, client: _Client, step: Step) -> Outcome:
+    async def _do(self, client: Client, step: Step, stop: asyncio.Event | None) -> Outcome:
+        """Do a step and what has to follow it; return how the last of them ended.
+
+        When the run stops, what follows is done at once: a lock is not held any longer.
+        """
+        while True:
+            outcome, value = await self.perform(client, step)
+            follow = self._generator.ended(step, outcome, value)
+            if follow is None:
+                return outcome
+            step = follow.step
+            if follow.delay > 0:
+                await until(self._clock.now() + follow.delay, self._clock, stop or asyncio.Event())
+
+    async def perform(self, client: Client, step: Step) -> tuple[Outcome, Json]:
+        """Do one operation within the deadline and record it; return how it ended."""
         number = next(self._ids)
         self._record("invoke", client.process, step, number, step.value, None)
         session = client.sessions.get(step.op)
         if session is None:
-            session = self._workload.operations()[step.op].connect(self._routes)
+            session = self._operations[step.op].connect(self._routes)
             client.sessions[step.op] = session
         work = asyncio.create_task(session.run({**step.fields, "id": number}))
         try:
             await asyncio.wait({work}, timeout=self._workload.timeout)
         except asyncio.CancelledError:
-            self._discard(client, step.op, work)
+            self.discard(client, step.op, work)
             self._complete(client, step, number, Reply("info", error="the run was interrupted"))
             raise
         if not work.done():
-            self._discard(client, step.op, work)
+            self.discard(client, step.op, work)
             reply = Reply("info", error=f"no answer within {self._workload.timeout}")
         else:
             reply = _reply(work)
         return self._complete(client, step, number, reply)
 
-    def _complete(self, client: _Client, step: Step, number: int, reply: Reply) -> Outcome:
+    def observe(
+        self, client: Client, step: Step, outcome: Outcome, error: str | None = None
+    ) -> None:
+        """Record something that came by itself, as an operation without duration."""
+        number = next(self._ids)
+        self._record("invoke", client.process, step, number, step.value, None)
+        self._record(outcome, client.process, step, number, step.value, error)
+        self.counts.setdefault(step.op, Counter())[outcome] += 1
+
+    def _complete(
+        self, client: Client, step: Step, number: int, reply: Reply
+    ) -> tuple[Outcome, Json]:
         """Record how an operation ended, and retire the process of one that is in doubt."""
         outcome, value, error = reply.outcome, step.value, reply.error
+        if outcome == "ok" and refuses(self._operations[step.op], reply.value):
+            outcome, error = "fail", "refused by its answer"
         if outcome == "ok":
             try:
                 value = self._generator.returned(step, reply.value)
@@ -154,11 +220,11 @@ class Driver:
             outcome = "fail"  # a read that gave nothing changed nothing
         self._record(outcome, client.process, step, number, value, error)
         self.counts[step.op][outcome] += 1
-        self.acknowledged += step.write and outcome == "ok"
+        self.acknowledged += step.write and step.counted and outcome == "ok"
         if outcome == "info":
-            client.process += len(self._clients)
-            self._discard(client, step.op, None)
-        return outcome
+            client.process += self._lanes
+            self.discard(client, step.op, None)
+        return outcome, value
 
     def _record(
         self,
@@ -172,7 +238,8 @@ class Driver:
         t = self._clock.now()
         self._emit(Event(t, kind, process, self._name, step.op, step.key, value, number, error))
 
-    def _discard(self, client: _Client, op: str, work: asyncio.Task[Reply] | None) -> None:
+    def discard(self, client: Client, op: str, work: asyncio.Task[Reply] | None = None) -> None:
+        """Throw away the client's connection for an operation, with a call still running on it."""
         session = client.sessions.pop(op, None)
         if work is not None:
             self._closing.abandon(work, lambda: session)
@@ -182,20 +249,19 @@ class Driver:
     async def _close(self) -> None:
         for client in self._clients:
             for op in list(client.sessions):
-                self._discard(client, op, None)
+                self.discard(client, op)
         await self._closing.drain()
 
 
 def _slots(streams: Sequence[Stream], start: float) -> Iterator[tuple[float, Stream]]:
     """Yield (due, stream) without end, in order of due times."""
-    waiting = [(start + stream.offset, place, 0) for place, stream in enumerate(streams)]
+    waiting = [(start + stream.due(0), place, 0) for place, stream in enumerate(streams)]
     heapq.heapify(waiting)
     while waiting:
         due, place, count = waiting[0]
-        stream = streams[place]
-        yield due, stream
+        yield due, streams[place]
         count += 1
-        heapq.heapreplace(waiting, (start + stream.offset + count / stream.rate, place, count))
+        heapq.heapreplace(waiting, (start + streams[place].due(count), place, count))
 
 
 def _reply(work: asyncio.Task[Reply]) -> Reply:

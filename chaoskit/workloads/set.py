@@ -6,25 +6,15 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator
-
 from chaoskit.fields import Rate
 from chaoskit.records import Json
+from chaoskit.workloads._answers import values
 from chaoskit.workloads._base import Generator, Step, Stream, Workload, workload
+from chaoskit.workloads._keys import first_number
 from chaoskit.workloads.operations import Operation
-from chaoskit.workloads.operations._base import OperationModel, fills
-from chaoskit.workloads.operations.http import HttpOperation
+from chaoskit.workloads.operations._base import OperationModel, fills, gives
 
-FIRST = 1_000_000  # out of the way of what a stack is seeded with
-
-
-def _gives_values(operation: OperationModel | None) -> OperationModel | None:
-    if isinstance(operation, HttpOperation) and operation.values is None:
-        raise ValueError("a read over http needs `values:`, the JSONPath of the list it returns")
-    return operation
-
-
-Read = Annotated[Operation, fills("id"), AfterValidator(_gives_values)]
+Read = Annotated[Operation, fills("id"), gives("values")]
 
 
 @workload("set")
@@ -48,7 +38,7 @@ class SetWorkload(Workload):
     truth: Read | None = None
     reads: Rate = Rate(1)
 
-    def operations(self) -> Mapping[str, Operation]:
+    def operations(self) -> Mapping[str, OperationModel]:
         views = {"read": self.read} | ({"truth": self.truth} if self.truth is not None else {})
         return {"add": self.add} | views
 
@@ -56,38 +46,31 @@ class SetWorkload(Workload):
         return SetGenerator(self, name, seed)
 
 
-class SetGenerator:
+class SetGenerator(Generator):
     """Adds of rising numbers, from a start that differs between seeds; reads in between."""
 
     def __init__(self, workload: SetWorkload, name: str, seed: int) -> None:
         self._workload = workload
-        self._next = FIRST + Random(f"{seed} {name}").randrange(900_000)
+        self._next = first_number(name, seed)
 
     def streams(self) -> Sequence[Stream]:
-        reads = self._workload.reads
-        return [Stream(self._workload.rate, self._add), Stream(reads, _read, offset=1 / reads)]
+        one = self._workload
+        return [
+            Stream(one.rate, self._add, ramp=one.ramp),
+            Stream(one.reads, _read, offset=1 / one.reads),
+        ]
 
-    def views(self) -> Sequence[Step]:
+    def views(self, *, final: bool) -> Sequence[Step]:
         return [Step(op, write=False) for op in self._workload.operations() if op != "add"]
 
     def returned(self, step: Step, value: Json) -> Json:
         """Return the list of a read; whole numbers that a store returns as text are numbers."""
-        if step.write:
-            return step.value
-        if not isinstance(value, list):
-            raise ValueError("the read did not return a list")
-        if any(isinstance(item, list | dict) for item in value):
-            raise ValueError("the read returned rows or objects, not values")
-        return [_number(item) for item in value]
+        return step.value if step.write else values(value)
 
-    def _add(self, rng: Random, process: int) -> Step:
+    def _add(self, _rng: Random, _client: int) -> Step:
         value, self._next = self._next, self._next + 1
         return Step("add", write=True, value=value, fields={"value": value})
 
 
-def _read(_rng: Random, _process: int) -> Step:
+def _read(_rng: Random, _client: int) -> Step:
     return Step("read", write=False)
-
-
-def _number(item: Json) -> Json:
-    return int(item) if isinstance(item, str) and item.isascii() and item.isdigit() else item

@@ -1,4 +1,4 @@
-"""Operations: templates over http, redis or sql."""
+"""Operations: templates over http, redis, sql or websocket."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from pydantic import Discriminator, Tag
 from chaoskit.workloads.operations.http import HttpOperation
 from chaoskit.workloads.operations.redis import RedisOperation
 from chaoskit.workloads.operations.sql import SqlOperation
+from chaoskit.workloads.operations.websocket import WebSocketOperation
 
 
 def _via(value: Any) -> str | None:
-    for name in ("http", "redis", "sql"):
+    for name in ("http", "redis", "sql", "websocket"):
         if (name in value) if isinstance(value, dict) else hasattr(value, name):
             return name
     return None
@@ -21,10 +22,11 @@ def _via(value: Any) -> str | None:
 Operation: TypeAlias = Annotated[
     Annotated[HttpOperation, Tag("http")]
     | Annotated[RedisOperation, Tag("redis")]
-    | Annotated[SqlOperation, Tag("sql")],
+    | Annotated[SqlOperation, Tag("sql")]
+    | Annotated[WebSocketOperation, Tag("websocket")],
     Discriminator(
         _via,
         custom_error_type="operation_missing",
-        custom_error_message="an operation is one of `http:`, `redis:` or `sql:`",
+        custom_error_message="an operation is one of `http:`, `redis:`, `sql:` or `websocket:`",
     ),
 ]

@@ -1,12 +1,13 @@
-"""What the three ways of doing an operation (http, redis, sql) share."""
+"""What the three ways of doing an operation (http, redis, sql, websocket) share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol, TypeAlias
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, JsonValue
 
 from chaoskit.fields import Model, Target
 from chaoskit.records import Json, Outcome
@@ -37,6 +38,32 @@ class OperationSession(Protocol):
         still running after that is cancelled by the caller."""
 
 
+class Feed(OperationSession, Protocol):
+    """A session whose `run` subscribes; after that it hears what is sent."""
+
+    @property
+    def over(self) -> bool:
+        """Whether its connection is gone; what came before may still be heard."""
+        raise NotImplementedError
+
+    async def next(self) -> Json:
+        """Return the next message. Raises `FeedEnded`."""
+        raise NotImplementedError
+
+
+class FeedEnded(Exception):
+    """The connection of a feed is gone; the text says how."""
+
+
+Refused: TypeAlias = Annotated[
+    list[JsonValue],
+    Field(
+        default_factory=list,
+        description="Answers that say `fail`: what was asked for did not happen.",
+    ),
+]
+
+
 class OperationModel(Model):
     """A template of one operation."""
 
@@ -57,11 +84,27 @@ class OperationModel(Model):
         raise NotImplementedError
 
 
-def fills(*known: str, needs: str | None = None) -> AfterValidator:
+def refuses(operation: OperationModel, answer: Json) -> bool:
+    """Return whether an answer is one of the operation's `refused`.
+
+    A store answers with a list: its only item counts as the answer, and no item as null.
+    """
+    refused: list[JsonValue] = getattr(operation, "refused", [])
+    if not refused:
+        return False
+    said = [answer]
+    if isinstance(answer, list) and len(answer) <= 1:
+        said.append(answer[0] if answer else None)
+    known = {json.dumps(value, sort_keys=True) for value in refused}  # 0 is not false
+    return any(json.dumps(value, sort_keys=True) in known for value in said)
+
+
+def fills(*known: str, needs: str | Sequence[str] | None = None) -> AfterValidator:
     """Return the validator of an operation whose template may use the `known` names.
 
-    `needs` is a name it has to use.
+    `needs` are names it has to use.
     """
+    required = [needs] if isinstance(needs, str) else list(needs or ())
 
     def check(operation: OperationModel | None) -> OperationModel | None:
         if operation is None:
@@ -72,8 +115,31 @@ def fills(*known: str, needs: str | None = None) -> AfterValidator:
             raise ValueError(
                 f"`{{{unknown[0]}}}` is not known here, only {names}; write `{{{{` for a brace"
             )
-        if needs is not None and needs not in operation.placeholders:
-            raise ValueError(f"`{{{needs}}}` has to appear: every operation carries its own")
+        missing = [name for name in required if name not in operation.placeholders]
+        if missing:
+            raise ValueError(f"`{{{missing[0]}}}` has to appear: every operation carries its own")
+        return operation
+
+    return AfterValidator(check)
+
+
+def gives(*fields: str) -> AfterValidator:
+    """Return the validator of an operation whose answer is used: one of `fields` picks it out.
+
+    Stores need none: their answer is what they return.
+    """
+
+    def check(operation: OperationModel | None) -> OperationModel | None:
+        if operation is None or not hasattr(operation, "values"):
+            return operation
+        if all(getattr(operation, field) is None for field in fields):
+            wanted = {
+                "value": "`value:`, the JSONPath of what it returns",
+                "values": "`values:`, the JSONPath of the list it returns",
+            }
+            named = " or ".join(wanted[field] for field in fields)
+            via = "websocket" if hasattr(operation, "websocket") else "http"
+            raise ValueError(f"a read over {via} needs {named}")
         return operation
 
     return AfterValidator(check)

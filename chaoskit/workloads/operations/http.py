@@ -22,10 +22,10 @@ from chaoskit.fields import HttpUrl, Target, Written
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
-from chaoskit.wire.http import headers_for, routed
+from chaoskit.wire.http import headers_for, routed, single_connection
 from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
 from chaoskit.wire.words import error_words
-from chaoskit.workloads.operations._base import OperationModel, Reply
+from chaoskit.workloads.operations._base import OperationModel, Refused, Reply
 from chaoskit.workloads.operations._template import (
     Template,
     TemplateJson,
@@ -75,7 +75,9 @@ class HttpOperation(OperationModel):
 
     Without `ok`, every 2xx is `ok`. 4xx is `fail`; 5xx, a redirect, a 2xx that is not in `ok`, a
     reset and a closed connection are `info`. `fail` and `info` list statuses to see differently.
-    `values` is the JSONPath of the list a read returns, `value` that of a single one.
+    `values` is the JSONPath of the list a read returns, `value` that of a single one; `columns`
+    names the fields to take of each object in the list. A status in `none` is `ok` and says that
+    there is nothing.
     """
 
     model_config = ConfigDict(populate_by_name=False)
@@ -86,17 +88,28 @@ class HttpOperation(OperationModel):
     ok: list[Status] | None = None
     fail: list[Status] = Field(default_factory=list)
     info: list[Status] = Field(default_factory=list)
+    none: list[Status] = Field(default_factory=list)
     values: ListPath | None = None
     value: JsonPath | None = None
+    columns: list[str] | None = Field(default=None, min_length=1)
+    refused: Refused
 
     @model_validator(mode="after")
     def _is_clear(self) -> HttpOperation:
-        listed = [*(self.ok or []), *self.fail, *self.info]
+        listed = [*(self.ok or []), *self.fail, *self.info, *self.none]
         twice = sorted({status for status in listed if listed.count(status) > 1})
         if twice:
-            raise ValueError(f"status {twice[0]} is listed twice in `ok`, `fail` and `info`")
+            raise ValueError(
+                f"status {twice[0]} is listed twice in `ok`, `fail`, `info` and `none`"
+            )
         if self.values is not None and self.value is not None:
             raise ValueError("either `values` or `value`: a read returns a list or a single value")
+        if self.columns is not None and self.values is None:
+            raise ValueError("`columns` takes fields of the objects in a list: it needs `values`")
+        if self.refused and self.values is None and self.value is None:
+            raise ValueError(
+                "`refused` lists answers: it needs `value`, the JSONPath of the answer"
+            )
         return self
 
     @property
@@ -114,6 +127,8 @@ class HttpOperation(OperationModel):
             return "fail"
         if status in self.info:
             return "info"
+        if status in self.none:
+            return "ok"
         if status in (self.ok if self.ok is not None else range(200, 300)):
             return "ok"
         return "fail" if 400 <= status < 500 else "info"
@@ -156,7 +171,7 @@ class HttpOperationSession:
         if self._body is not None:
             body = json.dumps(self._body(fields), separators=(",", ":")).encode()
         if self._client is None:
-            self._client = _client()
+            self._client = single_connection()
         try:
             async with self._client.request(
                 request.method,
@@ -174,6 +189,8 @@ class HttpOperationSession:
         outcome = self._operation.outcome(response.status)
         if outcome != "ok":
             return Reply(outcome, error=f"status {response.status}")
+        if response.status in self._operation.none:
+            return Reply("ok", value=None if self._operation.values is None else [])
         return self._read(answer)
 
     def _read(self, answer: bytes) -> Reply:
@@ -184,7 +201,7 @@ class HttpOperationSession:
         try:
             document: Json = json.loads(answer)
             if operation.values is not None:
-                return Reply("ok", value=many(operation.values, document))
+                return Reply("ok", value=_rows(many(operation.values, document), operation.columns))
             return Reply("ok", value=one(operation.value or "$", document))
         except NoMatch as missing:
             return Reply("info", error=str(missing))
@@ -196,17 +213,14 @@ class HttpOperationSession:
             await self._client.close()
 
 
-def _client() -> aiohttp.ClientSession:
-    import aiohttp
-
-    client = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=1, keepalive_timeout=3600, ssl=False),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None),
-        trust_env=False,
-        auto_decompress=True,
-    )
-    # aiohttp sends GET, PUT and DELETE again when a kept connection breaks, and has no public
-    # switch for it; a test counts the requests.
-    client._retry_connection = False
-    return client
+def _rows(items: list[Json], columns: list[str] | None) -> list[Json]:
+    """Return the named fields of each object, as a store returns rows."""
+    if columns is None:
+        return items
+    rows: list[Json] = []
+    for item in items:
+        for column in columns:
+            if not isinstance(item, dict) or column not in item:
+                raise NoMatch(f"an item of the list has no field `{column}`")
+        rows.append([item[column] for column in columns])  # type: ignore[index,call-overload]  # checked above
+    return rows

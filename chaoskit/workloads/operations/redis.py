@@ -14,7 +14,7 @@ from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
 from chaoskit.wire.redis import RedisLink, RedisRefused, redis_words
-from chaoskit.workloads.operations._base import OperationModel, Reply
+from chaoskit.workloads.operations._base import OperationModel, Refused, Reply
 from chaoskit.workloads.operations._template import Template, TemplateText
 
 # An error from these may come after a part of their effects.
@@ -36,6 +36,7 @@ class RedisOperation(OperationModel):
 
     redis: Annotated[TemplateText, AfterValidator(_splits)]
     store: RedisUrl
+    refused: Refused
 
     @property
     def target(self) -> Target:

@@ -13,7 +13,7 @@ from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
 from chaoskit.wire.postgres import PostgresLink, postgres_words
-from chaoskit.workloads.operations._base import OperationModel, Reply
+from chaoskit.workloads.operations._base import OperationModel, Refused, Reply
 from chaoskit.workloads.operations._template import Slot, Template, TemplateText
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ class SqlOperation(OperationModel):
     """One SQL statement in autocommit; slots become bound parameters.
 
     A SELECT (or RETURNING) gives the list of its first column, or of its rows where it has
-    several columns.
+    several columns; any other statement gives the number of rows it changed.
     """
 
     sql: Annotated[TemplateText, AfterValidator(_unquoted)]
     store: PostgresUrl
+    refused: Refused
 
     @property
     def target(self) -> Target:
@@ -90,7 +91,7 @@ class SqlOperationSession:
         except OSError as error:
             return Reply("info", error=postgres_words(error))
         if rows is None:
-            return Reply("ok")
+            return Reply("ok", value=self._link.changed)
         single = all(len(row) == 1 for row in rows)
         return Reply("ok", value=[row[0] for row in rows] if single else rows)
 

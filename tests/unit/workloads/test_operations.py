@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.stack.routes import FixedRoutes, Routes
 from chaoskit.workloads.operations import Operation
-from chaoskit.workloads.operations._base import OperationModel, Reply
+from chaoskit.workloads.operations._base import OperationModel, Reply, refuses
 from chaoskit.workloads.operations.http import HttpOperation
 from chaoskit.workloads.operations.sql import SqlOperation, outcome_of
 from tests.fakes.local_servers import (
@@ -298,3 +298,76 @@ async def test_a_request_is_shown_without_its_password() -> None:
     operation = made(http="GET http://u:secret@chat:8082/")
     assert isinstance(operation, HttpOperation)
     assert "secret" not in json.dumps(operation.model_dump(mode="json", by_alias=True))
+
+
+# -- what an answer holds ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "body", "reply"),
+    [
+        ({"value": "$.n", "none": [204, 404]}, 404, {}, Reply("ok", None)),
+        ({"value": "$.n", "none": [204, 404]}, 204, "", Reply("ok", None)),
+        ({"values": "$.all", "none": [404]}, 404, {}, Reply("ok", [])),
+        ({"value": "$.n"}, 404, {}, Reply("fail", error="status 404")),
+        ({"value": "$.n", "none": [404]}, 200, {"n": 1}, Reply("ok", 1)),
+        (
+            {"values": "$[*]", "columns": ["id", "sum"]},
+            200,
+            [{"id": 1, "sum": 5, "x": 0}, {"id": 2, "sum": 7, "x": 0}],
+            Reply("ok", [[1, 5], [2, 7]]),
+        ),
+        (
+            {"values": "$[*]", "columns": ["id", "sum"]},
+            200,
+            [{"id": 1}],
+            Reply("info", error="an item of the list has no field `sum`"),
+        ),
+        (
+            {"values": "$[*]", "columns": ["id"]},
+            200,
+            [3],
+            Reply("info", error="an item of the list has no field `id`"),
+        ),
+    ],
+)
+async def test_nothing_and_columns_are_read(
+    fields: Any, status: int, body: Any, reply: Reply
+) -> None:
+    async with serve(http(lambda seen: (status, body))) as server:
+        assert await done(made(http=GET, **fields), server.routes()) == reply
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused", "says"),
+    [
+        (0, [0], True),
+        ([0], [0], True),
+        ([], [None], True),
+        (None, [None], True),
+        (False, [False], True),
+        ({"a": 1, "b": 2}, [{"b": 2, "a": 1}], True),
+        (1, [0], False),
+        (0, [False], False),
+        ([0, 0], [0], False),
+        (None, [], False),
+    ],
+)
+async def test_an_answer_can_say_that_it_was_refused(answer: Any, refused: Any, says: bool) -> None:
+    operation = made(redis="GET x", store=REDIS, refused=refused)
+    assert refuses(operation, answer) is says
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"refused": [0]}, "`refused` lists answers: it needs `value`"),
+        ({"columns": ["id"]}, "it needs `values`"),
+        ({"columns": [], "values": "$"}, "at least 1 item"),
+        ({"none": [404], "fail": [404]}, "status 404 is listed twice"),
+    ],
+)
+async def test_rules_without_an_answer_to_judge_are_mistakes(fields: Any, message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        made(http=GET, **fields)
+    assert message in str(caught.value)
