@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
+from pydantic import model_validator
+
+from chaoskit.checks._operations import ordered, pairs
 from chaoskit.fields import Model, seconds_text
-from chaoskit.records import Evidence, FaultWindow, Finding, Sample, Verdict
+from chaoskit.records import Event, Evidence, FaultWindow, Finding, Outcome, Sample, Verdict
 from chaoskit.registry import Registry
 
 DURING = ("baseline", "faults", "settle", "all")
@@ -23,6 +26,9 @@ class Check(Model):
 
     kind: ClassVar[str]
     example: ClassVar[str] = ""
+    formal: ClassVar[str] = ""  # the name that the literature uses for what it finds
+    cannot_tell: ClassVar[str] = ""  # what a pass does not prove
+    remedy: ClassVar[str] = ""  # what turns an `unknown` into an answer
 
     check: str
     during: Literal["baseline", "faults", "settle", "all"] | DuringFault = "all"
@@ -48,6 +54,53 @@ class ProbeCheck(Check):
     @property
     def subject(self) -> str:
         return self.probe
+
+
+class SampledCheck(Check):
+    """A check over the samples of a probe, or over the operations of a workload of any kind.
+
+    An operation is a sample from its invocation to its completion: the history does not say when it
+    was due. `op` picks one kind of operation.
+    """
+
+    probe: str | None = None
+    workload: str | None = None
+    op: str | None = None
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.probe is None) == (self.workload is None):
+            raise ValueError("give either `probe` or `workload`")
+        if self.op is not None and self.workload is None:
+            raise ValueError("`op` goes with `workload`")
+        return self
+
+    @property
+    def subject(self) -> str:
+        return self.probe or self.workload or ""
+
+    @property
+    def what(self) -> str:
+        """The subject as a sentence names it."""
+        if self.probe is not None:
+            return f"probe `{self.probe}`"
+        return f"{f'`{self.op}` of ' if self.op else ''}workload `{self.workload}`"
+
+    @property
+    def unit(self) -> str:
+        """What is counted: samples or operations."""
+        return "operation" if self.probe is None else "sample"
+
+    def samples(self, evidence: Evidence) -> list[Sample] | str:
+        """Return the samples due inside the window, or a sentence why there are none."""
+        if self.probe is not None:
+            return samples_in(self, self.probe, evidence)
+        span = window(self, evidence)
+        if isinstance(span, str):
+            return span
+        events = evidence.history.get(self.workload or "", ())
+        made = [s for s in _as_samples(events, self.op) if span[0] <= s.due <= span[1]]
+        return made or f"{self.what} gave no operation in this window"
 
 
 class WorkloadCheck(Check):
@@ -116,6 +169,22 @@ def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample] | s
     start, end = span
     found = [s for s in evidence.samples.get(probe, ()) if start <= s.due <= end]
     return found or f"probe `{probe}` gave no sample in this window"
+
+
+def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
+    """Return operations as samples; one without a completion lasts until the history ends."""
+    end_of_history = max((event.t for event in events), default=0.0)
+    ops = {event.op for event in events} if op is None else {op}
+    found = []
+    for begin, end in pairs(ordered(events), ops):
+        done = end_of_history if end is None else end.t
+        outcome: Outcome = "info"
+        error: str | None = "no answer before the end of the history"
+        if end is not None:
+            error = end.error
+            outcome = "ok" if end.type == "ok" else "fail" if end.type == "fail" else "info"
+        found.append(Sample(begin.op, begin.t, begin.t, done, outcome, error))
+    return sorted(found, key=lambda sample: sample.due)
 
 
 def unknown(bound: str, reason: str) -> Finding:

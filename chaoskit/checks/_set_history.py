@@ -8,16 +8,27 @@ in JSON and may be text in SQL. A *final* read is a good one, invoked after the 
 from __future__ import annotations
 
 import itertools
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Literal
 
-from chaoskit.records import Event, FaultWindow, Json
+from chaoskit.checks._enough import Need
+from chaoskit.checks._operations import name as element
+from chaoskit.checks._operations import ordered as in_order
+from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
+
+
+def is_list(value: Json) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+NEED = Need(writes=("add",), reads=VIEWS, final=True, saw=is_list)
+SEEN = Need(
+    writes=("add",), reads=VIEWS, final=True, saw=lambda value: bool(value) and is_list(value)
+)
 
 
 Outcome = Literal["ok", "fail", "info"]
@@ -86,8 +97,7 @@ class View:
     """What one view showed. `final` holds the elements of each final read, oldest first.
 
     `duplicated` says how often one read held an element, at most, and `duplicated_at` when that was
-    first seen; `unexplained_at` when an element was first read that no add explains. `error` is the
-    one of the last read after the adds, if it did not succeed.
+    first seen; `unexplained_at` when an element was first read that no add explains.
     """
 
     name: str
@@ -95,7 +105,6 @@ class View:
     duplicated: dict[str, int] = field(default_factory=dict)
     duplicated_at: dict[str, float] = field(default_factory=dict)
     unexplained_at: dict[str, float] = field(default_factory=dict)
-    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +159,6 @@ class SetHistory:
         return frozenset().union(*self._last_reads().values())
 
 
-def element(value: Json) -> str:
-    """Return the text two views agree on: `17`, `17.0` and `"17"` are one element."""
-    if type(value) is int:  # the usual case, and not a boolean
-        return str(value)
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return json.dumps(value, sort_keys=True)
-
-
 def elements(values: Sequence[Json]) -> list[str]:
     """Return the elements of one read; whole numbers and text, the usual case, take a fast way."""
     if set(map(type, values)) <= {int, str}:
@@ -168,9 +166,9 @@ def elements(values: Sequence[Json]) -> list[str]:
     return [element(value) for value in values]
 
 
-def set_history(events: Iterable[Event]) -> SetHistory:
+def set_history(events: Sequence[Event]) -> SetHistory:
     """Analyse the history of one `set` workload; linear in the events and the elements read."""
-    ordered = sorted(events, key=attrgetter("t"))  # stable, and linear when in order already
+    ordered = in_order(events)
     adds, first_add, last_add, reads = _split(ordered)
     views: dict[str, View] = {}
     invoked: dict[int, int] = {}
@@ -186,8 +184,6 @@ def set_history(events: Iterable[Event]) -> SetHistory:
         start = invoked.get(event.id, -1)
         value = event.value
         if event.type != "ok" or not isinstance(value, Sequence) or isinstance(value, str):
-            if start > last_add:
-                view.error = event.error or "the answer was not a list"
             continue
         found = elements(value)
         distinct = frozenset(found)
@@ -238,43 +234,3 @@ def _note_duplicates(view: View, found: Sequence[str], t: float) -> None:
         if times > 1:
             view.duplicated[name] = max(times, view.duplicated.get(name, 0))
             view.duplicated_at.setdefault(name, t)
-
-
-def gap(history: SetHistory, workload: str, faults: Sequence[FaultWindow]) -> str | None:
-    """Return why the history proves nothing, with what to change, or None when it does."""
-    what = f"of workload `{workload}`"
-    if not history.adds.ids:
-        return f"no add {what} was invoked"
-    if not history.adds.ended("ok"):
-        errors = [end.error for end in history.adds.completed.values() if end.error]
-        last = f": {errors[-1]}" if errors else ""
-        return f"no add {what} was acknowledged{last}; see its `add` and the statuses in `ok`"
-    if not history.views:
-        return f"workload `{workload}` never read back what it added"
-    for view in history.views.values():
-        if not view.final:
-            return f"no final read of `{view.name}` succeeded: {view.error or 'none was tried'}"
-    return _gap_around(history.adds, what, faults) if faults else None
-
-
-def _gap_around(adds: Adds, what: str, faults: Sequence[FaultWindow]) -> str | None:
-    """Return which of before, during and after the faults saw no add."""
-    acknowledged = [ended for _, ended in adds.spans("ok")]
-    if min(acknowledged) > min(fault.injected for fault in faults):
-        return f"no add {what} was acknowledged before the first fault; use a longer `baseline`"
-    if not any(_overlap(span, fault) for fault in faults for span in adds.spans()):
-        return f"no add {what} was attempted while a fault was in force; raise its `rate`"
-    heals = [fault.healed for fault in faults if fault.healed is not None]
-    if len(heals) < len(faults):
-        return f"a fault was never healed, so no add {what} came after the faults"
-    if max(acknowledged) < max(heals):
-        return (
-            f"no add {what} was acknowledged after the last heal at {max(heals):.2f} s; "
-            "use a longer `settle`, or see why the app did not recover"
-        )
-    return None
-
-
-def _overlap(span: tuple[float, float], fault: FaultWindow) -> bool:
-    invoked, ended = span
-    return fault.injected <= ended and (fault.healed is None or invoked <= fault.healed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chaoskit.checks._base import ProbeCheck, check, samples_in, unknown
+from chaoskit.checks._base import SampledCheck, check, unknown
 from chaoskit.checks._health import stretches
 from chaoskit.checks._text import above, count, percent
 from chaoskit.checks._witness import capped, failing
@@ -13,10 +13,11 @@ from chaoskit.records import Evidence, Finding, Verdict
 
 
 @check("availability")
-class Availability(ProbeCheck):
-    """At least this share of a probe's samples is `ok`.
+class Availability(SampledCheck):
+    """At least this share of a probe's samples, or of a workload's operations, is `ok`.
 
-    Every sample counts the same; one without a clear answer is not `ok`.
+    Every sample counts the same; one without a clear answer is not `ok`, and neither is a refused
+    operation. `op` picks one kind of operation of a workload.
     """
 
     example: ClassVar[str] = "{ check: availability, probe: chat, at_least: 99% }"
@@ -25,7 +26,7 @@ class Availability(ProbeCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f">= {self.at_least}"
-        samples = samples_in(self, self.probe, evidence)
+        samples = self.samples(evidence)
         if isinstance(samples, str):
             return unknown(bound, samples)
         total = len(samples)
@@ -36,7 +37,7 @@ class Availability(ProbeCheck):
             return Finding(Verdict.PASS, measured, bound)
         bad = [stretch for stretch in stretches(samples) if not stretch.healthy]
         reason = (
-            f"probe `{self.probe}` was ok in {good} of {count(total, 'sample')} ({share}), "
+            f"{self.what} was ok in {good} of {count(total, self.unit)} ({share}), "
             f"in {count(len(bad), 'failing stretch', 'failing stretches')}"
         )
         witness = capped([failing(stretch, evidence) for stretch in bad])

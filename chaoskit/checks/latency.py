@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from chaoskit.checks._base import ProbeCheck, check, fault_at, samples_in, unknown
+from chaoskit.checks._base import SampledCheck, check, fault_at, unknown
 from chaoskit.checks._text import above, count, length, moment
 from chaoskit.checks._witness import LINES
 from chaoskit.fields import Duration
@@ -23,12 +23,13 @@ def percentile(values: Sequence[float], percent: int) -> float:
 
 
 @check("latency")
-class Latency(ProbeCheck):
-    """A probe's answers are at most this slow: `p50`, `p95`, `p99` or `max`.
+class Latency(SampledCheck):
+    """A probe's or a workload's answers are at most this slow: `p50`, `p95`, `p99` or `max`.
 
-    A sample's latency runs from the moment it was due. A failed sample counts with the time it
-    took, so a timeout counts with its deadline; but failing fast never makes the result better: all
-    samples and only the good ones are looked at, and the slower of both results is judged.
+    A sample's latency runs from the moment it was due, an operation's from its invocation. A failed
+    one counts with the time it took, so a timeout counts with its deadline; but failing fast never
+    makes the result better: all samples and only the good ones are looked at, and the slower of
+    both results is judged. `op` picks one kind of operation of a workload.
     """
 
     example: ClassVar[str] = "{ check: latency, probe: chat, p99: 1s }"
@@ -51,7 +52,7 @@ class Latency(ProbeCheck):
     def judge(self, evidence: Evidence) -> Finding:
         bounds = self._bounds()
         bound = ", ".join(f"{name} <= {value}" for name, value in bounds.items())
-        samples = samples_in(self, self.probe, evidence)
+        samples = self.samples(evidence)
         if isinstance(samples, str):
             return unknown(bound, samples)
         every = sorted(sample.latency for sample in samples)
@@ -68,7 +69,7 @@ class Latency(ProbeCheck):
             reason, witness, at = self._too_slow(evidence, samples, over[0], found[over[0]])
             return Finding(Verdict.FAIL, measured, bound, reason, witness, at)
         if not good:
-            reason = f"no sample of probe `{self.probe}` succeeded, so there is no latency to judge"
+            reason = f"no {self.unit} of {self.what} succeeded, so there is no latency to judge"
             return Finding(Verdict.UNKNOWN, measured, bound, reason)
         return Finding(Verdict.PASS, measured, bound)
 
@@ -80,10 +81,10 @@ class Latency(ProbeCheck):
         slow = [sample for sample in samples if above(sample.latency, limit)]
         slow.sort(key=lambda sample: -sample.latency)
         failed = sum(sample.outcome != "ok" for sample in slow)
-        which = "the slowest sample" if name == "max" else f"the {name} latency"
+        which = f"the slowest {self.unit}" if name == "max" else f"the {name} latency"
         reason = (
-            f"{which} of probe `{self.probe}` is {length(value, limit)}, above {limit}: "
-            f"{len(slow)} of {count(len(samples), 'sample')} took longer, {failed} of them failed"
+            f"{which} of {self.what} is {length(value, limit)}, above {limit}: "
+            f"{len(slow)} of {count(len(samples), self.unit)} took longer, {failed} of them failed"
         )
         worst = slow if len(slow) <= LINES else slow[: LINES - 1]
         lines = [_line(s, limit, evidence) for s in sorted(worst, key=lambda sample: sample.due)]

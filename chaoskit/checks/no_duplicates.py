@@ -4,61 +4,66 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import WorkloadCheck, check, fault_at, unknown
-from chaoskit.checks._set_history import SetHistory, View, gap, set_history
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import gap
+from chaoskit.checks._operations import ordered
+from chaoskit.checks._set_history import SEEN, SetHistory, View, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, Verdict
-
-BOUND = "none duplicated"
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.fields import Percentage
+from chaoskit.records import Evidence, Finding
 
 
 @check("no_duplicates")
 class NoDuplicates(WorkloadCheck):
     """No value appears more than once in one read, neither through the app nor in the store.
 
-    Usual causes: a lost reply and a retry, by a client, a proxy or a library.
+    `at_most` allows a share of the stored values to be there more than once. Usual causes: a lost
+    reply and a retry, by a client, a proxy or a library.
     """
 
     example: ClassVar[str] = "{ check: no_duplicates, workload: members }"
     workloads: ClassVar[tuple[str, ...]] = ("set",)
+    formal: ClassVar[str] = "double execution: not idempotent"
+    cannot_tell: ClassVar[str] = (
+        "A duplicate that the store or the read drops, such as one in a set or behind DISTINCT."
+    )
+    remedy: ClassVar[str] = "See that the final reads return every stored value."
 
     during: Literal["all"] = "all"
+    at_most: Percentage = Percentage(0)
 
     def judge(self, evidence: Evidence) -> Finding:
-        events = evidence.history.get(self.workload)
-        if not events:
-            return unknown(BOUND, f"workload `{self.workload}` has no history")
+        bound = f"<= {self.at_most} duplicated" if self.at_most else "none duplicated"
+        events = history_of(self, evidence)
+        if isinstance(events, str):
+            return unknown(bound, events)
+        events = ordered(events)
         history = set_history(events)
         stored = len(history.stored())
-        twice = sorted(
-            (t, name, view)
-            for view in history.views
-            for name, t in history.views[view].duplicated_at.items()
+        twice: dict[str, Anomaly] = {}
+        for view in history.views.values():
+            for name, t in view.duplicated_at.items():
+                at = _cause(name, history, t)
+                if name not in twice:
+                    twice[name] = Anomaly(at, _line(name, t, view, history))
+        found = list(twice.values())
+        told = Telling(
+            noun="duplicated value",
+            of=max(stored, len(found)),
+            sentence=(
+                f"{count(len(found), 'value')} of workload `{self.workload}` "
+                f"{'appears' if len(found) == 1 else 'appear'} more than once in one read"
+            ),
+            formal=self.formal,
+            first="oldest added",
+            last="newest",
         )
-        names = list(dict.fromkeys(name for _, name, _ in twice))
-        measured = f"{len(names)} duplicated (of {stored})"
-        if names:
-            reason = (
-                f"{count(len(names), 'value')} of workload `{self.workload}` "
-                f"{'appears' if len(names) == 1 else 'appear'} more than once in one read: "
-                f"{names[0]} first, at {moment(twice[0][0])}"
-            )
-            lines = [
-                _line(name, t, history.views[view], history, evidence) for t, name, view in twice
-            ]
-            return Finding(
-                Verdict.FAIL,
-                measured,
-                BOUND,
-                reason,
-                capped(lines),
-                _cause(names[0], history, twice[0][0]),
-            )
-        problem = gap(history, self.workload, evidence.faults)
-        if problem is not None:
-            return unknown(BOUND, problem)
-        return Finding(Verdict.PASS, measured, BOUND)
+        problem = gap(events, self.workload, evidence.faults, SEEN)
+        measured = f"{len(found)} duplicated (of {stored})"
+        return finding(
+            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+        )
 
 
 def _cause(name: str, history: SetHistory, seen: float) -> float:
@@ -67,12 +72,11 @@ def _cause(name: str, history: SetHistory, seen: float) -> float:
     return seen if add is None else add.ended
 
 
-def _line(name: str, t: float, view: View, history: SetHistory, evidence: Evidence) -> str:
+def _line(name: str, t: float, view: View, history: SetHistory) -> str:
     times = f"DUPLICATED {name}: {view.duplicated[name]} times in one read of {view.name}"
     seen = f"first seen at {moment(t)}"
     add = history.adds.add(name)
     if add is None:
         return f"{times}, {seen}, never added by this workload"
     how = {"ok": "acknowledged", "info": "left without a clear answer", "fail": "refused"}
-    when = f"{how[add.outcome]} at {moment(add.ended)}, {fault_at(evidence, add.ended)}"
-    return f"{times}, {seen}; its add was {when}"
+    return f"{times}, {seen}; its add was {how[add.outcome]} at {moment(add.ended)}"

@@ -3,123 +3,175 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, fault_at, unknown, window
-from chaoskit.checks._set_history import Lost, SetHistory, gap, set_history
-from chaoskit.checks._text import above, count, length, moment, percent
-from chaoskit.checks._witness import capped, named
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import ordered
+from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
+from chaoskit.checks._set_history import NEED, Lost, set_history
+from chaoskit.checks._text import count, moment, percent
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.fields import Percentage
-from chaoskit.records import Evidence, FaultWindow, Finding, Verdict
+from chaoskit.records import Event, Evidence, FaultWindow, Finding
 
 ENDS_PROCESSES = ("kill", "crash", "stop", "restart", "recreate")
+QUEUE = Need(writes=("send",), reads=DELIVERING)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """What is lost of what was acknowledged in the window, and what to say besides."""
+
+    found: Sequence[Anomaly]
+    acknowledged: int
+    problem: str | None
+    notes: Sequence[str]
+    tail: str = ""
 
 
 @check("no_loss")
 class NoLoss(WorkloadCheck):
     """No acknowledged value is lost, or at most this share of them.
 
-    A value is lost when its add was acknowledged and the last final read of a view (`read` through
-    the app, `truth` straight from the store) does not hold it. An add without a clear answer may be
-    there or not. `during` picks adds by when they were acknowledged.
+    A value of a `set` is lost when its add was acknowledged and the last final read of a view
+    (`read` through the app, `truth` straight from the store) does not hold it. A message of a
+    `queue` is lost when its send was acknowledged and nobody received it, although the queue was
+    emptied. A write without a clear answer may be there or not. `during` picks writes by when they
+    were acknowledged.
     """
 
     example: ClassVar[str] = "{ check: no_loss, workload: members }"
-    workloads: ClassVar[tuple[str, ...]] = ("set",)
+    workloads: ClassVar[tuple[str, ...]] = ("set", "queue")
+    formal: ClassVar[str] = "lost update / durability"
+    cannot_tell: ClassVar[str] = (
+        "What a power cut would lose: killing a process leaves what it wrote to the kernel. And "
+        "whether a lost value was there for a while."
+    )
+    remedy: ClassVar[str] = (
+        "Give the final reads time to succeed (`settle`), or drain the queue to its end."
+    )
 
     at_most: Percentage = Percentage(0)
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} lost" if self.at_most else "none lost"
-        events = evidence.history.get(self.workload)
-        if not events:
-            return unknown(bound, f"workload `{self.workload}` has no history")
+        events = history_of(self, evidence)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
+        events = ordered(events)
+        lost = (self._queue if is_queue(events) else self._set)(events, window, evidence)
+        if not lost.acknowledged:
+            none = f"nothing of workload `{self.workload}` was acknowledged in this window"
+            return unknown(bound, lost.problem or none)
+        many, of = len(lost.found), lost.acknowledged
+        share = percent(many, of, self.at_most)
+        told = Telling(
+            noun="lost value",
+            of=of,
+            sentence=(
+                f"{many} of {count(of, 'acknowledged value')} of workload `{self.workload}` "
+                f"{'is' if many == 1 else 'are'} lost ({share})"
+            ),
+            formal=self.formal,
+            first="oldest acknowledged",
+            last="newest",
+            tail=lost.tail,
+        )
+        measured = f"{many} lost{f', {share}' if many else ''} (of {of})"
+        return finding(
+            evidence,
+            lost.found,
+            told,
+            bound,
+            lost.problem,
+            at_most=self.at_most,
+            measured=measured,
+            notes=(*lost.notes, *_limits(evidence.faults)),
+        )
+
+    def _set(
+        self, events: Sequence[Event], window: tuple[float, float], evidence: Evidence
+    ) -> _Loss:
         history = set_history(events)
-        start, end = 0.0, float("inf")
-        if self.during != "all":
-            span = window(self, evidence)
-            if isinstance(span, str):
-                return unknown(bound, span)
-            start, end = span
+        start, end = window
         acknowledged = sum(start <= t <= end for _, t in history.adds.spans("ok"))
         lost = [one for one in history.lost() if start <= one.add.ended <= end]
-        problem = gap(history, self.workload, evidence.faults)
-        if not acknowledged:
-            none = f"no add of workload `{self.workload}` was acknowledged in this window"
-            return unknown(bound, problem or none)
-        measured = f"{len(lost)} lost"
-        measured += f", {percent(len(lost), acknowledged, self.at_most)}" if lost else ""
-        measured += f" (of {acknowledged})"
-        if above(len(lost) / acknowledged, self.at_most):
-            reason = self._sentence(lost, acknowledged, evidence.faults)
-            witness = capped([_line(one, evidence) for one in lost])
-            return Finding(Verdict.FAIL, measured, bound, reason, witness, lost[0].add.ended)
-        if problem is not None:
-            return Finding(Verdict.UNKNOWN, measured, bound, problem)
-        return Finding(Verdict.PASS, measured, bound, notes=_notes(history, evidence.faults))
+        tail = ""
+        if lost:
+            views = {view for one in lost for view in one.absent}
+            other = set.intersection(*(set(one.present) for one in lost))
+            if views == {"read"} and "truth" in other:
+                tail = "; all of them are still in the store (`truth`), the app does not show them"
+        stored, unanswered = history.unanswered()
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        notes = _doubtful("add", unanswered, stored, "stored")
+        return _Loss([_absent(one) for one in lost], acknowledged, problem, notes, tail)
 
-    def _sentence(
-        self, lost: Sequence[Lost], acknowledged: int, faults: Sequence[FaultWindow]
-    ) -> str:
-        inside = sum(any(fault.covers(one.add.ended) for fault in faults) for one in lost)
-        share = percent(len(lost), acknowledged, self.at_most)
-        oldest = lost[0].add.ended
-        text = (
-            f"{len(lost)} of {count(acknowledged, 'acknowledged value')} of workload "
-            f"`{self.workload}` {'is' if len(lost) == 1 else 'are'} lost ({share}): "
-            f"oldest acknowledged at {moment(oldest)}{_beside(oldest, faults)}"
-        )
-        if faults:
-            text += f"; {inside} inside fault windows, {len(lost) - inside} outside"
-        views = {view for one in lost for view in one.absent}
-        other = set.intersection(*(set(one.present) for one in lost))
-        if views == {"read"} and "truth" in other:
-            text += "; all of them are still in the store (`truth`), the app does not show them"
-        return text
-
-
-def _beside(t: float, faults: Sequence[FaultWindow]) -> str:
-    """Say where `t` lies beside the fault it falls in, or else beside the next or the last one."""
-    for fault in faults:
-        if fault.covers(t):
-            if fault.healed is None:
-                return f", during {named(fault)}, which was never healed"
-            return f", {length(fault.healed - t)} before {named(fault)} healed"
-    later = [fault for fault in faults if fault.injected > t]
-    if later:
-        fault = min(later, key=lambda fault: fault.injected)
-        return f", {length(fault.injected - t)} before {named(fault)} was injected"
-    healed = [(fault.healed, fault) for fault in faults if fault.healed is not None]
-    if healed:
-        at, fault = max(healed, key=lambda pair: pair[0])
-        return f", {length(t - at)} after {named(fault)} healed"
-    return ""
+    def _queue(
+        self, events: Sequence[Event], window: tuple[float, float], evidence: Evidence
+    ) -> _Loss:
+        history = queue_history(events)
+        sent = {
+            value: end
+            for value, end in history.acknowledged().items()
+            if window[0] <= end.t <= window[1]
+        }
+        missing = [(value, end) for value, end in sent.items() if value not in history.delivered]
+        problem = gap(events, self.workload, evidence.faults, QUEUE)
+        if not history.emptied:
+            # What nobody received may still be waiting.
+            missing = []
+            problem = problem or (
+                f"the queue of workload `{self.workload}` was not seen empty after the last send; "
+                "let `drain` or `receive` go on until there is nothing left"
+            )
+        found = [
+            Anomaly(end.t, f"LOST {value}: acknowledged at {moment(end.t)}, never received")
+            for value, end in missing
+        ]
+        doubt = history.doubtful_receives
+        tail = ""
+        if doubt:
+            tail = (
+                f"; {count(doubt, 'receive')} had no clear answer and may have taken "
+                f"{'one' if doubt == 1 else 'some'} away"
+            )
+        unanswered = [value for value, (_, end) in history.sent.items() if _unclear(end)]
+        arrived = sum(value in history.delivered for value in unanswered)
+        notes = _doubtful("send", len(unanswered), arrived, "received")
+        return _Loss(found, len(sent), problem, notes, tail)
 
 
-def _line(lost: Lost, evidence: Evidence) -> str:
+def _absent(lost: Lost) -> Anomaly:
     absent = ", ".join(f"{k} of {n} final reads of {view}" for view, (k, n) in lost.absent.items())
     present = f", present in {' and '.join(lost.present)}" if lost.present else ""
     t = lost.add.ended
-    when = f"acknowledged at {moment(t)}, {fault_at(evidence, t)}"
-    return f"LOST {lost.add.element}: {when}, absent from {absent}{present}"
+    text = f"LOST {lost.add.element}: absent from {absent}{present}, acknowledged at {moment(t)}"
+    return Anomaly(t, text)
 
 
-def _notes(history: SetHistory, faults: Sequence[FaultWindow]) -> tuple[str, ...]:
-    notes = []
-    stored, unanswered = history.unanswered()
-    if unanswered:
-        adds = count(unanswered, "add")
-        notes.append(
-            f"{adds} had no clear answer; {stored} of them {_are(stored)} stored, both is allowed"
-        )
+def _unclear(end: Event | None) -> bool:
+    return end is None or end.type == "info"
+
+
+def _doubtful(op: str, unanswered: int, there: int, how: str) -> Sequence[str]:
+    if not unanswered:
+        return ()
+    writes = count(unanswered, op)
+    return (f"{writes} had no clear answer; {there} of them {_are(there)} {how}, both is allowed",)
+
+
+def _limits(faults: Sequence[FaultWindow]) -> Sequence[str]:
     kinds = sorted({fault.fault for fault in faults if fault.fault in ENDS_PROCESSES})
-    if kinds:
-        which = " and ".join(f"`{kind}`" for kind in kinds)
-        notes.append(
-            f"{which} {'ends' if len(kinds) == 1 else 'end'} processes, not the machine: "
-            "this says nothing about what a power cut would lose (fsync)"
-        )
-    return tuple(notes)
+    if not kinds:
+        return ()
+    which = " and ".join(f"`{kind}`" for kind in kinds)
+    end = "ends" if len(kinds) == 1 else "end"
+    limit = "this says nothing about what a power cut would lose (fsync)"
+    return (f"{which} {end} processes, not the machine: {limit}",)
 
 
 def _are(number: int) -> str:

@@ -1,87 +1,177 @@
-"""Whether anything is there that was never added."""
+"""Whether anything is there that was never written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import WorkloadCheck, check, fault_at, unknown
-from chaoskit.checks._set_history import SetHistory, gap, set_history
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import name, ordered, pairs
+from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
+from chaoskit.checks._set_history import SEEN, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._zones import frozen
+from chaoskit.records import Event, Evidence, Finding, Json
 
-BOUND = "no phantom"
+QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
+VERSIONS = Need(writes=("write",), reads=("read", "truth"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Strange:
+    """What was read without a reason: refused values, values never written, and how many were read.
+
+    `unsure` says that nobody looked before the first write, so they may have been there already.
+    """
+
+    refused: Sequence[Anomaly]
+    unknown: Sequence[Anomaly]
+    of: int
+    unsure: bool = False
 
 
 @check("no_phantoms")
 class NoPhantoms(WorkloadCheck):
-    """No value appears that was never added, or whose add was refused.
+    """No value appears that was never written, or whose write was refused.
 
-    What a read showed before the first add was there already and is no phantom; neither is a value
-    whose add had no clear answer.
+    What a read showed before the first write was there already and is no phantom; neither is a
+    value whose write had no clear answer.
     """
 
     example: ClassVar[str] = "{ check: no_phantoms, workload: members }"
-    workloads: ClassVar[tuple[str, ...]] = ("set",)
+    workloads: ClassVar[tuple[str, ...]] = ("set", "queue", "versions")
+    formal: ClassVar[str] = "integrity: a read from nowhere"
+    cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
+    remedy: ClassVar[str] = "See that the final reads return what is stored."
 
     during: Literal["all"] = "all"
 
     def judge(self, evidence: Evidence) -> Finding:
-        events = evidence.history.get(self.workload)
-        if not events:
-            return unknown(BOUND, f"workload `{self.workload}` has no history")
-        history = set_history(events)
-        seen: dict[str, tuple[float, str]] = {}
-        for view in history.views.values():
-            for name, t in view.unexplained_at.items():
-                seen[name] = min((t, view.name), seen.get(name, (t, view.name)))
-        measured = f"{count(len(seen), 'phantom')} (of {len(history.stored())})"
-        if seen:
-            first = min(seen, key=lambda name: seen[name])
-            add = history.adds.add(first)
-            return Finding(
-                Verdict.FAIL,
-                measured,
-                BOUND,
-                self._sentence(seen, history),
-                capped(
-                    [
-                        _line(name, seen, history, evidence)
-                        for name in sorted(seen, key=seen.__getitem__)
-                    ]
-                ),
-                seen[first][0] if add is None else add.ended,
-            )
-        problem = gap(history, self.workload, evidence.faults)
-        if problem is not None:
-            return unknown(BOUND, problem)
-        return Finding(Verdict.PASS, measured, BOUND)
-
-    def _sentence(self, seen: Mapping[str, tuple[float, str]], history: SetHistory) -> str:
-        refused = sum(name in history.adds.ids for name in seen)
-        strange = len(seen) - refused
-        parts = []
-        if refused:
-            are = "was" if refused == 1 else "were"
-            parts.append(f"{count(refused, 'value')} {are} refused but stored")
-        if strange:
-            are = "was" if strange == 1 else "were"
-            parts.append(f"{count(strange, 'value')} {are} never added and yet read")
-        text = f"workload `{self.workload}`: {' and '.join(parts)}"
-        if strange and not history.read_before_adds:
-            text += "; no read came before the first add, so they may have been there already"
-        return text
+        bound = "no phantom"
+        events = history_of(self, evidence)
+        if isinstance(events, str):
+            return unknown(bound, events)
+        events = ordered(events)
+        if is_queue(events):
+            strange, need = _in_queue(events), QUEUE
+        elif any(event.op == "write" for event in events):
+            strange, need = _in_versions(events), VERSIONS
+        else:
+            strange, need = _in_set(events), SEEN
+        found = [*strange.refused, *strange.unknown]
+        told = Telling(
+            noun="phantom",
+            of=max(strange.of, len(found)),
+            sentence=f"workload `{self.workload}`: {_parts(strange)}",
+            formal=self.formal,
+            tail="; nobody looked before the first write, so they may have been there already"
+            if strange.unsure and strange.unknown
+            else "",
+        )
+        problem = gap(events, self.workload, evidence.faults, need)
+        measured = f"{count(len(found), 'phantom')} (of {strange.of})"
+        return finding(evidence, found, told, bound, problem, measured=measured)
 
 
-def _line(
-    name: str, seen: Mapping[str, tuple[float, str]], history: SetHistory, evidence: Evidence
-) -> str:
-    t, view = seen[name]
-    where = f"first seen at {moment(t)} in {view}"
-    add = history.adds.add(name)
-    if add is None:
-        return f"PHANTOM {name}: never added, {where}"
-    error = f" ({add.error})" if add.error else ""
-    refused = f"refused{error} at {moment(add.ended)}, {fault_at(evidence, add.ended)}"
-    return f"REFUSED BUT STORED {name}: {refused}, {where}"
+def _parts(strange: _Strange) -> str:
+    parts = []
+    if strange.refused:
+        many = len(strange.refused)
+        parts.append(f"{count(many, 'value')} {'was' if many == 1 else 'were'} refused but stored")
+    if strange.unknown:
+        many = len(strange.unknown)
+        were = "was" if many == 1 else "were"
+        parts.append(f"{count(many, 'value')} {were} never written and yet read")
+    return " and ".join(parts)
+
+
+def _in_set(events: Sequence[Event]) -> _Strange:
+    history = set_history(events)
+    seen: dict[str, tuple[float, str]] = {}
+    for view in history.views.values():
+        for value, t in view.unexplained_at.items():
+            seen[value] = min((t, view.name), seen.get(value, (t, view.name)))
+    refused, strange = [], []
+    for value, (t, view_name) in seen.items():
+        add = history.adds.add(value)
+        where = f"first seen at {moment(t)} in {view_name}"
+        if add is None:
+            strange.append(_never(value, where, t))
+        else:
+            refused.append(_refused(value, add.error, add.ended, where))
+    return _Strange(refused, strange, len(history.stored()), not history.read_before_adds)
+
+
+def _in_queue(events: Sequence[Event]) -> _Strange:
+    history = queue_history(events)
+    before = _first(events, "send")
+    refused, strange = [], []
+    unsure = True
+    for value, deliveries in history.delivered.items():
+        end = deliveries[0].end
+        where = f"received at {moment(end.t)}"
+        if end.t < before:
+            unsure = False
+            continue
+        sent = history.sent.get(value)
+        if sent is None:
+            strange.append(_never(value, where, end.t))
+        elif sent[1] is not None and sent[1].type == "fail":
+            refused.append(_refused(value, sent[1].error, sent[1].t, where))
+    return _Strange(refused, strange, len(history.delivered), unsure)
+
+
+def _in_versions(events: Sequence[Event]) -> _Strange:
+    written: dict[tuple[object, str], Event] = {}
+    for begin, end in pairs(events, ("write",)):
+        place = (frozen(begin.key), name(begin.value))
+        if end is None or end.type != "fail":
+            written[place] = begin
+        else:
+            written.setdefault(place, end)
+    before = _first(events, "write")
+    there: set[tuple[object, str]] = set()
+    found: dict[tuple[object, str], Anomaly] = {}
+    reads = 0
+    for begin, end in pairs(events, ("read", "truth")):
+        if end is None or end.type != "ok" or end.value is None:
+            continue
+        reads += 1
+        place = (frozen(begin.key), name(end.value))
+        if end.t < before:
+            there.add(place)
+        elif place not in there and place not in found:
+            one = _unexplained(written, place, begin, end)
+            if one is not None:
+                found[place] = one
+    refused = [one for place, one in found.items() if place in written]
+    strange = [one for place, one in found.items() if place not in written]
+    return _Strange(refused, strange, reads, not there)
+
+
+def _unexplained(
+    written: Mapping[tuple[object, str], Event], place: tuple[object, str], begin: Event, end: Event
+) -> Anomaly | None:
+    write = written.get(place)
+    key: Json = begin.key
+    value = place[1] if key is None else f"{place[1]} of {name(key)}"
+    where = f"{begin.op} at {moment(end.t)}"
+    if write is None:
+        return _never(value, where, end.t)
+    return _refused(value, write.error, write.t, where) if write.type == "fail" else None
+
+
+def _never(value: str, where: str, t: float) -> Anomaly:
+    return Anomaly(t, f"PHANTOM {value}: never written, {where}")
+
+
+def _refused(value: str, error: str | None, t: float, where: str) -> Anomaly:
+    why = f" ({error})" if error else ""
+    return Anomaly(t, f"REFUSED BUT STORED {value}: {where}, refused{why} at {moment(t)}")
+
+
+def _first(events: Sequence[Event], op: str) -> float:
+    return next((event.t for event in events if event.op == op), float("inf"))

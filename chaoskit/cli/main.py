@@ -114,6 +114,60 @@ def validate(
     raise typer.Exit(validate_scenarios(paths, compose))
 
 
+@app.command(
+    epilog="Examples: chaoskit check latest | chaoskit check history.ndjson --workload set"
+    " | chaoskit check h.ndjson --workload versions --check fresh_within --field within=2s"
+)
+def check(
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|RUN", help="A history file, or a run: its folder, id or latest."
+        ),
+    ],
+    workload: Annotated[
+        str | None,
+        typer.Option(metavar="KIND", help="What kind of workload wrote the file, such as set."),
+    ] = None,
+    checks: Annotated[
+        list[str] | None,
+        typer.Option("--check", metavar="NAME", help="Only this check; may be repeated."),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Which workload of a file with several to judge.")
+    ] = None,
+    initial: Annotated[
+        str | None, typer.Option(metavar="VALUE", help="What a register, counter or stock was.")
+    ] = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long to search, such as 10s.")
+    ] = None,
+    field: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A field of the checks, such as at_most=0.1%."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what each check means and cannot tell.")
+    ] = False,
+    runs_dir: Annotated[Path, typer.Option(help="Where run folders are.")] = Path(".chaoskit/runs"),
+) -> None:
+    """Judge a history file, or a stored run again; runs nothing."""
+    from chaoskit.cli.check import CheckRequest, check_history
+
+    request = CheckRequest(
+        what,
+        runs_dir,
+        workload,
+        tuple(checks or ()),
+        name,
+        initial,
+        budget,
+        tuple(field or ()),
+        explain,
+    )
+    raise typer.Exit(check_history(request))
+
+
 @app.command(epilog="Example: chaoskit plan scenarios/redis-latency.yaml")
 def plan(
     path: Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)],

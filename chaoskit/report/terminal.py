@@ -40,7 +40,7 @@ def render(result: Result, console: Console, folder: Path | None = None) -> None
     _headline(result, console)
     if result.checks:
         console.print()
-        console.print(_checks(result))
+        console.print(_checks(result.checks))
     if result.faults:
         console.print()
         console.print(_faults(result))
@@ -69,6 +69,19 @@ def render(result: Result, console: Console, folder: Path | None = None) -> None
         if there:
             _unwrapped(console, f"            {'  '.join(there)}")
     _unwrapped(console, f"run again   {one_line(result.run.command)}")
+
+
+def render_checks(checks: Sequence[CheckResult], console: Console) -> None:
+    """Print checks that were judged apart from a run: the table, and why any is not a pass."""
+    console.print()
+    console.print(_checks(checks))
+    for check in unexplained(checks):
+        _explain(check, console)
+    notes = dict.fromkeys(note for check in checks for note in check.notes)
+    if notes:
+        console.print()
+    for note in notes:
+        console.print(_labelled(Text("note"), Text(one_line(note))))
 
 
 def render_suite(results: Sequence[Result], console: Console) -> None:
@@ -104,9 +117,9 @@ def _headline(result: Result, console: Console) -> None:
     console.print(Text(tally(result), style="dim"))
 
 
-def _checks(result: Result) -> Table:
+def _checks(checks: Sequence[CheckResult]) -> Table:
     table = _table("verdict", "check", "subject", "measured", "expected")
-    for check in result.checks:
+    for check in checks:
         table.add_row(
             _word(check.verdict),
             _cell(check.check),

@@ -58,7 +58,7 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
     """Judge a stored run with the checks of its scenario."""
     evidence = read_evidence(folder)
     story = read_story(folder)
-    findings = [(check, _judged(check, evidence)) for check in scenario.expect]
+    findings = [(check, judged(check, evidence)) for check in scenario.expect]
     faults = [_fault(fault, story, evidence) for fault in _wanted(scenario, story)]
     doubts = _doubts(scenario, story, evidence, faults, circumstances)
     verdict = combined([finding.verdict for _, finding in findings])
@@ -122,7 +122,7 @@ def with_leftovers(result: Result, leftovers: Sequence[Leftover], folder: Path) 
     )
 
 
-def _judged(check: Check, evidence: Evidence) -> Finding:
+def judged(check: Check, evidence: Evidence) -> Finding:
     """Judge one check; a check that breaks is `unknown`, never a pass."""
     try:
         return check.judge(evidence)

@@ -40,9 +40,10 @@ class Loaded:
         return self.source.problem(path, message, hint, word=word)
 
 
-def load(path: Path, environ: Mapping[str, str]) -> Loaded:
+def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loaded:
     """Read and check a scenario file; `environ` is what `${VAR}` is replaced from.
 
+    Without `compose`, the Compose files need not be there: a stored run is only judged again.
     Raises `ScenarioInvalid` with every problem of the file, `UsageError` when there is no file.
     """
     source = read(path, environ)
@@ -60,7 +61,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Loaded:
         problems += lints.timing(source, scenario)
         problems += lints.order(source, _with_ids(scenario))
     problems += lints.references(source)
-    files, missing = lints.compose_files(source, path.parent)
+    files, missing = lints.compose_files(source, path.parent) if compose else ([], [])
     problems += missing
     if scenario is None or problems:
         raise ScenarioInvalid(_distinct(problems))

@@ -23,6 +23,7 @@ from chaoskit.scenario.find import find
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.loading import Loaded, against_stack, load
 from chaoskit.scenario.schema import scenario_schema
+from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
 if TYPE_CHECKING:
     from tests.unit.scenario.conftest import Desk
@@ -176,6 +177,19 @@ def test_a_kind_that_is_gone_is_unknown_again(desk: Desk) -> None:
     assert problem.message == "no fault is called `eclipse`"
 
 
+def with_subjects(text: str, check: dict[str, Any], kind: Any) -> str:
+    """Return the scenario with the probe and the workload that the example of a check names."""
+    probe, workload = check.get("probe"), check.get("workload")
+    if probe is not None and f"  {probe}:" not in text:
+        text = text.replace("probes:\n", f"probes:\n  {probe}: {{probe: tcp, url: tcp://x:1}}\n")
+    if workload is not None and f"  {workload}:" not in text:
+        example = WORKLOADS.get(kind.workloads[0])
+        assert example is not None
+        block = " ".join(example.example.split())
+        text = text.replace("workloads:\n", f"workloads:\n  {workload}: {block}\n")
+    return text
+
+
 @pytest.mark.parametrize(
     ("sort", "name", "kind"), EXAMPLES, ids=[f"{sort}-{name}" for sort, name, _ in EXAMPLES]
 )
@@ -192,6 +206,7 @@ def test_the_example_of_every_kind_loads_and_fits_the_schema(
         text = text.replace("faults:\n", f"faults:\n    - {block}\n")
     else:
         text = text.replace("expect:\n", f"expect:\n  - {block}\n")
+        text = with_subjects(text, yaml.safe_load(block), kind)
     loaded = desk.load(text)
     Draft202012Validator(schema).validate(loaded.source.data)
     assert f"{sort} {name}" in json.dumps(schema)

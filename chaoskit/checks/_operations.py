@@ -1,0 +1,90 @@
+"""Operations out of a history: events in order, invocations joined to their completions.
+
+An operation that ended `ok` took effect between its invocation and its completion. One that ended
+`fail` never happened. One that ended `info`, or has no completion, may have taken effect at any
+time after its invocation, or never (the model of Jepsen's histories).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from operator import attrgetter, gt
+from typing import TypeAlias
+
+from chaoskit.records import Event, Json
+
+Pair: TypeAlias = tuple[Event, Event | None]  # an invocation and its completion, if there is one
+
+_time = attrgetter("t")
+
+
+def ordered(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events in order of time; what is in order already is returned as it is.
+
+    Where they were not, equal times prove no order: invocations then come before completions, so
+    that such operations count as concurrent.
+    """
+    times = list(map(_time, events))
+    if not any(map(gt, times, islice(times, 1, None))):
+        return events
+    return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
+
+
+def pairs(events: Sequence[Event], ops: Collection[str]) -> Iterator[Pair]:
+    """Yield the operations of these kinds: completed ones as they end, open ones last."""
+    pending: dict[int, Event] = {}
+    take = pending.pop
+    for event in events:
+        if event.op in ops:
+            if event.type == "invoke":
+                pending[event.id] = event
+            else:
+                begin = take(event.id, None)
+                if begin is not None:
+                    yield begin, event
+    for begin in pending.values():
+        yield begin, None
+
+
+def refused(events: Sequence[Event], ops: Collection[str]) -> set[int]:
+    """Return the ids of the operations of these kinds that ended `fail`: they never happened."""
+    return {event.id for event in events if event.type == "fail" and event.op in ops}
+
+
+def number(value: Json) -> float | None:
+    """Return a number, also one that a store returned as text; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, str):
+        try:
+            found = int(value) if value.lstrip("-").isdecimal() else float(value)
+        except ValueError:
+            return None
+        return found if math.isfinite(found) else None
+    return None
+
+
+def name(value: Json) -> str:
+    """Return the text that stands for a key or a value: `17`, `17.0` and `"17"` are the same."""
+    if type(value) is int:  # the usual case, and not a boolean
+        return str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return json.dumps(value, sort_keys=True)
+
+
+def plain(value: float) -> str:
+    """Return a number for people: 12, 12.5, never 12.0."""
+    return str(int(value)) if float(value).is_integer() else f"{value:.10g}"
+
+
+def about(key: Json) -> str:
+    """Return ` of KEY` for a sentence, nothing for a workload with one key."""
+    return "" if key is None else f" of {name(key)}"

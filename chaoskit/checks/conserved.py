@@ -1,0 +1,110 @@
+"""Whether money is neither made nor lost by moving it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from chaoskit.checks._bank import Snapshot, ranges, saw, snapshots
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import ordered, plain
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.records import Event, Evidence, Finding
+
+CENT = 1e-6  # sums of decimal fractions are not exact in binary
+NEED = Need(writes=("transfer",), reads=("read", "truth"), final=True, saw=saw)
+
+
+@check("conserved")
+class Conserved(WorkloadCheck):
+    """The sum of all balances never changes, and ends where the transfers put it.
+
+    Every read returns all accounts at once, so its sum is the total: what the first read before any
+    transfer showed, or `total`. The final reads must also fit the transfers account by account: an
+    acknowledged one moved its amount once. Usual causes: debit and credit that are not one
+    transaction, a crash in between, a read that is not one snapshot.
+    """
+
+    example: ClassVar[str] = "{ check: conserved, workload: bank }"
+    workloads: ClassVar[tuple[str, ...]] = ("bank",)
+    formal: ClassVar[str] = "atomicity / read skew: Berenson et al. 1995"
+    cannot_tell: ClassVar[str] = "A wrong order of transfers that leads to the same balances."
+    remedy: ClassVar[str] = "Give the `total`, or read all balances before the first transfer."
+
+    total: int | float | None = None
+
+    def judge(self, evidence: Evidence) -> Finding:
+        events = history_of(self, evidence)
+        window = span(self, evidence)
+        bound = "the total stays" if self.total is None else f"the total is {plain(self.total)}"
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
+        events = ordered(events)
+        reads = list(snapshots(events))
+        first = next((one for one in reads if one.early), None)
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        if self.total is None and first is None:
+            none = (
+                f"no read of workload `{self.workload}` came before the first transfer, so the "
+                "total is not known; give it as `total`"
+            )
+            return unknown(bound, problem or none)
+        total = sum(first.balances.values()) if first and self.total is None else self.total or 0
+        judged = [one for one in reads if window[0] <= one.begin.t <= window[1]]
+        found = [one for read in judged if (one := _off(read, total)) is not None]
+        if first is not None and not found:
+            found += _misplaced(events, judged, first.balances)
+        worst = max((one.size for one in found), default=0.0)
+        off_total = any(one.text.startswith("SUM") for one in found)
+        what = "do not add up to" if off_total else "do not fit the transfers although they sum to"
+        told = Telling(
+            noun="read that does not add up",
+            plural="reads that do not add up",
+            of=len(judged),
+            sentence=(
+                f"{len(found)} of {count(len(judged), 'read')} of workload `{self.workload}` "
+                f"{what} {plain(total)}"
+            ),
+            worst=f"off by up to {plain(worst)}",
+            formal=self.formal if off_total else "lost update / double execution",
+        )
+        measured = f"{len(found)} wrong (of {count(len(judged), 'read')}, total {plain(total)})"
+        return finding(evidence, found, told, bound, problem, measured=measured)
+
+
+def _off(read: Snapshot, total: float) -> Anomaly | None:
+    sum_ = sum(read.balances.values())
+    if abs(sum_ - total) <= CENT:
+        return None
+    less = "missing" if sum_ < total else "too much"
+    text = (
+        f"SUM {plain(sum_)} instead of {plain(total)}: {plain(abs(sum_ - total))} {less}, "
+        f"{read.begin.op} at {moment(read.end.t)}"
+    )
+    return Anomaly(read.end.t, text, abs(sum_ - total))
+
+
+def _misplaced(
+    events: Sequence[Event], reads: Sequence[Snapshot], first: Mapping[str, float]
+) -> list[Anomaly]:
+    """Return the final reads in which an account holds what no transfers explain."""
+    last = max((event.t for event in events if event.op == "transfer"), default=float("-inf"))
+    allowed = ranges(events, first)
+    found = []
+    for read in reads:
+        if read.begin.t < last or read.early:
+            continue
+        for account, held in read.balances.items():
+            span_ = allowed.get(account)
+            if span_ is None or span_.low - CENT <= held <= span_.high + CENT:
+                continue
+            off = max(span_.low - held, held - span_.high)
+            text = (
+                f"ACCOUNT {account} holds {plain(held)}, the transfers allow {plain(span_.low)} to "
+                f"{plain(span_.high)}: {read.begin.op} at {moment(read.end.t)}"
+            )
+            found.append(Anomaly(read.end.t, text, off))
+            break
+    return found

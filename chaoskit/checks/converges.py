@@ -1,0 +1,145 @@
+"""Whether every view shows the last version, once all is healed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import about, ordered
+from chaoskit.checks._text import count, length, moment
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._versions import Read, Versions, shown
+from chaoskit.checks._zones import Value, frozen
+from chaoskit.fields import Duration
+from chaoskit.records import Event, Evidence, FaultWindow, Finding
+
+NEED = Need(writes=("write",), reads=("read", "truth"), final=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the final reads of all keys say: how many were judged, what is wrong, how long it took.
+
+    `unread` holds keys with acknowledged writes and no read late enough.
+    """
+
+    keys: int
+    bad: int
+    found: Sequence[Anomaly]
+    slowest: float
+    unread: Sequence[Value]
+
+
+@check("converges")
+class Converges(WorkloadCheck):
+    """After the last heal and the last write, every view shows every key's last version.
+
+    Judged are the reads that were invoked `within` after both: each returns the last acknowledged
+    version of its key, or a later one that had no clear answer, and `read` shows what `truth` had
+    shown before. Usual causes: a cache healed without a flush, a late fill with an old value.
+    """
+
+    example: ClassVar[str] = "{ check: converges, workload: profile, within: 5s }"
+    workloads: ClassVar[tuple[str, ...]] = ("versions",)
+    formal: ClassVar[str] = "eventual consistency: Vogels 2009"
+    cannot_tell: ClassVar[str] = "How stale reads were before: `fresh_within` says that."
+    remedy: ClassVar[str] = (
+        "Use a longer `settle` than `within`, so that final reads come late enough, or fewer keys."
+    )
+
+    during: Literal["all"] = "all"
+    within: Duration = Duration(5)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = f"<= {self.within}"
+        events = history_of(self, evidence)
+        if isinstance(events, str):
+            return unknown(bound, events)
+        events = ordered(events)
+        versions = Versions(events)
+        seen = self._looked(versions, list(versions.reads()), events, evidence.faults)
+        told = Telling(
+            noun="key that did not converge",
+            plural="keys that did not converge",
+            of=max(seen.keys, 1),
+            sentence=(
+                f"{seen.bad} of {count(seen.keys, 'key')} of workload `{self.workload}` did not "
+                f"show the last version {self.within} after the last write and heal"
+            ),
+            formal=self.formal,
+        )
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        if problem is None and seen.unread:
+            key = about(seen.unread[0] if not isinstance(seen.unread[0], tuple) else None)
+            problem = (
+                f"no read{key} of workload `{self.workload}` came {self.within} after the last "
+                f"write and heal ({len(seen.unread)} of {count(seen.keys, 'key')} unread); use a "
+                "longer `settle`, or fewer keys"
+            )
+        measured = f"after {length(seen.slowest, self.within)} ({count(seen.keys, 'key')})"
+        if seen.found:
+            measured = f"{seen.bad} of {count(seen.keys, 'key')} not converged"
+        return finding(evidence, seen.found, told, bound, problem, measured=measured)
+
+    def _looked(
+        self,
+        versions: Versions,
+        reads: Sequence[Read],
+        events: Sequence[Event],
+        faults: Sequence[FaultWindow],
+    ) -> _Seen:
+        healed = max((fault.healed or 0.0 for fault in faults), default=float("-inf"))
+        quiet = _last_writes(events)
+        by_key: dict[Value, list[Read]] = {}
+        for read in reads:
+            by_key.setdefault(frozen(read.begin.key), []).append(read)
+        found: list[Anomaly] = []
+        unread: list[Value] = []
+        slowest, keys, bad = 0.0, 0, 0
+        for key, story in versions.keys.items():
+            if not story.versions:
+                continue
+            keys += 1
+            since = max(healed, quiet.get(key, healed))
+            later = [read for read in by_key.get(key, ()) if read.begin.t >= since]
+            judged = [read for read in later if read.begin.t >= since + self.within]
+            newest = {read.begin.op: read for read in later}
+            if not judged and (
+                not later or any(one.version < story.versions[-1] for one in newest.values())
+            ):
+                unread.append(key)  # a view that is right by its last read was early enough
+                continue
+            wrong = _wrong(judged, story.versions[-1], max(story.tried))
+            found += wrong
+            bad += bool(wrong)
+            stale = [read.begin.t for read in later if read.version < story.versions[-1]]
+            slowest = max(slowest, max(stale, default=since) - since)
+        return _Seen(keys, bad, found, slowest, unread)
+
+
+def _last_writes(events: Sequence[Event]) -> Mapping[Value, float]:
+    """Return when the last event of a write of each key was."""
+    return {frozen(event.key): event.t for event in events if event.op == "write"}
+
+
+def _wrong(judged: Sequence[Read], last: float, newest: float) -> list[Anomaly]:
+    found = []
+    truth = float("-inf")
+    for read in judged:
+        text = None
+        if read.version < last:
+            text = f"returned {shown(read.version)}, {shown(last)} was acknowledged last"
+        elif read.version > newest:
+            text = f"returned {shown(read.version)}, which was never written"
+        elif read.begin.op == "read" and read.version < truth:
+            text = f"returned {shown(read.version)}, the store had {shown(truth)}"
+        if text is not None:
+            name = f"NOT CONVERGED{about(read.begin.key)}"
+            when = moment(read.end.t)
+            found.append(Anomaly(read.end.t, f"{name}: {read.begin.op} at {when} {text}"))
+        if read.begin.op == "truth":
+            truth = max(truth, read.version)
+    return found

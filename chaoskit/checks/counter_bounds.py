@@ -1,0 +1,120 @@
+"""Whether a counter counts every acknowledged increment, and none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import number, ordered, plain
+from chaoskit.checks._sums import Bounded, bounded
+from chaoskit.checks._text import above, count, moment, percent
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.fields import Percentage
+from chaoskit.records import Event, Evidence, Finding, Json
+
+VIEWS = ("read", "truth")
+NEED = Need(
+    writes=("increment",), reads=VIEWS, final=True, saw=lambda value: number(value) is not None
+)
+
+
+@check("counter_bounds")
+class CounterBounds(WorkloadCheck):
+    """Every read of a counter lies between what was acknowledged and what was attempted.
+
+    Below is lost: an acknowledged increment is missing. Above is counted twice. The counter starts
+    at `initial`, or at what was read before the first increment, or at 0. `at_most` allows a read
+    to be off by that share of what had been attempted. Usual causes: read-modify-write without a
+    lock; a lost reply and a retry.
+    """
+
+    example: ClassVar[str] = "{ check: counter_bounds, workload: visits }"
+    workloads: ClassVar[tuple[str, ...]] = ("counter",)
+    formal: ClassVar[str] = "lost update / double execution"
+    cannot_tell: ClassVar[str] = (
+        "Errors that cancel out, and anything as small as the number of increments in doubt."
+    )
+    remedy: ClassVar[str] = "Read the counter before, during and after the faults."
+
+    initial: int | float | None = None
+    at_most: Percentage = Percentage(0)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = "acknowledged <= read <= attempted"
+        bound += f", off by <= {self.at_most}" if self.at_most else ""
+        events = history_of(self, evidence)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
+        events = ordered(events)
+        initial = _initial(events) if self.initial is None else self.initial
+        found: list[Anomaly] = []
+        judged = low = high = 0
+        most_low = most_high = 0.0
+        last: Bounded | None = None
+        for read in bounded(events, "increment", VIEWS, initial):
+            if not window[0] <= read.begin.t <= window[1]:
+                continue
+            judged += 1
+            last = read
+            off = max(read.low - read.value, read.value - read.high)
+            allowed = self.at_most * max(abs(read.attempted), 1)
+            if not above(off, allowed if self.at_most else 0.0):
+                continue
+            if read.value < read.low:
+                low, most_low = low + 1, max(most_low, off)
+                what = f"{plain(off)} too low: lost"
+            else:
+                high, most_high = high + 1, max(most_high, off)
+                what = f"{plain(off)} too high: counted twice"
+            text = (
+                f"{'LOST' if read.value < read.low else 'TWICE'}: {read.begin.op} at "
+                f"{moment(read.end.t)} returned {plain(read.value)}, allowed is "
+                f"{plain(read.low)} to {plain(read.high)} ({what})"
+            )
+            found.append(Anomaly(read.end.t, text, off))
+        told = Telling(
+            noun="read out of bounds",
+            plural="reads out of bounds",
+            of=judged,
+            sentence=(
+                f"{len(found)} of {count(judged, 'read')} of counter `{self.workload}` "
+                f"{'is' if len(found) == 1 else 'are'} out of bounds"
+            ),
+            worst=_worst(low, most_low, high, most_high),
+            formal=self._formal(low, high),
+        )
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        measured = f"{len(found)} out of bounds (of {count(judged, 'read')})"
+        if found and last is not None:
+            worst = max(most_low, most_high)
+            share = percent(int(worst), max(int(abs(last.attempted)), 1))
+            measured = f"off by {plain(worst)}, {share} (of {plain(last.attempted)} attempted)"
+        return finding(evidence, found, told, bound, problem, measured=measured)
+
+    def _formal(self, low: int, high: int) -> str:
+        if low and high:
+            return self.formal
+        return "double execution" if high else "lost update"
+
+
+def _worst(low: int, most_low: float, high: int, most_high: float) -> str:
+    parts = []
+    if low:
+        parts.append(f"{low} too low by up to {plain(most_low)} (lost)")
+    if high:
+        parts.append(f"{high} too high by up to {plain(most_high)} (counted twice)")
+    return ", ".join(parts)
+
+
+def _initial(events: Sequence[Event]) -> float:
+    """Return what was read before the first increment was invoked; 0 where nobody looked."""
+    for event in events:
+        if event.op == "increment":
+            break
+        if event.op in VIEWS and event.type == "ok":
+            value: Json = event.value
+            return number(value) or 0
+    return 0

@@ -1,0 +1,84 @@
+"""How old the data is that readers see."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import about, ordered
+from chaoskit.checks._text import above, count, length, moment, percent
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._versions import Versions, shown
+from chaoskit.fields import Duration, Percentage
+from chaoskit.records import Evidence, Finding
+
+NEED = Need(writes=("write",), reads=("read", "truth"))
+
+
+@check("fresh_within")
+class FreshWithin(WorkloadCheck):
+    """No read returns a version that was replaced longer ago than `within`.
+
+    A read is stale by the time from the acknowledgement of the next newer version until the read
+    was invoked. `during` picks reads by when they were invoked: `during: settle` asks about the
+    time after the heal. `at_most` allows a share of the reads to be staler.
+    """
+
+    example: ClassVar[str] = "{ check: fresh_within, workload: profile, within: 2s }"
+    workloads: ClassVar[tuple[str, ...]] = ("versions",)
+    formal: ClassVar[str] = "delta-atomicity: Golab, Li & Shah 2011"
+    cannot_tell: ClassVar[str] = (
+        "Staleness between two reads: a key that nobody reads while it is stale looks fresh."
+    )
+    remedy: ClassVar[str] = "Read and write more often, and through the faults."
+
+    within: Duration = Duration(1)
+    at_most: Percentage = Percentage(0)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = f"<= {self.within}" + (f" in all but {self.at_most}" if self.at_most else "")
+        events = history_of(self, evidence)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
+        events = ordered(events)
+        versions = Versions(events)
+        found: list[Anomaly] = []
+        judged = stale = 0
+        oldest = 0.0
+        start, end = window
+        for read in versions.reads():
+            if not start <= read.begin.t <= end:
+                continue
+            judged += 1
+            if read.version >= read.acknowledged:
+                continue
+            stale += 1
+            late = read.begin.t - versions.story(read.begin.key).newer_since(read.version)
+            oldest = max(oldest, late)
+            if above(late, self.within):
+                text = (
+                    f"STALE{about(read.begin.key)}: {read.begin.op} by process "
+                    f"{read.begin.process} returned {shown(read.version)} at "
+                    f"{moment(read.end.t)}, {shown(read.acknowledged)} was acknowledged; "
+                    f"stale by {length(late, self.within)}"
+                )
+                found.append(Anomaly(read.end.t, text, late))
+        text = length(oldest, self.within) if stale else "0s"
+        share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
+        told = Telling(
+            noun="stale read",
+            of=judged,
+            sentence=(
+                f"{len(found)} of {count(judged, 'read')} of workload `{self.workload}` "
+                f"{'was' if len(found) == 1 else 'were'} stale for more than {self.within}{share}"
+            ),
+            worst=f"by up to {text}",
+            formal=self.formal,
+        )
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        measured = f"stale by {text} at most ({stale} stale of {judged})"
+        return finding(
+            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+        )

@@ -1,0 +1,64 @@
+"""Something that must always be true of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from chaoskit.checks._base import check, fault_at, unknown
+from chaoskit.checks._bounds import BoundedCheck
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._witness import capped
+from chaoskit.records import Evidence, Finding, Sample, Verdict
+
+
+@check("invariant")
+class Invariant(BoundedCheck):
+    """An SQL or Redis expression meets its bound whenever it can be read: before, during, after.
+
+    The expression is the query of a `postgres` probe or the command of a `redis` probe, such as
+    `SELECT sum(balance) FROM accounts`. A probe that fails says nothing about the data; but the
+    expression must have been read before the first fault and after the last heal.
+    """
+
+    example: ClassVar[str] = "{ check: invariant, probe: total, equals: 1000 }"
+    formal: ClassVar[str] = "invariant"
+    cannot_tell: ClassVar[str] = "What was true between two samples."
+    remedy: ClassVar[str] = "Probe more often, and leave time before the faults and after the heal."
+
+    during: Literal["all"] = "all"
+
+    def judge(self, evidence: Evidence) -> Finding:
+        samples = [s for s in evidence.samples.get(self.probe, ()) if s.outcome == "ok"]
+        valued = [sample for sample in samples if sample.value is not None]
+        bad = [sample for sample in valued if not self.holds(sample.value)]
+        if bad:
+            reason = (
+                f"the invariant of probe `{self.probe}` ({self.bound}) was broken in {len(bad)} of "
+                f"{count(len(valued), 'sample')}: {bad[0].value} first, at {moment(bad[0].done)}, "
+                f"{fault_at(evidence, bad[0].done)}"
+            )
+            if bad[-1] is valued[-1]:
+                reason += "; it was still broken at the end"
+            lines = [f"{moment(s.done)}: {s.value}, {fault_at(evidence, s.done)}" for s in bad]
+            measured = f"broken in {len(bad)} (of {count(len(valued), 'sample')})"
+            at = bad[0].done
+            return Finding(Verdict.FAIL, measured, self.bound, reason, capped(lines), at)
+        problem = self._gap(valued, evidence)
+        if problem is not None:
+            return unknown(self.bound, problem)
+        measured = f"held (in {count(len(valued), 'sample')})"
+        return Finding(Verdict.PASS, measured, self.bound)
+
+    def _gap(self, valued: Sequence[Sample], evidence: Evidence) -> str | None:
+        what = f"no good sample of probe `{self.probe}` with a value"
+        if not valued:
+            return f"{what} was there"
+        if not evidence.faults:
+            return None
+        if min(s.done for s in valued) > min(fault.injected for fault in evidence.faults):
+            return f"{what} came before the first fault; use a longer `baseline`"
+        heals = [fault.healed for fault in evidence.faults if fault.healed is not None]
+        if len(heals) < len(evidence.faults) or max(s.sent for s in valued) < max(heals):
+            return f"{what} came after the last heal; use a longer `settle`"
+        return None

@@ -1,0 +1,160 @@
+"""Whether a register behaves as if there were one copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from pydantic import JsonValue
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import about, name, ordered
+from chaoskit.checks._register import Keyed, searches
+from chaoskit.checks._search import FOREVER, STEPS_PER_SECOND, Call, decide
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._zones import Broken, Value, broken, first_values, zones
+from chaoskit.fields import Duration
+from chaoskit.records import Event, Evidence, Finding
+
+BOUND = "linearizable"
+NEED = Need(writes=("write", "cas"), reads=("read", "cas", "truth"))
+
+
+@check("linearizable")
+class Linearizable(WorkloadCheck):
+    """Every read returns the latest value: the register behaves like one copy.
+
+    There must be one order of all operations of a key, each between its invocation and its
+    completion, in which every read returns what was written last and every `cas` finds its old
+    value. An operation without a clear answer may have happened at any later time, or never. A key
+    starts with `initial`, or with what was read before its first write, or with null. Keys without
+    `cas` whose values are all different are decided in one pass; others by a search that gives up
+    after `budget`.
+    """
+
+    example: ClassVar[str] = "{ check: linearizable, workload: register, budget: 10s }"
+    workloads: ClassVar[tuple[str, ...]] = ("register",)
+    formal: ClassVar[str] = "linearizability: Herlihy & Wing 1990"
+    cannot_tell: ClassVar[str] = (
+        "Whether several keys together are consistent: transactions over keys are not judged. "
+        "`truth` reads are not part of the order."
+    )
+    remedy: ClassVar[str] = (
+        "Give a larger budget, use more keys or a lower rate, write values that are all different, "
+        "or find out why so many operations got no clear answer."
+    )
+
+    during: Literal["all"] = "all"
+    initial: JsonValue = None
+    budget: Duration = Duration(10)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        events = history_of(self, evidence)
+        if isinstance(events, str):
+            return unknown(BOUND, events)
+        events = ordered(events)
+        firsts = {} if "initial" in self.model_fields_set else first_values(events)
+        zoned = zones(events, self.initial, firsts)
+        keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
+        found = [_anomaly(one, events) for one in broken(zoned)]
+        steps = int(self.budget * STEPS_PER_SECOND)
+        bad, undecided = decide([one.search for one in keyed], steps)
+        found += [_stuck(keyed[place], events) for place in bad]
+        problem = self._undecided([keyed[place] for place in undecided]) if undecided else None
+        problem = problem or gap(events, self.workload, evidence.faults, NEED)
+        if problem is None and not any(e.type == "ok" and e.op in NEED.reads for e in events):
+            problem = f"no read of workload `{self.workload}` succeeded"
+        keys = len(zoned.zones.keys() | zoned.unfit.keys())
+        told = Telling(
+            noun="violation",
+            of=zoned.total + sum(one.operations for one in keyed),
+            sentence=self._sentence(found, keys),
+            formal=self.formal,
+        )
+        if found:
+            measured = f"{count(len(found), 'violation')} (of {count(keys, 'key')})"
+        elif undecided:
+            measured = f"undecided on {len(undecided)} of {count(keys, 'key')}"
+        else:
+            measured = f"linearizable ({count(told.of, 'operation')}, {count(keys, 'key')})"
+        return finding(evidence, found, told, BOUND, problem, measured=measured)
+
+    def _sentence(self, found: Sequence[Anomaly], keys: int) -> str:
+        if not found:
+            return ""
+        first = min(found, key=lambda one: one.at)
+        text = f"workload `{self.workload}` is not linearizable"
+        if len(found) > 1:
+            text += f" ({count(len(found), 'violation')} on {count(keys, 'key')})"
+        return f"{text}: {first.text}"
+
+    def _undecided(self, keyed: Sequence[Keyed]) -> str:
+        worst = max(keyed, key=lambda one: one.search.optional)
+        key = "" if worst.key is None else f" on key {name(worst.key)}"
+        many = worst.search.optional
+        why = f"{count(worst.operations, 'operation')}{key}"
+        if many:
+            why += (
+                f", {many} of them without a clear answer (each may have happened any time later)"
+            )
+        others = f" and {count(len(keyed) - 1, 'more key')}" if len(keyed) > 1 else ""
+        return (
+            f"could not decide within the budget of {self.budget}: {why}{others}; "
+            "use more keys or a lower rate, write values that are all different, "
+            "or give a larger `budget`"
+        )
+
+
+def _anomaly(one: Broken, events: Sequence[Event]) -> Anomaly:
+    """Return one broken zone as a person would tell it."""
+    shown = sorted(set(one.places))
+    value, other = _shown(one.value), _shown(one.other)
+    text = {
+        "unwritten": f"a read{about(one.key)} returned {value}, which nobody wrote",
+        "refused": f"a read{about(one.key)} returned {value}, whose write was refused",
+        "early": f"a read{about(one.key)} returned {value} before its write began",
+        "torn": f"reads{about(one.key)} went back and forth between {value} and {other}",
+        "stale": f"{value} was read{about(one.key)} after {other} had replaced it",
+    }[one.how]
+    places = [place for place in shown if 0 <= place < len(events)]
+    lines = tuple(_line(events[place]) for place in places)
+    return Anomaly(events[places[-1]].t, text, 0.0, lines)
+
+
+def _shown(value: Value) -> str:
+    return value[1] if isinstance(value, tuple) else name(value)
+
+
+def _stuck(keyed: Keyed, events: Sequence[Event]) -> Anomaly:
+    """Return where the search of a key got furthest, with the operations before it."""
+    stuck = keyed.search.stuck
+    if stuck is None:  # a search that fails has tried something
+        return Anomaly(0.0, f"no order{about(keyed.key)} explains what was seen")
+    call = stuck.call
+    end = events[int(call.end)] if call.end != FOREVER else events[call.label]
+    text = (
+        f"no order of the operations{about(keyed.key)} explains {_told(events, call)}: "
+        f"at best the value was {_shown(keyed.states[stuck.state])} then"
+    )
+    lines = [f"before: {_told(events, one)}" for one in stuck.taken[-4:]]
+    return Anomaly(end.t, text, 0.0, (*lines, f"does not fit: {_told(events, call)}"))
+
+
+def _told(events: Sequence[Event], call: Call) -> str:
+    begin = events[call.label]
+    ends = call.end != FOREVER and float(call.end).is_integer()
+    end = events[int(call.end)] if ends else None
+    what = f"{begin.op} {name(begin.value)}" if begin.op != "read" else "read"
+    if end is not None and begin.op == "read":
+        what = f"read -> {name(end.value)}"
+    when = f"{begin.t:.2f} - {moment(end.t)}" if end is not None else f"from {moment(begin.t)}"
+    return f"{what} ({when}, process {begin.process})"
+
+
+def _line(event: Event) -> str:
+    done = {"invoke": "invoked", "ok": "ok", "fail": "refused", "info": "no clear answer"}
+    value = "" if event.op == "read" and event.type == "invoke" else f" {name(event.value)}"
+    what = f"{event.op}{about(event.key)}{value}"
+    return f"{moment(event.t)}: {what} {done[event.type]} (process {event.process})"

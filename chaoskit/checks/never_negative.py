@@ -1,0 +1,73 @@
+"""Whether a balance ever falls below zero."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from chaoskit.checks._bank import saw, snapshots
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import ordered, plain
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.records import Evidence, Finding
+
+NEED = Need(writes=("transfer",), reads=("read", "truth"), final=True, saw=saw)
+
+
+@check("never_negative")
+class NeverNegative(WorkloadCheck):
+    """No account is ever seen below `floor`, which is 0.
+
+    Usual causes: two transfers that each check the same balance and then both take from it.
+    """
+
+    example: ClassVar[str] = "{ check: never_negative, workload: bank }"
+    workloads: ClassVar[tuple[str, ...]] = ("bank",)
+    formal: ClassVar[str] = "write skew: Berenson et al. 1995"
+    cannot_tell: ClassVar[str] = (
+        "A balance that was below the floor between two reads only; and accounts so rich that no "
+        "transfer could take them there."
+    )
+    remedy: ClassVar[str] = "Start with small balances and read often."
+
+    floor: int | float = 0
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = f">= {plain(self.floor)}"
+        events = history_of(self, evidence)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
+        events = ordered(events)
+        found: list[Anomaly] = []
+        judged = 0
+        lowest = float("inf")
+        for read in snapshots(events):
+            if not window[0] <= read.begin.t <= window[1]:
+                continue
+            judged += 1
+            account = min(read.balances, key=read.balances.__getitem__)
+            held = read.balances[account]
+            lowest = min(lowest, held)
+            if held < self.floor:
+                text = (
+                    f"BELOW account {account}: {plain(held)}, "
+                    f"{read.begin.op} at {moment(read.end.t)}"
+                )
+                found.append(Anomaly(read.end.t, text, self.floor - held))
+        told = Telling(
+            noun="read below the floor",
+            plural="reads below the floor",
+            of=judged,
+            sentence=(
+                f"{len(found)} of {count(judged, 'read')} of workload `{self.workload}` "
+                f"{'shows' if len(found) == 1 else 'show'} an account below {plain(self.floor)}"
+            ),
+            worst=f"down to {plain(lowest)}" if found else None,
+            formal=self.formal,
+        )
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        low = "nothing" if judged == 0 else plain(lowest)
+        measured = f"lowest {low} (of {count(judged, 'read')})"
+        return finding(evidence, found, told, bound, problem, measured=measured)

@@ -1,0 +1,150 @@
+"""Whether more is sold than there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import about, number, ordered, pairs, plain
+from chaoskit.checks._sums import bounded
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._zones import Value, frozen
+from chaoskit.records import Event, Evidence, Finding, Json
+
+VIEWS = ("read", "truth")
+NEED = Need(writes=("buy",), reads=VIEWS, final=True, saw=lambda value: number(value) is not None)
+
+
+@dataclass(slots=True)
+class _Item:
+    """What was sold of one item, and by whom the first unit too many was bought."""
+
+    key: Json
+    initial: float | None
+    sold: float = 0
+    excess: Event | None = None
+
+
+@check("never_oversold")
+class NeverOversold(WorkloadCheck):
+    """No more is sold than there was, and what is left fits what was sold.
+
+    Acknowledged purchases of an item add up to at most its stock: what was read before the first
+    purchase, or `initial`. No read shows less than 0, and the final reads show the stock less what
+    was bought; a purchase without a clear answer may have happened or not. Usual causes: two
+    purchases that both look first and then both take the last one.
+    """
+
+    example: ClassVar[str] = "{ check: never_oversold, workload: tickets }"
+    workloads: ClassVar[tuple[str, ...]] = ("stock",)
+    formal: ClassVar[str] = "write skew / lost update: Warszawski & Bailis 2017"
+    cannot_tell: ClassVar[str] = "Anything about an item that never came close to being sold out."
+    remedy: ClassVar[str] = (
+        "Give the `initial` stock, or read it before the first purchase; try to buy more than "
+        "there is."
+    )
+
+    during: Literal["all"] = "all"
+    initial: int | float | None = None
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = "sold <= stock"
+        events = history_of(self, evidence)
+        if isinstance(events, str):
+            return unknown(bound, events)
+        events = ordered(events)
+        items = self._items(events)
+        found = [one for item in items.values() if (one := _oversold(item)) is not None]
+        wrong, reads = self._wrong_reads(events)
+        found += wrong
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        if problem is None and any(item.initial is None for item in items.values()):
+            problem = (
+                f"no read of workload `{self.workload}` came before the first purchase, so the "
+                "stock is not known; give it as `initial`"
+            )
+        sold = sum(item.sold for item in items.values())
+        stock = sum(item.initial or 0 for item in items.values())
+        worst = max((one.size for one in found), default=0.0)
+        told = Telling(
+            noun="violation",
+            of=max(reads + len(items), 1),
+            sentence=self._sentence(found, items),
+            worst=f"off by up to {plain(worst)}",
+            formal=self.formal,
+        )
+        measured = f"{plain(sold)} sold (of {plain(stock)}, {count(len(items), 'item')})"
+        return finding(evidence, found, told, bound, problem, measured=measured)
+
+    def _sentence(self, found: Sequence[Anomaly], items: Mapping[Value, _Item]) -> str:
+        over = [item for item in items.values() if item.excess is not None]
+        if over:
+            units = sum(item.sold - (item.initial or 0) for item in over)
+            return (
+                f"workload `{self.workload}` sold {plain(units)} more than there was, "
+                f"of {count(len(over), 'item')}"
+            )
+        return (
+            f"{count(len(found), 'read')} of workload `{self.workload}` "
+            f"{'does' if len(found) == 1 else 'do'} not fit what was sold"
+        )
+
+    def _items(self, events: Sequence[Event]) -> dict[Value, _Item]:
+        items: dict[Value, _Item] = {}
+        firsts: dict[Value, float] = {}
+        for event in events:
+            key = frozen(event.key)
+            if event.op == "buy":
+                if key not in items:
+                    initial = self.initial if self.initial is not None else firsts.get(key)
+                    items[key] = _Item(event.key, initial)
+            elif event.op in VIEWS and event.type == "ok" and key not in items:
+                value = number(event.value)
+                if value is not None:
+                    firsts.setdefault(key, value)
+        for begin, end in pairs(events, ("buy",)):
+            if end is None or end.type != "ok":
+                continue
+            item = items[frozen(begin.key)]
+            item.sold += number(1 if begin.value is None else begin.value) or 0
+            if item.excess is None and item.initial is not None and item.sold > item.initial:
+                item.excess = end
+        return items
+
+    def _wrong_reads(self, events: Sequence[Event]) -> tuple[list[Anomaly], int]:
+        """Return the reads that show too little or, in the end, do not fit; and how many were."""
+        last = max((event.t for event in events if event.op == "buy"), default=float("inf"))
+        initial = None if self.initial is None else float(self.initial)
+        found: list[Anomaly] = []
+        reads = 0
+        for read in bounded(events, "buy", VIEWS, initial, sign=-1):
+            reads += 1
+            final = read.begin.t >= last
+            if read.value < 0:
+                text, off = "less than nothing", -read.value
+            elif final and not read.low <= read.value <= read.high:
+                text = f"what was sold allows {plain(read.low)} to {plain(read.high)}"
+                off = max(read.low - read.value, read.value - read.high)
+            else:
+                continue
+            text = (
+                f"LEFT{about(read.begin.key)}: {read.begin.op} at {moment(read.end.t)} returned "
+                f"{plain(read.value)}, {text}"
+            )
+            found.append(Anomaly(read.end.t, text, off))
+        return found, reads
+
+
+def _oversold(item: _Item) -> Anomaly | None:
+    if item.excess is None or item.initial is None:
+        return None
+    t = item.excess.t
+    text = (
+        f"OVERSOLD{about(item.key)}: {plain(item.sold)} acknowledged, there were "
+        f"{plain(item.initial)}; the first too many at {moment(t)}"
+    )
+    return Anomaly(t, text, item.sold - item.initial)

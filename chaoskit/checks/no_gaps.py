@@ -1,0 +1,91 @@
+"""Whether subscribers get every message."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._channels import Channels, Published, Subscriber, channels
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import about, ordered, plain
+from chaoskit.checks._text import count, moment, percent
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.fields import Duration, Percentage
+from chaoskit.records import Evidence, Finding
+
+NEED = Need(writes=("publish",), reads=("receive",))
+
+
+@check("no_gaps")
+class NoGaps(WorkloadCheck):
+    """Every subscriber comes to know every message that was acknowledged since it subscribed.
+
+    By receiving it, or by a `resync` after a reconnect. Messages are not waited for that were
+    acknowledged less than `within` before the end, or that came after a subscriber had gone for
+    good. `during` picks messages by when they were acknowledged, `at_most` allows a share of them
+    to be missing. Usual causes: Redis pub/sub and websockets forget who is not connected.
+    """
+
+    example: ClassVar[str] = "{ check: no_gaps, workload: feed }"
+    workloads: ClassVar[tuple[str, ...]] = ("events",)
+    formal: ClassVar[str] = "at-least-once delivery, broken to at-most-once"
+    cannot_tell: ClassVar[str] = "Whether a subscriber that never came back should have."
+    remedy: ClassVar[str] = "Publish and receive before, during and after the faults."
+
+    within: Duration = Duration(1)
+    at_most: Percentage = Percentage(0)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = f"<= {self.at_most} missing" if self.at_most else "none missing"
+        events = history_of(self, evidence)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
+        events = ordered(events)
+        heard = channels(events)
+        found: list[Anomaly] = []
+        judged = 0
+        for one in heard.subscribers:
+            for message in self._expected(one, heard):
+                if not window[0] <= message.end.t <= window[1]:
+                    continue
+                judged += 1
+                if one.known_at(message) is None:
+                    found.append(_missing(one, message))
+        share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
+        told = Telling(
+            noun="missing message",
+            of=judged,
+            sentence=(
+                f"{len(found)} of {count(judged, 'expected message')} of workload "
+                f"`{self.workload}` never reached a subscriber{share}"
+            ),
+            formal=self.formal,
+        )
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        measured = f"{len(found)} missing (of {judged})"
+        return finding(
+            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+        )
+
+    def _expected(self, one: Subscriber, heard: Channels) -> Iterator[Published]:
+        """Yield the acknowledged messages that a subscriber should have come to know."""
+        last = one.connections[-1]
+        until = (heard.end if last.end is None else last.end) - self.within
+        since = one.connections[0].start
+        for message in heard.published:
+            if message.begin.t < since or not one.follows(message.channel):
+                continue
+            # What it knows counts as judged, however late it was published.
+            if message.end.t <= until or one.known_at(message) is not None:
+                yield message
+
+
+def _missing(one: Subscriber, message: Published) -> Anomaly:
+    state = "connected" if one.connected(message.end.t) else "away"
+    text = (
+        f"GAP {plain(message.number)}{about(message.begin.key)}: published at "
+        f"{moment(message.end.t)}, never seen by subscriber {one.process}, which was {state} then"
+    )
+    return Anomaly(message.end.t, text)

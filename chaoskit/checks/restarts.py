@@ -1,0 +1,57 @@
+"""How often the containers of a service are started again."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from chaoskit.checks._base import ServiceCheck, check, fault_at, unknown, window
+from chaoskit.checks._starts import again, of_service
+from chaoskit.checks._text import count, moment
+from chaoskit.checks._witness import capped
+from chaoskit.records import Evidence, Finding, Verdict
+
+
+@check("restarts")
+class Restarts(ServiceCheck):
+    """The containers of a service are started again at most, or at least, so many times.
+
+    Counted is every start after the first one of its replica, whoever made it: a fault, the restart
+    policy, or Compose. `at_least` shows that a restart policy acts.
+    """
+
+    example: ClassVar[str] = "{ check: restarts, service: chat, at_most: 1 }"
+
+    at_least: int | None = Field(default=None, ge=0)
+    at_most: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _some_bound(self) -> Self:
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("give at least one of `at_least`, `at_most`")
+        if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
+            raise ValueError("`at_least` is above `at_most`")
+        return self
+
+    def judge(self, evidence: Evidence) -> Finding:
+        given = ((">=", self.at_least), ("<=", self.at_most))
+        bound = ", ".join(f"{sign} {value}" for sign, value in given if value is not None)
+        span = window(self, evidence)
+        if isinstance(span, str):
+            return unknown(bound, span)
+        events = of_service(evidence, self.service)
+        if not any(event.action == "start" for event in events):
+            return unknown(bound, f"the engine reported no start of service `{self.service}`")
+        found = [event for event in again(events) if span[0] <= event.t <= span[1]]
+        measured = count(len(found), "restart")
+        few = self.at_least is not None and len(found) < self.at_least
+        if not few and (self.at_most is None or len(found) <= self.at_most):
+            return Finding(Verdict.PASS, measured, bound)
+        reason = f"service `{self.service}` was restarted {count(len(found), 'time')}, not {bound}"
+        lines = [
+            f"{moment(e.t)}: {self.service}[{e.replica}] started again, {fault_at(evidence, e.t)}"
+            for e in found
+        ]
+        at = found[0].t if found else None
+        return Finding(Verdict.FAIL, measured, bound, reason, capped(lines), at, (self.service,))

@@ -1,0 +1,111 @@
+"""Whether a subscriber that comes back catches up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from chaoskit.checks._base import WorkloadCheck, check, unknown
+from chaoskit.checks._channels import Channels, Published, Subscriber, channels
+from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._operations import about, ordered, plain
+from chaoskit.checks._text import above, count, length, moment
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.fields import Duration
+from chaoskit.records import Evidence, Finding
+
+NEED = Need(writes=("publish",), reads=("receive",))
+
+
+@check("resync")
+class Resync(WorkloadCheck):
+    """After a reconnect, a subscriber knows within this time what it had missed.
+
+    Judged are the messages that were acknowledged before the reconnect and not known to the
+    subscriber then: each must be received, or be covered by what `resync` returned: a list of
+    numbers, or the last one.
+    """
+
+    example: ClassVar[str] = "{ check: resync, workload: feed, within: 5s }"
+    workloads: ClassVar[tuple[str, ...]] = ("events",)
+    formal: ClassVar[str] = "eventual delivery after a reconnect"
+    cannot_tell: ClassVar[str] = "Anything about a subscriber whose connection never broke."
+    remedy: ClassVar[str] = (
+        "Cut the subscribers off while messages are published, and leave time after the heal."
+    )
+
+    during: Literal["all"] = "all"
+    within: Duration = Duration(5)
+
+    def judge(self, evidence: Evidence) -> Finding:
+        bound = f"<= {self.within}"
+        events = history_of(self, evidence)
+        if isinstance(events, str):
+            return unknown(bound, events)
+        events = ordered(events)
+        heard = channels(events)
+        found: list[Anomaly] = []
+        judged = early = reconnects = 0
+        slowest = 0.0
+        for one in heard.subscribers:
+            reconnects += len(one.connections) - 1
+            for back, message in _missed(one, heard):
+                judged += 1
+                known = one.known_at(message)
+                took = float("inf") if known is None else known - back
+                if known is not None and not above(took, self.within):
+                    slowest = max(slowest, took)
+                elif known is None and heard.end - back < self.within:
+                    early += 1
+                else:
+                    found.append(_late(one, message, back, known))
+        told = Telling(
+            noun="message not caught up with",
+            plural="messages not caught up with",
+            of=judged,
+            sentence=(
+                f"{len(found)} of {count(judged, 'message')} of workload `{self.workload}` that "
+                f"subscribers had missed were not known {self.within} after they were back"
+            ),
+            formal=self.formal,
+        )
+        problem = gap(events, self.workload, evidence.faults, NEED)
+        if problem is None and not judged:
+            problem = f"no subscriber of workload `{self.workload}` had to reconnect"
+            if reconnects:
+                problem = f"nothing of workload `{self.workload}` was missed between reconnects"
+        if problem is None and early:
+            problem = (
+                f"{count(early, 'message')} of workload `{self.workload}` had less than "
+                f"{self.within} to be caught up with before the end; use a longer `settle`"
+            )
+        measured = f"caught up in {length(slowest, self.within)} (of {count(judged, 'message')})"
+        if found:
+            measured = f"{len(found)} not caught up (of {count(judged, 'message')})"
+        return finding(evidence, found, told, bound, problem, measured=measured)
+
+
+def _missed(one: Subscriber, heard: Channels) -> Iterator[tuple[float, Published]]:
+    """Yield each message missed at a reconnect, once, with when the subscriber was back."""
+    counted: set[int] = set()
+    since = one.connections[0].start
+    for connection in one.connections[1:]:
+        for message in heard.published:
+            if message.end.t >= connection.start:
+                break
+            if message.begin.t < since or not one.follows(message.channel):
+                continue
+            known = one.known_at(message)
+            if message.begin.id not in counted and (known is None or known >= connection.start):
+                counted.add(message.begin.id)
+                yield connection.start, message
+
+
+def _late(one: Subscriber, message: Published, back: float, known: float | None) -> Anomaly:
+    when = "never" if known is None else f"only at {moment(known)}"
+    text = (
+        f"MISSED {plain(message.number)}{about(message.begin.key)}: published at "
+        f"{moment(message.end.t)}, subscriber {one.process} was back at {moment(back)} and knew "
+        f"it {when}"
+    )
+    return Anomaly(message.end.t, text)

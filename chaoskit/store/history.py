@@ -1,0 +1,205 @@
+"""Reading a history file strictly: every line that cannot be right is an error with its number.
+
+Run folders are read leniently, because chaoskit wrote them. This is for files of any origin.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from sys import intern
+from typing import Any, cast
+
+from chaoskit.errors import UsageError
+from chaoskit.records import Event
+
+TYPES = ("invoke", "ok", "fail", "info")
+FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error"})
+UNNAMED = "history"  # the workload of lines that name none
+ENDS_LATER = "subscribe"  # its connection may end after it was made: a second completion
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The events of a file by workload, in the order of the file, and what to say about it."""
+
+    events: Mapping[str, list[Event]]
+    notes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Operations:
+    """What is known of one workload's operations while its lines are read."""
+
+    events: list[Event] = field(default_factory=list)
+    begun: dict[int, tuple[int, float]] = field(default_factory=dict)  # id to line and time
+    ended: dict[int, tuple[int, float]] = field(default_factory=dict)  # waiting for their beginning
+    done: set[int] = field(default_factory=set)
+
+
+def read_history(path: Path) -> Stored:
+    """Read a file of JSON lines; a torn last line is left out, and said.
+
+    Raises `UsageError` with the number of the first line that is wrong.
+    """
+    try:
+        file = path.open(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
+    reader = _Reader(path)
+    with file, _without_collecting():
+        try:
+            for line in file:
+                reader.take(line)
+        except OSError as error:
+            raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
+    return reader.finished()
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep the cyclic garbage collector away: millions of new events are not garbage."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+class _Reader:
+    """Lines in, events out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._line = 0
+        self._latest = float("-inf")
+        self._earlier: list[int] = []  # the first lines that are earlier than one before
+        self._disorder = 0
+        self._strange: dict[str, int] = {}  # unknown fields and the line of the first
+        self._torn: int | None = None
+        self._workloads: dict[str, _Operations] = {}
+
+    def take(self, line: str) -> None:
+        self._line += 1
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if not line.endswith("\n"):
+                self._torn = self._line
+                return
+            if not line.strip():
+                return
+            raise self._wrong(f"not JSON: {_reason(error)}") from None
+        if not isinstance(row, dict):
+            raise self._wrong("not a JSON object")
+        if not row.keys() <= FIELDS:
+            for name in row.keys() - FIELDS:
+                self._strange.setdefault(name, self._line)
+        event = self._event(row)
+        if event.t < self._latest:
+            self._disorder += 1
+            if self._disorder == 1:
+                self._earlier.append(self._line)
+        else:
+            self._latest = event.t
+        known = self._workloads.get(event.workload)
+        if known is None:
+            known = self._workloads[event.workload] = _Operations()
+        self._join(event, known)
+        known.events.append(event)
+
+    def _event(self, row: Mapping[str, Any]) -> Event:
+        t, kind, number = row.get("t"), row.get("type"), row.get("id")
+        process, op = row.get("process", 0), row.get("op")
+        if type(t) is int:
+            t = float(t)
+        if type(t) is not float or not math.isfinite(t):
+            raise self._wrong("`t` is not a number of seconds")
+        if kind not in TYPES:
+            raise self._wrong("`type` is none of " + ", ".join(TYPES))
+        if type(number) is not int:
+            raise self._wrong("`id` is not a whole number")
+        if type(process) is not int:
+            raise self._wrong("`process` is not a whole number")
+        if type(op) is not str or not op:
+            raise self._wrong("`op` is not the name of an operation")
+        workload, error = row.get("workload", UNNAMED), row.get("error")
+        if type(workload) is not str:
+            raise self._wrong("`workload` is not a name")
+        if error is not None:
+            error = intern(str(error))
+        key, value = row.get("key"), row.get("value")
+        if type(key) is str:
+            key = intern(key)
+        kind, workload, op = intern(kind), intern(workload), intern(op)
+        return Event(t, cast("Any", kind), process, workload, op, key, value, number, error)
+
+    def _join(self, event: Event, known: _Operations) -> None:
+        """Hold every completion against its invocation; both may be lines out of order."""
+        number, here = event.id, (self._line, event.t)
+        if event.type == "invoke":
+            if number in known.begun or number in known.done:
+                first = known.begun.get(number)
+                where = f", first in line {first[0]}" if first else ""
+                raise self._wrong(f"id {number} is invoked twice{where}")
+            ended = known.ended.pop(number, None)
+            if ended is None:
+                known.begun[number] = here
+            else:
+                self._in_time(number, here, ended)
+                known.done.add(number)
+            return
+        begun = known.begun.pop(number, None)
+        if begun is not None:
+            self._in_time(number, begun, here)
+            known.done.add(number)
+        elif number in known.done or number in known.ended:
+            if event.op != ENDS_LATER:
+                raise self._wrong(f"id {number} is completed twice")
+        else:
+            known.ended[number] = here
+
+    def _in_time(self, number: int, begun: tuple[int, float], ended: tuple[int, float]) -> None:
+        if ended[1] < begun[1]:
+            raise self._wrong(
+                f"id {number} is completed at {ended[1]:g} s (line {ended[0]}), before it was "
+                f"invoked at {begun[1]:g} s (line {begun[0]})"
+            )
+
+    def finished(self) -> Stored:
+        for known in self._workloads.values():
+            for number, (line, _) in known.ended.items():
+                self._line = line
+                raise self._wrong(f"id {number} is completed but was never invoked")
+        if not self._workloads:
+            raise UsageError(f"`{self._path}` holds no operation")
+        notes = []
+        if self._torn is not None:
+            notes.append(f"the last line, {self._torn}, is torn and was left out")
+        if self._disorder:
+            notes.append(
+                f"{self._disorder} line(s) are out of order in time, the first is line "
+                f"{self._earlier[0]}; they were sorted"
+            )
+        for name, line in list(self._strange.items())[:3]:
+            notes.append(f"the unknown field `{name}` (line {line}) was ignored")
+        if len(self._strange) > 3:
+            notes.append(f"{len(self._strange) - 3} more unknown fields were ignored")
+        events = {name: known.events for name, known in self._workloads.items()}
+        return Stored(events, tuple(notes))
+
+    def _wrong(self, message: str) -> UsageError:
+        return UsageError(f"{self._path}:{self._line}: {message}")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
