@@ -7,6 +7,7 @@ the lower free ones with placeholder containers until it is the next.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -64,6 +65,7 @@ class Endpoints:
     def __init__(self, api: APIClient, call: Call) -> None:
         self._api = api
         self._call = call
+        self._restoring: dict[str, asyncio.Lock] = {}  # by network
 
     async def of(self, container_id: str) -> dict[str, Endpoint]:
         """Return the endpoints of a container by network name."""
@@ -84,7 +86,8 @@ class Endpoints:
         """Put a container back on a network with the settings and the address it had.
 
         `image` and `labels` are for placeholders; they need `sleep` and are gone afterwards. An
-        address that somebody else took meanwhile is not given back: see `holder_of`.
+        address that somebody else took meanwhile is not given back: see `holder_of`. One container
+        at a time: placeholders of one would sit on the address that another one wants.
         """
 
         def back() -> None:
@@ -102,7 +105,8 @@ class Endpoints:
                 for placeholder in placeholders:
                     self._api.remove_container(placeholder, force=True, v=True)
 
-        await self._call("reconnect", back)
+        async with self._restoring.setdefault(wanted.network, asyncio.Lock()):
+            await self._call("reconnect", back)
 
     async def holder_of(self, network: str, address: str) -> str | None:
         """Return the name of the container that has an address on a network now."""

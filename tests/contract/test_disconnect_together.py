@@ -1,0 +1,50 @@
+"""Containers that come back to one network at the same time all get their own address again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import uuid
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from chaoskit.stack.engine import Engine
+from tests.contract.real_servers import LAB, container, docker
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
+    docker("network", "create", name)
+    try:
+        yield name
+    finally:
+        docker("network", "rm", name)
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    made = Engine()
+    yield made
+    made.close()
+
+
+async def test_they_do_not_sit_on_each_other_s_addresses(engine: Engine, network: str) -> None:
+    with contextlib.ExitStack() as running:
+        ids = [
+            running.enter_context(container("--network", network, LAB, "sleep", "100"))
+            for _ in range(4)
+        ]
+        before = [(await engine.endpoints.of(id))[network] for id in ids]
+        for id in ids:
+            await engine.endpoints.disconnect(id, network)
+        labels = {"io.chaoskit.contract-test": network}
+        await asyncio.gather(
+            *(
+                engine.endpoints.restore(id, wanted, LAB, labels)
+                for id, wanted in reversed(list(zip(ids, before, strict=True)))
+            )
+        )
+        after = [(await engine.endpoints.of(id))[network] for id in ids]
+    assert [one.address for one in after] == [one.address for one in before]
