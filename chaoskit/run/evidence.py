@@ -38,6 +38,7 @@ class Story:
     doubts: list[str] = field(default_factory=list)  # why the run as a whole is not proven
     edges: list[Row] = field(default_factory=list)
     services: list[Row] = field(default_factory=list)
+    guard_memory: int | None = None  # bytes
 
 
 def read_story(folder: Path) -> Story:
@@ -63,7 +64,7 @@ def _tell(story: Story, row: Row) -> None:
             story.faults[row["id"]] = FaultWindow(
                 row["id"], row["fault"], row["target"], t, None, services
             )
-        case "fault_healed" if row["id"] in story.faults:
+        case "fault_healed" if _in_force(story, row["id"]):
             was = story.faults[row["id"]]
             story.faults[row["id"]] = FaultWindow(
                 was.id, was.fault, was.target, was.injected, t, was.services
@@ -80,8 +81,15 @@ def _tell(story: Story, row: Row) -> None:
             story.doubts.append(row["text"])
         case "edges":
             story.edges = list(row["edges"])
+        case "guard":
+            story.guard_memory = row["memory"]
         case "services":
             story.services = list(row["services"])
+
+
+def _in_force(story: Story, fault: str) -> bool:
+    """A fault can be healed twice: by the guard, when its lease was over, and by the stuck run."""
+    return fault in story.faults and story.faults[fault].healed is None
 
 
 def read_evidence(folder: Path) -> Evidence:

@@ -77,6 +77,7 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
             duration=round(max((p.end or p.start for p in story.phases), default=0.0), 3),
             versions=dict(circumstances.versions),
             command=circumstances.command,
+            guard_memory=story.guard_memory,
         ),
         verdict=verdict,
         exit_code=_exit_code(verdict, circumstances),
