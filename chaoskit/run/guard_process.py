@@ -11,7 +11,6 @@ then becomes the process that heals. On the pipe it is told, a line each:
 import os
 import select
 import signal
-import subprocess
 import sys
 import time
 
@@ -44,6 +43,8 @@ def main() -> None:
 
 
 def _heal_overdue(folder: str, leases: dict[str, float]) -> None:
+    import subprocess  # a megabyte that it does without until then
+
     for fault in [fault for fault, end in leases.items() if end <= time.monotonic()]:
         del leases[fault]
         subprocess.Popen(_command(folder, "--lease", fault), stdin=subprocess.DEVNULL)

@@ -350,8 +350,8 @@ async def _heal_one(path: Path, fault: str, engine: Engine, say: Say) -> None:
     with _books(path, await _redactor(engine, project), None) as books:
         books.ledger.healed(fault)
         books.recorder.event("fault_healed", id=fault, detail=detail, by="guard")
-        text = f"fault `{fault}` was healed by the guard: the run was stuck when its lease ended"
-        books.recorder.event("doubt", text=text)
+        text = f"the run was stuck when the lease of fault `{fault}` ended, so its guard healed it"
+        books.recorder.event("stuck", text=text)
     say(text)
 
 

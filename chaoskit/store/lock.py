@@ -95,5 +95,6 @@ def live_owner(folder: Path) -> int | None:
 def unfinished(runs: Path) -> list[Path]:
     """Return the folders of runs that did not end properly or still go on, oldest first."""
     with contextlib.suppress(OSError):
-        return sorted(path.parent for path in runs.glob(f"*/{LOCK}") if path.is_file())
+        found = [path.parent for path in runs.glob(f"*/{LOCK}")]
+        return sorted(folder.resolve() for folder in found if not folder.is_symlink())
     return []
