@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock:
@@ -18,6 +22,29 @@ class Clock:
         self.started_at = datetime.now(UTC)
         self._seconds = seconds
         self._zero = seconds()
+
+    @classmethod
+    def resumed(cls, started_at: datetime, origin: str) -> Clock:
+        """Return the clock of a run that another process started, on the same machine: exact until
+        it boots again, and by the wall clock after that. `origin` is what it said of itself."""
+        clock = cls()
+        boot, _, zero = origin.partition(" ")
+        if boot and boot == _boot():
+            clock._zero = float(zero)
+        else:
+            clock._zero -= (clock.started_at - started_at).total_seconds()
+        clock.started_at = started_at
+        return clock
+
+    @property
+    def origin(self) -> str:
+        """What another process needs to go on with this clock."""
+        return f"{_boot()} {self._zero:.6f}"
+
+    @property
+    def jumped(self) -> float:
+        """Seconds by which the wall clock was set since the start, forward or back."""
+        return (datetime.now(UTC) - self.started_at).total_seconds() - self.now()
 
     def now(self) -> float:
         return self._seconds() - self._zero
@@ -32,6 +59,13 @@ class Clock:
     async def sleep_until(self, t: float) -> None:
         """Return at run-clock time `t`, at once when it has passed."""
         await asyncio.sleep(max(0.0, t - self.now()))
+
+
+def _boot() -> str:
+    """Return which boot of this machine CLOCK_MONOTONIC counts from, empty where unknown."""
+    with contextlib.suppress(OSError):
+        return _BOOT.read_text().strip()
+    return ""
 
 
 def parse_stamp(stamp: str) -> datetime | None:

@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from chaoskit.cli.recover import command_for
 from chaoskit.errors import ChaoskitError, EnvironmentFailure
 from chaoskit.stack.compose import run
 from chaoskit.stack.engine import Engine
 from chaoskit.stack.host import Need, has_netem, is_rootless, missing
 from chaoskit.stack.images import toxiproxy_image
-from chaoskit.stack.overlay import RUN_LABEL
+from chaoskit.stack.overlay import FOLDER_LABEL
+from chaoskit.store.folder import RESULT
+from chaoskit.store.lock import LOCK, live_owner
 
 EXIT_ENVIRONMENT = 4
 _OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
@@ -135,12 +138,20 @@ async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:
 
 
 async def _leftovers(engine: Engine) -> Row:
-    """Name projects of runs whose containers, networks or volumes are still there."""
-    projects = await engine.removing.labelled_projects(RUN_LABEL)
-    if not projects:
+    """Say what runs have left here, kept or going on, and what removes it."""
+    folders = await engine.removing.label_values(FOLDER_LABEL)
+    if not folders:
         return Row("ok", "leftovers", "nothing of an earlier run")
-    commands = "; ".join(f"docker compose -p {p} down --volumes" for p in projects)
-    return Row("warn", "leftovers", f"running or kept: {', '.join(projects)}", commands)
+    found, commands = [], []
+    for folder in map(Path, folders):
+        if live_owner(folder) is not None:
+            found.append(f"{folder.name} goes on")
+            continue
+        kept = (folder / RESULT).exists() and not (folder / LOCK).exists()
+        found.append(f"{folder.name} {'was kept' if kept else 'was killed'}")
+        commands.append(command_for(folder))
+    state: Literal["ok", "warn"] = "warn" if commands else "ok"
+    return Row(state, "leftovers", ", ".join(found), "; ".join(commands))
 
 
 def _tcp_tables() -> Row:

@@ -32,6 +32,9 @@ Paths = Annotated[
     list[Path], typer.Argument(help="Scenario files, or directories of them.", show_default=False)
 ]
 
+RunsDir = Annotated[Path, typer.Option(help="Where run folders are.")]
+RUNS = Path(".chaoskit/runs")
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -63,9 +66,7 @@ def run(
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the stack up, healed, after the run.")
     ] = False,
-    runs_dir: Annotated[Path, typer.Option(help="Where run folders are made.")] = Path(
-        ".chaoskit/runs"
-    ),
+    runs_dir: RunsDir = RUNS,
     report: Annotated[
         list[str] | None,
         typer.Option(metavar="KIND=FILE", help="Also write a report: json, junit or summary."),
@@ -177,6 +178,44 @@ def plan(
     from chaoskit.cli.plan import show_plan
 
     raise typer.Exit(show_plan(path, as_json=json))
+
+
+@app.command(
+    epilog="Examples: chaoskit recover --all | chaoskit recover latest | chaoskit recover --dry-run"
+)
+def recover(
+    run: Annotated[
+        str | None,
+        typer.Argument(help="A run: its id, its folder, or `latest`.", show_default=False),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every run that was killed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be undone.")
+    ] = False,
+    runs_dir: RunsDir = RUNS,
+) -> None:
+    """Undo what a killed run left: heal its faults, remove its stack, finish its report."""
+    from chaoskit.cli.recover import recover_runs
+
+    raise typer.Exit(recover_runs(run, runs_dir, all_of_them=all_, dry_run=dry_run))
+
+
+@app.command(epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml")
+def report(
+    run: Annotated[str, typer.Argument(help="A run: its id, its folder, or `latest`.")] = "latest",
+    runs_dir: RunsDir = RUNS,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KIND=FILE", help="Also write a report: json, junit or summary."),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print result.json instead of the report.")
+    ] = False,
+) -> None:
+    """Show the report of a stored run again."""
+    from chaoskit.cli.report import show_report
+
+    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), json=json))
 
 
 @app.command(name="list", epilog="Example: chaoskit list faults")

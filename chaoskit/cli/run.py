@@ -15,11 +15,14 @@ from typing import TextIO
 
 from chaoskit.cli.main import complain
 from chaoskit.cli.progress import Progress, console, stderr_console
+from chaoskit.cli.recover import recover_before_run
+from chaoskit.cli.reports import as_json, parsed, write
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults.exec import Exec
 from chaoskit.records import Json
-from chaoskit.report import junit, summary, terminal
+from chaoskit.report import terminal
 from chaoskit.report.result import Result
+from chaoskit.run.ending import write_reports
 from chaoskit.run.plan import make_plan
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
@@ -28,11 +31,6 @@ from chaoskit.scenario.loading import Loaded, load
 from chaoskit.stack.engine import Engine
 from chaoskit.stack.images import toxiproxy_image
 
-_REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
-    "json": lambda results: _as_json(results),
-    "junit": junit.render,
-    "summary": summary.render,
-}
 # When scenarios end differently, the worst is the suite's: what is left behind comes first.
 _WORST_FIRST = (70, 6, 1, 4, 2, 3, 0)
 
@@ -54,12 +52,13 @@ class RunRequest:
 
 def run_scenarios(request: RunRequest) -> int:
     """Load everything, run one after another, report; return the exit code."""
-    reports = [_parsed_report(text) for text in request.reports]
+    reports = [parsed(text) for text in request.reports]
     loaded = load_all(request.paths)
     if request.only_faults and len(loaded) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
     if not request.allow_host_exec:
         _refuse_host_commands(loaded, request.only_faults)
+    recover_before_run(request.runs_dir)
     codes: list[int] = []
     results: list[Result] = []
     events = _Events(request.events)
@@ -77,9 +76,9 @@ def run_scenarios(request: RunRequest) -> int:
         _print(result, folder, request)
         if result.exit_code > 128:
             break
-    _write_reports(reports, results)
+    write(reports, results)
     if request.json:
-        _say(lambda: print(_as_json(results), end="", flush=True))
+        _say(lambda: print(as_json(results), end="", flush=True))
     elif len(loaded) > 1:
         _say(lambda: terminal.render_suite(results, console(sys.stdout)))
     interrupted_codes = [code for code in codes if code > 128]
@@ -174,8 +173,7 @@ async def _prepared(
 
 
 def _print(result: Result, folder: Path, request: RunRequest) -> None:
-    (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
-    (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")
+    write_reports(folder, result)
     if not request.json and request.events != "-":
         _say(lambda: terminal.render(result, console(sys.stdout), folder))
 
@@ -191,29 +189,6 @@ def _say(write: Callable[[], None]) -> None:
 def _forget_stdout() -> None:
     """Let stdout lead nowhere: what is still buffered must not fail at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _parsed_report(text: str) -> tuple[str, Path]:
-    kind, separator, file = text.partition("=")
-    if not separator or kind not in _REPORTS or not file:
-        raise UsageError(
-            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(_REPORTS)}"
-        )
-    return kind, Path(file)
-
-
-def _write_reports(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> None:
-    for kind, path in reports:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_REPORTS[kind](results), encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write the report `{path}`: {error.strerror}") from error
-
-
-def _as_json(results: Sequence[Result]) -> str:
-    documents = [result.model_dump(mode="json") for result in results]
-    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n"
 
 
 class _Events:

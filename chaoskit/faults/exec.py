@@ -16,6 +16,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.fields import Duration, ServiceName, seconds_text
 from chaoskit.secrets import passwords_in
+from chaoskit.stack.compose import PROJECT_VARIABLE
 
 if TYPE_CHECKING:
     from chaoskit.stack.engine import Container
@@ -164,7 +165,7 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
     """
     within = float(cast("float", undo["timeout"]))
     if undo["service"] is None:
-        variables = {"CHAOSKIT_PROJECT": stack.project, "CHAOSKIT_FAULT": str(undo["fault"])}
+        variables = {PROJECT_VARIABLE: stack.project, "CHAOSKIT_FAULT": str(undo["fault"])}
         status, text = await _on_host(command, str(undo["directory"]), variables, within)
         return [("host", status, _short(text))]
     wanted = set(cast("Sequence[int]", undo["replicas"]))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chaoskit.stack.live import Stack
 
 _LEAST = 6 * 1024**2  # the engine takes no less
+_LARGEST_PAGE = 65536  # bytes
 _NEAR = 0.95  # of the limit: the kernel takes back pages before it says no
 
 
@@ -116,7 +117,8 @@ class Memory(ServiceFault):
                 if memory is not None and now.state.running:  # what the kernel says, if it runs
                     used = await stack.engine.resources.consumption(now.id)
                     memory = used.memory_limit or memory
-            holds = holds and memory == limit
+            # The kernel counts in pages, and rounds down to whole ones.
+            holds = holds and memory is not None and limit - _LARGEST_PAGE < memory <= limit
             parts.append(f"{row['name']} may use {_amount(memory)}")
         return Receipt(holds, ", ".join(parts))
 

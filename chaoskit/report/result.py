@@ -31,6 +31,9 @@ class RunInfo(Part):
     duration: float
     versions: dict[str, str] = {}
     command: str = Field(description="the command that runs it again")
+    guard_memory: int | None = Field(
+        default=None, description="resident bytes of the guard beside the run"
+    )
 
 
 class PhaseResult(Part):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
@@ -36,8 +36,10 @@ class Story:
     containers: list[ContainerEvent] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)  # why the run as a whole is not proven
+    stuck: str | None = None  # why chaoskit itself saw nothing for a while
     edges: list[Row] = field(default_factory=list)
     services: list[Row] = field(default_factory=list)
+    guard_memory: int | None = None  # bytes
 
 
 def read_story(folder: Path) -> Story:
@@ -58,18 +60,8 @@ def _tell(story: Story, row: Row) -> None:
         case "phase_ended":
             last = story.phases[-1]
             story.phases[-1] = Phase(last.name, last.start, t)
-        case "fault_injected":
-            services = tuple(row["services"])
-            story.faults[row["id"]] = FaultWindow(
-                row["id"], row["fault"], row["target"], t, None, services
-            )
-        case "fault_healed" if row["id"] in story.faults:
-            was = story.faults[row["id"]]
-            story.faults[row["id"]] = FaultWindow(
-                was.id, was.fault, was.target, was.injected, t, was.services
-            )
-        case "fault_concluded":
-            story.concluded[row["id"]] = row
+        case "fault_injected" | "fault_healed" | "fault_concluded":
+            _tell_of_fault(story, row, t)
         case "container":
             story.containers.append(
                 ContainerEvent(t, row["service"], row["replica"], row["action"], row["exit_code"])
@@ -78,10 +70,29 @@ def _tell(story: Story, row: Row) -> None:
             story.notes.append(row["text"])
         case "doubt":
             story.doubts.append(row["text"])
+        case "stuck":
+            story.stuck = row["text"]
         case "edges":
             story.edges = list(row["edges"])
+        case "guard":
+            story.guard_memory = row["memory"]
         case "services":
             story.services = list(row["services"])
+
+
+def _tell_of_fault(story: Story, row: Row, t: float) -> None:
+    was = story.faults.get(row["id"])
+    match row["event"]:
+        case "fault_injected":
+            services = tuple(row["services"])
+            story.faults[row["id"]] = FaultWindow(
+                row["id"], row["fault"], row["target"], t, None, services
+            )
+        # A stuck run heals again what its guard healed when the lease was over: the first counts.
+        case "fault_healed" if was is not None and was.healed is None:
+            story.faults[row["id"]] = replace(was, healed=t)
+        case "fault_concluded":
+            story.concluded[row["id"]] = row
 
 
 def read_evidence(folder: Path) -> Evidence:

@@ -11,6 +11,8 @@ from chaoskit.clock import Clock
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import Fault
 from chaoskit.faults._base import Undo
+from chaoskit.run.guard import Guard
+from chaoskit.run.healing import heal
 from chaoskit.run.ledger import Ledger
 from chaoskit.run.recorder import Recorder
 from chaoskit.stack import usage
@@ -19,8 +21,7 @@ from chaoskit.stack.live import Proxy, Stack
 
 _CANARIES = 3
 _CONFIRMATIONS = 2
-HEAL_TRIES = 3
-_HEAL_PAUSE = 0.5
+_INJECTING = 60.0  # seconds that putting a fault in force may take
 _SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
 
 
@@ -82,9 +83,12 @@ async def feel(
 class Injector:
     """Injects and heals the faults of one run."""
 
-    def __init__(self, stack: Stack, ledger: Ledger, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self, stack: Stack, ledger: Ledger, guard: Guard, recorder: Recorder, clock: Clock
+    ) -> None:
         self._stack = stack
         self._ledger = ledger
+        self._guard = guard
         self._recorder = recorder
         self._clock = clock
 
@@ -131,6 +135,8 @@ class Injector:
         # The lease is kept by the clock, whatever measuring the effect takes.
         # It counts from when the fault is in force: a polite stop may take a while to get there.
         lease = None if fault.for_ is None else self._clock.now() + fault.for_
+        if fault.for_ is not None:
+            self._guard.lease(fault.name, fault.for_)
         measuring = asyncio.create_task(self._feel(injection))
         try:
             if lease is None:
@@ -149,6 +155,8 @@ class Injector:
         injection.undo = await fault.prepare(self._stack)
         self._ledger.intent(fault.name, fault.fault, injection.undo)
         injection.in_ledger = True
+        if fault.for_ is not None:  # counted anew when it is in force
+            self._guard.lease(fault.name, fault.for_ + _INJECTING)
         injection.injected_at = self._clock.now()
         self._recorder.event(
             "fault_injected",
@@ -216,28 +224,19 @@ class Injector:
         fault, undo = injection.fault, injection.undo
         if undo is None or injection.healed_at is not None:
             return
-        problem = ""
-        for attempt in range(HEAL_TRIES):
-            if attempt:
-                await asyncio.sleep(_HEAL_PAUSE)
-            try:
-                await fault.heal(self._stack, undo)
-                receipt = await fault.verify_healed(self._stack, undo)
-            except ChaoskitError as error:
-                problem = error.message
-                continue
-            if receipt.holds:
-                injection.healed_at = self._clock.now()
-                self._ledger.healed(fault.name)
-                self._recorder.event(
-                    "fault_healed", t=injection.healed_at, id=fault.name, detail=receipt.detail
-                )
-                injection.heal_failed = None
-                return
-            problem = receipt.detail
-        injection.heal_failed = problem
-        injection.gave_up = True
-        self._recorder.event("heal_failed", id=fault.name, reason=problem)
+        self._guard.healing(fault.name)
+        try:
+            detail = await heal(type(fault), self._stack, undo)
+        except FaultFailed as error:
+            injection.heal_failed = error.message
+            injection.gave_up = True
+            self._recorder.event("heal_failed", id=fault.name, reason=error.message)
+            return
+        injection.healed_at = self._clock.now()
+        injection.heal_failed = None
+        self._ledger.healed(fault.name)
+        self._guard.healed(fault.name)
+        self._recorder.event("fault_healed", t=injection.healed_at, id=fault.name, detail=detail)
 
     async def measure_after(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries again when everything is healed."""

@@ -62,7 +62,7 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
     faults = [_fault(fault, story, evidence) for fault in _wanted(scenario, story)]
     doubts = _doubts(scenario, story, evidence, faults, circumstances)
     verdict = combined([finding.verdict for _, finding in findings])
-    if circumstances.ended_early or (verdict is Verdict.PASS and doubts):
+    if circumstances.ended_early or story.stuck or (verdict is Verdict.PASS and doubts):
         verdict = Verdict.UNKNOWN  # half a run proves nothing, whatever its checks say of it
     reason = _reason(verdict, findings, doubts)
     return Result(
@@ -77,6 +77,7 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
             duration=round(max((p.end or p.start for p in story.phases), default=0.0), 3),
             versions=dict(circumstances.versions),
             command=circumstances.command,
+            guard_memory=story.guard_memory,
         ),
         verdict=verdict,
         exit_code=_exit_code(verdict, circumstances),
@@ -188,7 +189,7 @@ def _doubts(
     circumstances: Circumstances,
 ) -> list[str]:
     """Return every reason why this run may not count as a pass, the weightiest first."""
-    doubts = [circumstances.ended_early] if circumstances.ended_early else []
+    doubts = [why for why in (circumstances.ended_early, story.stuck) if why]
     doubts += story.doubts
     if circumstances.ended_early:
         return doubts

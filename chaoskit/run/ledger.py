@@ -1,17 +1,18 @@
 """The ledger: what must be undone, written and synced to disk before it is done.
 
 One JSON line per step: `intent` (with everything needed to undo it), `done`, `healed`. What has an
-intent and no `healed` must be undone, newest first.
+intent and no `healed` must be undone, newest first; what is `kept` stays because the user said so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from chaoskit.clock import Clock
+from chaoskit.errors import StoreFailed
 from chaoskit.records import Json
 from chaoskit.store.folder import RunFolder, read_ndjson
 
@@ -28,15 +29,23 @@ class Entry:
     undo: Mapping[str, Json]
     done: bool = False
     healed: bool = False
+    kept: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Still to be undone, or kept on purpose."""
+        return not self.healed
 
 
 class Ledger:
     """Appends to the ledger of one run."""
 
-    def __init__(self, folder: RunFolder, clock: Clock, project: str) -> None:
+    def __init__(self, folder: RunFolder, clock: Clock, project: str | None) -> None:
+        """Open the ledger of a new run, or without `project` go on with one that is there."""
         self._file = folder.ndjson(LEDGER, durable=True)
         self._clock = clock
-        self._append({"step": "open", "version": VERSION, "run": folder.id, "project": project})
+        if project is not None:
+            self._append({"step": "open", "version": VERSION, "run": folder.id, "project": project})
 
     def _append(self, row: Mapping[str, Json]) -> None:
         self._file.append({"t": round(self._clock.now(), 6), **row})
@@ -51,8 +60,27 @@ class Ledger:
     def healed(self, id: str) -> None:
         self._append({"step": "healed", "id": id})
 
+    def kept(self, id: str) -> None:
+        """Note that this stays, for its user."""
+        self._append({"step": "kept", "id": id})
+
     def close(self) -> None:
         self._file.close()
+
+
+def project_of(path: Path) -> str | None:
+    """Return the Compose project of the run with this ledger, None when it was never opened.
+
+    Raises `StoreFailed` when another version of chaoskit wrote it in another format.
+    """
+    for row in read_ndjson(path):
+        if row.get("version") != VERSION:
+            raise StoreFailed(
+                f"`{path}` has format {row.get('version')}, this chaoskit reads {VERSION}",
+                hint="use the chaoskit that made this run",
+            )
+        return str(row["project"])
+    return None
 
 
 def read_ledger(path: Path) -> list[Entry]:
@@ -64,8 +92,11 @@ def read_ledger(path: Path) -> list[Entry]:
             undo = cast("Mapping[str, Json]", row["undo"])
             entries[name] = Entry(name, str(row["kind"]), undo)
         elif name in entries:
-            entry = entries[name]
-            done = entry.done or row["step"] == "done"
-            healed = entry.healed or row["step"] == "healed"
-            entries[name] = Entry(name, entry.kind, entry.undo, done, healed)
+            entry, step = entries[name], row["step"]
+            entries[name] = replace(
+                entry,
+                done=entry.done or step == "done",
+                healed=entry.healed or step == "healed",
+                kept=entry.kept or step == "kept",
+            )
     return list(entries.values())

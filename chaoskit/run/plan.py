@@ -57,11 +57,11 @@ class Plan:
         words |= {name for registry in KINDS.values() for name in registry.names()}
         return Redactor(self.secrets, keep=words)
 
-    def layout(self, run_id: str, image: str) -> Layout:
-        """Return the proxies and the overlay for a run."""
+    def layout(self, folder: Path, image: str) -> Layout:
+        """Return the proxies and the overlay for the run with this folder."""
         return build_layout(
             self.project,
-            run_id=run_id,
+            folder=folder,
             edges=self.proxied,
             targets=self.targets,
             image=image,
@@ -98,6 +98,9 @@ class Plan:
         """Return the plan as the JSON of `plan.json`."""
         return {
             "scenario": self.loaded.scenario.name,
+            "document": self.loaded.scenario.model_dump(
+                mode="json", by_alias=True, exclude_unset=True
+            ),
             "compose": [str(file) for file in self.loaded.compose_files],
             "services": sorted(self.project.services),
             "faults": [

@@ -5,21 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import platform
+import shlex
 import traceback
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from chaoskit import __version__
 from chaoskit.clock import Clock
-from chaoskit.errors import ChaoskitError, StackNotReady, StoreFailed
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, StackNotReady, StoreFailed
 from chaoskit.records import Json
 from chaoskit.report.result import Leftover, Result
 from chaoskit.run.bringup import bring_up, image_rows
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients
+from chaoskit.run.ending import removed, save_logs
+from chaoskit.run.guard import Guard
 from chaoskit.run.injecting import Injection, Injector
 from chaoskit.run.judging import EXIT_UNKNOWN, Circumstances, judge, with_leftovers
 from chaoskit.run.ledger import Ledger
@@ -27,16 +30,17 @@ from chaoskit.run.plan import Plan
 from chaoskit.run.recorder import Listener, Recorder, Tallies
 from chaoskit.run.signals import Signals
 from chaoskit.run.starting import Starts
+from chaoskit.run.stored import PLAN, stored_circumstances
 from chaoskit.stack import usage
 from chaoskit.stack.engine import Engine, EngineEvent
 from chaoskit.stack.live import Stack
 from chaoskit.stack.overlay import PREFIX
-from chaoskit.store.folder import RunFolder
+from chaoskit.store.folder import RESULT, RunFolder
 
 EXIT_INTERNAL = 70
 CRASH = "crash.txt"
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
-_TEARDOWN_TRIES = 5
+_PATIENCE, _HURRIED_PATIENCE = 45.0, 5.0  # seconds an engine that went away may take to come back
 _BORING = ("exec_", "top", "attach", "resize")  # engine events that health checks make
 
 
@@ -65,7 +69,10 @@ class Runner:
         self._recorder = Recorder(folder, self._clock, listener)
         self._ledger = Ledger(folder, self._clock, plan.project.name)
         self._stack = Stack(engine, plan.project.name, plan.protocols, options.seed)
-        self._injector = Injector(self._stack, self._ledger, self._recorder, self._clock)
+        self._guard = Guard(folder.path)
+        self._injector = Injector(
+            self._stack, self._ledger, self._guard, self._recorder, self._clock
+        )
         self._injections = [Injection(fault) for fault in plan.faults]
         self._clients = Clients(
             self._scenario, self._stack, self._clock, self._recorder, options.seed
@@ -96,9 +103,21 @@ class Runner:
             run=self._folder.id,
             scenario=self._scenario.name,
             started_at=self._clock.started_at.isoformat(),
+            clock=self._clock.origin,
             seed=self._options.seed,
+            file=str(self._plan.loaded.path),
+            command=self._options.command,
+            project=self._stack.project,
+            versions={
+                "chaoskit": __version__,
+                "python": platform.python_version(),
+                "docker": self._engine.version,
+                "toxiproxy_image": self._options.image,
+            },
         )
-        signals.last_words = f"remove it with `{self._down_command}`"
+        signals.last_words = (
+            f"its guard goes on healing; should anything stay, `{self._recover_command}` ends it"
+        )
         self._body = asyncio.create_task(self._phases())
         if signals.received is not None:
             self.interrupt()
@@ -140,8 +159,8 @@ class Runner:
         self._exit_code = EXIT_INTERNAL
 
     @property
-    def _down_command(self) -> str:
-        return f"docker compose -p {self._stack.project} down --volumes --timeout 0"
+    def _recover_command(self) -> str:
+        return shlex.join(["chaoskit", "recover", str(self._folder.path)])
 
     @property
     def _keeps(self) -> bool:
@@ -186,10 +205,13 @@ class Runner:
             await self._final()
 
     async def _bring_up(self) -> None:
-        layout = self._plan.layout(self._folder.id, self._options.image)
+        await self._refuse_taken_name()
+        layout = self._plan.layout(self._folder.path, self._options.image)
         # As it is: it holds no value of the user's, and a mask in it would change the stack.
         overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
-        self._stop_watching = self._engine.watch(self._stack.project, self._on_engine_event)
+        self._stop_watching = self._engine.watch(
+            self._stack.project, self._on_engine_event, self._on_engine_lost
+        )
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
         importing = asyncio.create_task(asyncio.to_thread(self._clients.load))
@@ -204,6 +226,20 @@ class Runner:
         await importing
         rows = await image_rows(self._stack, self._plan.project.services)
         self._recorder.event("services", services=list(rows))
+
+    async def _refuse_taken_name(self) -> None:
+        """What has the name of the run's project already is not ours, and must not be removed."""
+        taken = await self._engine.removing.leftovers(self._stack.project)
+        if taken:
+            raise EnvironmentFailure(
+                f"a Compose project `{self._stack.project}` is there already: {', '.join(taken)}",
+                hint="it is not of this run and stays as it is; run again for another name",
+            )
+
+    def _on_engine_lost(self) -> None:
+        """Without the engine's events nobody can say what containers did: never a pass."""
+        with contextlib.suppress(StoreFailed):
+            self._recorder.event("doubt", text="the Docker engine went away during the run")
 
     def _on_engine_event(self, event: EngineEvent) -> None:
         if event.action.startswith(_BORING) or event.service.startswith(PREFIX):
@@ -295,13 +331,16 @@ class Runner:
             if self._up:
                 leftovers = await self._heal_and_save(hurry=signals.hurry.is_set())
             if self._keeps:
-                text = f"the stack stays up; remove it with `{self._down_command}`"
+                self._ledger.kept("stack")
+                text = f"the stack stays up; remove it with `{self._recover_command}`"
                 self._recorder.event("note", text=text)
             judged = await self._judged()
         except Exception as error:  # noqa: BLE001  # raised again below, after the teardown
             judged = error
         if self._up and not self._keeps:
-            leftovers = await self._tear_down()
+            patience = _HURRIED_PATIENCE if signals.hurry.is_set() else _PATIENCE
+            left = await self._tear_down(patience)
+            leftovers = left + (leftovers if self._reaches_out or left else [])
         self._stop_watching()
         await self._stack.close()
         if isinstance(judged, Exception):
@@ -312,6 +351,7 @@ class Runner:
         """Heal what is in force and, unless in a hurry, weigh the faults and keep the logs."""
         if self._ended_early:
             await self._engine.quiesce(_INFLIGHT)
+            await self._engine.back(_HURRIED_PATIENCE if hurry else _PATIENCE)
         leftovers = await self._heal_all()
         if not hurry:
             if not self._concluded:
@@ -321,12 +361,13 @@ class Runner:
         return leftovers
 
     async def _judged(self) -> Result:
+        self._recorder.event("guard", memory=self._guard.memory())
         async with self._phase_of("judge"):
             circumstances = self._circumstances()
             result = await asyncio.to_thread(
                 judge, self._scenario, self._folder.path, circumstances
             )
-            self._folder.write("result.json", result.model_dump_json(indent=2))
+            self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result
 
     def _finished(self, judged: Result, leftovers: Sequence[Leftover]) -> Result:
@@ -335,11 +376,19 @@ class Runner:
         # Reports are rendered from this document: what it does not hold, they cannot leak.
         clean = self._folder.redactor.clean_json(result.model_dump(mode="json"))
         result = Result.model_validate(clean)
-        self._folder.write("result.json", result.model_dump_json(indent=2))
+        self._folder.write(RESULT, result.model_dump_json(indent=2))
         self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
         self._recorder.close()
         self._ledger.close()
+        self._guard.dismiss()
+        if self._folder.lock is not None:
+            self._folder.lock.release(finished=not leftovers)
         return result
+
+    @property
+    def _reaches_out(self) -> bool:
+        """Whether a fault may have changed what is not removed with the run's copy."""
+        return bool(self._plan.shared) or any(not fault.services() for fault in self._plan.faults)
 
     async def _heal_all(self) -> list[Leftover]:
         """Heal what is still in force, the newest first; return what could not be healed."""
@@ -349,63 +398,32 @@ class Runner:
         return [
             Leftover(
                 what=f"fault `{i.fault.name}` on {i.fault.target}: {i.heal_failed}",
-                command=self._down_command,
+                command=self._recover_command,
             )
             for i in still
             if i.open
         ]
 
     async def _save_logs(self) -> None:
-        """Write each service's container log into the run folder."""
         try:
-            texts: dict[str, list[str]] = {}
-            for container in await self._engine.containers(self._stack.project):
-                lines = await self._engine.logs(container.id)
-                texts.setdefault(container.state.service, []).extend(lines)
-            for service, lines in texts.items():
-                text = "\n".join(sorted(lines) if len(lines) else lines)
-                self._folder.write(f"logs/{service}.log", text + "\n")
+            await save_logs(self._engine, self._stack.project, self._folder)
         except ChaoskitError as error:
             self._recorder.event("note", text=f"the container logs were not saved: {error.message}")
 
-    async def _tear_down(self) -> list[Leftover]:
+    async def _tear_down(self, patience: float) -> list[Leftover]:
         """Remove the run's copy of the stack; return what is left after several tries."""
         with contextlib.suppress(StoreFailed):
             self._recorder.event("phase_started", phase="down")
-        left = await self._removed()
+        left = await removed(self._engine, self._stack.project, patience)
         with contextlib.suppress(StoreFailed):
             if not left:
                 self._ledger.healed("stack")
             self._recorder.event("phase_ended", phase="down")
-        return [Leftover(what=what, command=self._down_command) for what in left]
-
-    async def _removed(self) -> list[str]:
-        left: list[str] = []
-        for attempt in range(_TEARDOWN_TRIES):
-            if attempt:
-                await asyncio.sleep(0.5)
-            try:
-                left = await self._engine.removing.project(self._stack.project)
-            except ChaoskitError as error:
-                left = [f"the stack `{self._stack.project}`: {error.message}"]
-                continue
-            if not left:
-                break
         return left
 
     def _circumstances(self) -> Circumstances:
-        return Circumstances(
-            run_id=self._folder.id,
-            scenario_file=str(self._plan.loaded.path),
-            seed=self._options.seed,
-            command=self._options.command,
-            project=self._stack.project,
-            versions={
-                "chaoskit": __version__,
-                "python": platform.python_version(),
-                "docker": self._engine.version,
-                "toxiproxy_image": self._options.image,
-            },
+        return replace(
+            stored_circumstances(self._folder.path),
             ended_early=self._ended_early,
             exit_code=self._exit_code,
             lateness=self._clients.lateness,
@@ -426,5 +444,5 @@ def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
         runs, plan.loaded.scenario.name, datetime.now(UTC), plan.redactor(), token
     )
     folder.write("scenario.yaml", plan.loaded.path.read_text(encoding="utf-8"))
-    folder.write_json("plan.json", plan.document())
+    folder.write_json(PLAN, plan.document())
     return folder

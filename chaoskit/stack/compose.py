@@ -16,6 +16,7 @@ from chaoskit.errors import CommandFailed, EnvironmentFailure, UsageError
 from chaoskit.records import Json
 
 CONFIG_DEADLINE = 30.0
+PROJECT_VARIABLE = "CHAOSKIT_PROJECT"  # marks every process that is started for a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Compose:
         options = ["up", "--detach", "--quiet-pull", "--build" if build else ""]
         options += ["" if dependencies else "--no-deps"]
         argv = self.argv(*[option for option in options if option], *services)
-        await run(argv, within=within, env=self.env)
+        await run(argv, within=within, env={**self.env, PROJECT_VARIABLE: self.project})
 
 
 async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | None = None) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
@@ -26,6 +26,7 @@ _SERVICE = "com.docker.compose.service"
 _NUMBER = "com.docker.compose.container-number"
 _ONE_OFF = "com.docker.compose.oneoff"
 
+_PING_AGAIN = 0.25  # seconds
 CALL_DEADLINE = 20  # seconds for one call, on top of any grace period it includes
 
 T = TypeVar("T")
@@ -46,6 +47,8 @@ class Container:
     stop_grace: float  # seconds between SIGTERM and SIGKILL
     restarts: bool  # its restart policy brings it back
     created: str = ""  # by the engine's wall clock, RFC 3339
+    environment: Mapping[str, str] = field(default_factory=dict)
+    words: tuple[str, ...] = ()  # of its command line
 
     @property
     def id(self) -> str:
@@ -131,6 +134,20 @@ class Engine:
         running = [asyncio.wrap_future(future) for future in list(self._running)]
         if running:
             await asyncio.wait(running, timeout=within)
+
+    async def back(self, within: float) -> bool:
+        """Wait until the engine answers, `within` seconds at most: it may be restarting."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + within
+        while True:
+            try:
+                await self._call("ping", self._api.ping)
+            except EnvironmentFailure:
+                if loop.time() > ends:
+                    return False
+                await asyncio.sleep(_PING_AGAIN)
+            else:
+                return True
 
     # -- reading ---------------------------------------------------------------------------------
 
@@ -333,12 +350,15 @@ class Engine:
 
         return await self._call("read events", read)
 
-    def watch(self, project: str, emit: Callable[[EngineEvent], None]) -> Callable[[], None]:
+    def watch(
+        self, project: str, emit: Callable[[EngineEvent], None], lost: Callable[[], None]
+    ) -> Callable[[], None]:
         """Call `emit` in the event loop for each container event of a project, until stopped.
 
-        Returns the function that stops it.
+        `lost` is called there when the engine ends the stream. Returns the function that stops it.
         """
         loop = asyncio.get_running_loop()
+        stopped = threading.Event()
         stream = self._api.events(
             decode=True,
             filters={"type": "container", "label": f"{PROJECT_OF_COMPOSE}={project}"},
@@ -349,10 +369,14 @@ class Engine:
                 for row in stream:
                     event = _event(cast("Mapping[str, Any]", row))
                     loop.call_soon_threadsafe(emit, event)
+            if not stopped.is_set():
+                with contextlib.suppress(RuntimeError):  # the loop may be gone, too
+                    loop.call_soon_threadsafe(lost)
 
         threading.Thread(target=follow, name="engine-events", daemon=True).start()
 
         def stop() -> None:
+            stopped.set()
             with contextlib.suppress(Exception):
                 stream.close()
 
@@ -430,6 +454,8 @@ def _container(data: Mapping[str, Any]) -> Container:
         restarts=(data["HostConfig"].get("RestartPolicy") or {}).get("Name", "no")
         not in ("", "no"),
         created=str(data.get("Created") or ""),
+        environment=dict(row.partition("=")[::2] for row in config.get("Env") or ()),
+        words=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
     )
 
 

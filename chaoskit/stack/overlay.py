@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import yaml
 
@@ -20,6 +21,7 @@ from chaoskit.stack.project import Project, Service
 
 RUN_LABEL = "io.chaoskit.run"
 PROJECT_LABEL = "io.chaoskit.project"
+FOLDER_LABEL = "io.chaoskit.folder"  # the run folder, where the ledger is
 ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway
 CLIENT_LABEL = "io.chaoskit.client"
 PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for whoever heals
@@ -83,7 +85,7 @@ class Layout:
 def build_layout(
     project: Project,
     *,
-    run_id: str,
+    folder: Path,
     edges: Iterable[PossibleEdge],
     targets: Iterable[Target],
     image: str,
@@ -92,8 +94,8 @@ def build_layout(
 ) -> Layout:
     """Return the layout and overlay for `project`, which was read under the run's project name.
 
-    `edges` are put behind proxies, every `target` becomes reachable from the host, `user_project`
-    names images of services that are built without an image name.
+    `folder` is the run's, `edges` are put behind proxies, every `target` becomes reachable from the
+    host, `user_project` names images of services that are built without an image name.
     """
     clash = [name for name in project.services if name.startswith(PREFIX)]
     if clash:
@@ -106,7 +108,11 @@ def build_layout(
     if gateway is not None:
         containers.append(gateway)
     links = _links(project, containers)
-    labels = {RUN_LABEL: run_id, PROJECT_LABEL: project.name}
+    labels = {
+        RUN_LABEL: folder.name,
+        PROJECT_LABEL: project.name,
+        FOLDER_LABEL: str(folder.resolve()),
+    }
     services: dict[str, object] = {
         name: _copy_of(service, links.get(name, []), labels, keep_ports, user_project)
         for name, service in project.services.items()

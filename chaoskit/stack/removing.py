@@ -49,14 +49,14 @@ class Removing:
         rows = await self._labelled(f"{_PROJECT}={project}")
         return [f"{sort} {name}" for sort, name, _ in rows]
 
-    async def labelled_projects(self, label: str) -> list[str]:
-        """Return the Compose projects of everything that carries a label, each once."""
-        return sorted({project for _, _, project in await self._labelled(label)})
+    async def label_values(self, label: str) -> list[str]:
+        """Return the values of a label on everything that carries it, each once."""
+        return sorted({labels[label] for _, _, labels in await self._labelled(label)})
 
-    async def _labelled(self, label: str) -> list[tuple[str, str, str]]:
-        """Return (sort, name, Compose project) of every container, network and volume with it."""
+    async def _labelled(self, label: str) -> list[tuple[str, str, Mapping[str, str]]]:
+        """Return sort, name and labels of every container, network and volume with this label."""
 
-        def read() -> list[tuple[str, str, str]]:
+        def read() -> list[tuple[str, str, Mapping[str, str]]]:
             wanted = {"label": label}
             found = {
                 "container": self._api.containers(all=True, filters=wanted),
@@ -64,7 +64,7 @@ class Removing:
                 "volume": self._api.volumes(filters=wanted)["Volumes"] or (),
             }
             return [
-                (sort, _name_of(row), str((row["Labels"] or {}).get(_PROJECT)))
+                (sort, _name_of(row), row["Labels"] or {})
                 for sort, rows in found.items()
                 for row in rows
             ]

@@ -10,11 +10,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import cast
 
-from chaoskit.errors import StoreFailed
+from chaoskit.errors import StoreFailed, UsageError
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
+from chaoskit.store.lock import RunLock
 
 DEFAULT_RUNS = Path(".chaoskit/runs")
+RESULT = "result.json"
 
 
 class NdjsonFile:
@@ -82,21 +84,24 @@ def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
 class RunFolder:
     """One run's folder under the runs directory."""
 
-    def __init__(self, path: Path, redactor: Redactor) -> None:
+    def __init__(self, path: Path, redactor: Redactor, lock: RunLock | None) -> None:
         self.path = path
         self.redactor = redactor
+        self.lock = lock
 
     @classmethod
     def create(
         cls, runs: Path, scenario: str, started_at: datetime, redactor: Redactor, token: str
     ) -> RunFolder:
-        """Make a new folder named by UTC time, scenario and `token`; `latest` points to it.
+        """Make a new folder named by UTC time, scenario and `token`, owned by this process;
+        `latest` points to it.
 
         Raises `StoreFailed` when it cannot be made.
         """
         path = runs / f"{started_at.strftime('%Y%m%dT%H%M%SZ')}-{scenario}-{token}"
         try:
             (path / "logs").mkdir(parents=True)
+            lock = RunLock.make(path)
             (runs / ".gitignore").write_text("*\n")
             link = runs / f".latest-{token}"
             link.symlink_to(path.name)
@@ -106,7 +111,7 @@ class RunFolder:
                 f"cannot make a run folder in `{runs}`: {error.strerror}",
                 hint="name another place with --runs-dir",
             ) from error
-        return cls(path, redactor)
+        return cls(path, redactor, lock)
 
     @property
     def id(self) -> str:
@@ -139,3 +144,23 @@ class RunFolder:
 
     def write_json(self, name: str, document: Mapping[str, Json]) -> Path:
         return self.write(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def find_run(runs: Path, name: str) -> Path:
+    """Return the folder of a run: by its path, its id, the start of its id, or `latest`.
+
+    Raises `UsageError` when there is none, or several.
+    """
+    for path in (Path(name), runs / name):
+        if path.is_dir() and ((path / "scenario.yaml").exists() or (path / "lock").exists()):
+            return path.resolve()
+    known = sorted(
+        path.parent for path in runs.glob("*/scenario.yaml") if path.parent.name != "latest"
+    )
+    found = [path for path in known if path.name.startswith(name) or path.name.endswith(f"-{name}")]
+    if len(found) == 1:
+        return found[0].resolve()
+    if found:
+        raise UsageError(f"`{name}` is not one run but {len(found)}: {found[0].name}, ...")
+    newest = f"the newest is `{known[-1].name}`" if known else f"there is none in `{runs}`"
+    raise UsageError(f"no run `{name}`", hint=newest)

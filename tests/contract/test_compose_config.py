@@ -51,7 +51,7 @@ async def config(tmp_path: Path) -> dict[str, Any]:
     edges = EdgeMap(project, {})
     layout = build_layout(
         project,
-        run_id="R1",
+        folder=Path("/runs/R1"),
         edges=[e for e in edges.edges if e.client == "web" and e.upstream in ("cache", "db")],
         targets=[Target("web", 80, "http"), Target("plain", 8000)],
         image="chaoskit/toxiproxy:2.12.0",

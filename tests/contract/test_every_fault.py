@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+from datetime import UTC, datetime
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -12,9 +14,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from chaoskit.clock import Clock
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.registry import summary
+from chaoskit.run.healing import heal
+from chaoskit.run.ledger import LEDGER, Ledger, read_ledger
+from chaoskit.secrets import Redactor
+from chaoskit.store.folder import RunFolder
 from tests.fakes.fake_world import World
 
 KINDS = list(REGISTRY)
@@ -148,6 +155,29 @@ async def test_another_process_heals_it_after_half_an_inject(
         if complete:
             break
     assert step > 1
+
+
+@every_kind
+async def test_another_process_heals_it_from_a_ledger_after_its_containers_were_replaced(
+    kind: type[Fault], world: World, tmp_path: Path
+) -> None:
+    fault = example_of(kind)
+    await populate(world, fault)
+    before = world.state()
+    stack = await world.stack()
+    folder = RunFolder.create(tmp_path, "x", datetime(2026, 1, 1, tzinfo=UTC), Redactor(), "t")
+    ledger = Ledger(folder, Clock(), stack.project)
+    ledger.intent(fault.name, kind.kind, await fault.prepare(stack))
+    (entry,) = read_ledger(folder.path / LEDGER)
+    await fault.inject(stack, entry.undo)
+    ledger.close()
+    if not fault.instant:
+        assert world.state() != before, "there is something to undo"
+    world.replace_containers()
+    found = REGISTRY.get(entry.kind)
+    assert found is not None
+    await heal(found, await world.stack(), entry.undo)
+    assert world.state() == before
 
 
 @every_kind

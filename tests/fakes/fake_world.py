@@ -253,6 +253,21 @@ class World:
         self._stacks.append(made)
         return made
 
+    def replace_containers(self) -> None:
+        """Give every service new containers that hold what the old ones held, by other ids; only
+        what lived in their network namespaces is gone."""
+        engine = self.engine
+        for old in [c.id for c in engine.all.values() if ROLE_LABEL not in c.labels]:
+            one = engine.all.pop(old)
+            new = f"replaced-{old}"
+            engine.all[new] = replace(one, state=replace(one.state, container_id=new))
+            engine.endpoints.all[new] = engine.endpoints.all.pop(old, {})
+            engine.netfilter.forget(old)
+            kept: list[dict[str, Any]] = [engine.inside.redis, engine.inside.postgres]
+            for stores in [*kept, engine.inside.files]:
+                if old in stores:
+                    stores[new] = stores.pop(old)
+
     def state(self) -> dict[str, object]:
         """Return everything a fault may change and a heal must bring back."""
         return {

@@ -267,6 +267,9 @@ class Chaoskit:
             if process.poll() is None:
                 process.terminate()
                 process.communicate(timeout=60)
+            for stream in (process.stdout, process.stderr):  # of a killed one nobody read the end
+                if stream is not None:
+                    stream.close()
         left: dict[str, Sequence[str]] = {}
         for folder in self.directory.rglob("ledger.ndjson"):
             project = project_of(folder.parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def layout(
     known = EdgeMap(project, {})
     chosen = [edge for edge in known.edges if (edge.client, edge.upstream) in edges]
     assert len({(e.client, e.upstream) for e in chosen}) == len(edges)
-    options = {"run_id": "R1", "image": "toxiproxy:2", **options}
+    options = {"folder": Path("/runs/R1"), "image": "toxiproxy:2", **options}
     made = build_layout(project, edges=chosen, targets=targets, **options)
     return made, yaml.load(made.text, Loader)
 

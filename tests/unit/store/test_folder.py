@@ -53,7 +53,7 @@ def test_a_file_is_replaced_as_a_whole_and_leaves_no_parts(tmp_path: Path) -> No
         made.write("summary.md", "two and more")
         assert reader.read() == "one"
     assert (made.path / "summary.md").read_text() == "two and more"
-    assert {p.name for p in made.path.iterdir()} == {"logs", "summary.md"}
+    assert {p.name for p in made.path.iterdir()} == {"lock", "logs", "summary.md"}
 
 
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:

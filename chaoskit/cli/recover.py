@@ -1,0 +1,108 @@
+"""`chaoskit recover`: undo what a killed run left, from its ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from chaoskit.errors import ChaoskitError, UsageError
+from chaoskit.run.judging import EXIT_DIRTY
+from chaoskit.run.ledger import LEDGER, Entry, project_of
+from chaoskit.run.recovering import Owned, Recovery, described, recover, to_undo
+from chaoskit.stack.engine import Engine
+from chaoskit.stack.overlay import FOLDER_LABEL
+from chaoskit.store.folder import find_run
+from chaoskit.store.lock import live_owner, unfinished
+
+
+def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool) -> int:
+    """Recover one run or all that are unfinished; return 0, or 6 when something is left."""
+    if run is not None and all_of_them:
+        raise UsageError("name a run or say --all, not both")
+    engine = Engine()
+    folders = [find_run(runs, run)] if run is not None else asyncio.run(_abandoned(engine, runs))
+    if not folders:
+        print("nothing to recover")
+        return 0
+    if dry_run or (run is None and not all_of_them):
+        for folder in folders:
+            _show(folder)
+        if not dry_run:
+            print("recover one by its name, or `chaoskit recover --all`")
+        return 0
+    codes = [_recovered(folder, engine, sys.stdout) for folder in folders]
+    return max(codes)
+
+
+def recover_before_run(runs: Path) -> None:
+    """Recover what killed runs left in a runs directory, and say so, before anything is started."""
+    folders = [folder for folder in unfinished(runs) if live_owner(folder) is None]
+    if not folders:
+        return
+    engine = Engine()
+    for folder in folders:
+        print("recovering a run that was killed:", file=sys.stderr)
+        _recovered(folder, engine, sys.stderr)
+
+
+async def _abandoned(engine: Engine, runs: Path) -> list[Path]:
+    """Return the folders of unfinished runs without a live owner: those of the runs directory, and
+    wherever else containers, networks and volumes say that theirs is."""
+    labelled = await engine.removing.label_values(FOLDER_LABEL)
+    elsewhere = [Path(folder) for folder in labelled]
+    found = dict.fromkeys([path.resolve() for path in unfinished(runs)] + elsewhere)
+    return [
+        path
+        for path in found
+        if live_owner(path) is None and not any(entry.kept for entry in _entries(path))
+    ]
+
+
+def _entries(folder: Path) -> Sequence[Entry]:
+    try:
+        return to_undo(folder)
+    except ChaoskitError:  # said when it is its turn
+        return ()
+
+
+def _show(folder: Path) -> None:
+    owner = live_owner(folder)
+    if owner is not None:
+        print(f"{folder}: goes on, process {owner} owns it")
+        return
+    project = project_of(folder / LEDGER)
+    print(f"{folder}:")
+    for entry in to_undo(folder) if project is not None else ():
+        print(f"  would {described(entry, str(project))}")
+
+
+def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
+    """Recover one run, saying what was done; return its exit code."""
+
+    def say(text: str) -> None:
+        print(f"  {text}", file=out, flush=True)
+
+    print(f"{folder}:", file=out, flush=True)
+    if not folder.is_dir():
+        say("its run folder is gone, and the ledger with it: nothing says what it changed")
+        return EXIT_DIRTY
+    try:
+        done: Recovery = asyncio.run(recover(folder, engine, say, by="`chaoskit recover`"))
+    except Owned as error:
+        say(error.message)
+        return error.exit_code
+    for thing in done.left:
+        print(f"  left behind: {thing.what}", file=sys.stderr)
+        print(f"    remove it with: {thing.command}", file=sys.stderr)
+    if not done.did and not done.left:
+        say("nothing was left to undo")
+    return EXIT_DIRTY if done.left else 0
+
+
+def command_for(folder: Path) -> str:
+    """Return the command that recovers a run, wherever its folder is."""
+    return shlex.join(["chaoskit", "recover", str(folder)])

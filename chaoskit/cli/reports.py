@@ -1,0 +1,44 @@
+"""`--report KIND=FILE`: which reports there are, and writing them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chaoskit.errors import UsageError
+from chaoskit.report import junit, summary
+from chaoskit.report.result import Result
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """Return the result document of one run, or a list of several."""
+    documents = [result.model_dump(mode="json") for result in results]
+    return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n"
+
+
+_REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
+    "json": as_json,
+    "junit": junit.render,
+    "summary": summary.render,
+}
+
+
+def parsed(text: str) -> tuple[str, Path]:
+    """Return the kind and the file of one option. Raises `UsageError`."""
+    kind, separator, file = text.partition("=")
+    if not separator or kind not in _REPORTS or not file:
+        raise UsageError(
+            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(_REPORTS)}"
+        )
+    return kind, Path(file)
+
+
+def write(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> None:
+    """Write each report into its file. Raises `UsageError` when that cannot be."""
+    for kind, path in reports:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_REPORTS[kind](results), encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write the report `{path}`: {error.strerror}") from error

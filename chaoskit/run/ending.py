@@ -1,0 +1,62 @@
+"""Ending a run: what the run itself and whoever recovers it have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaoskit.errors import ChaoskitError
+from chaoskit.report import junit, summary
+from chaoskit.report.result import Leftover, Result
+from chaoskit.stack.engine import Engine, EngineGone
+from chaoskit.store.folder import RunFolder
+
+_TRIES = 5
+_PAUSE = 0.5  # seconds between two tries
+
+
+def down_command(project: str) -> str:
+    """Return the command that removes a stack by hand."""
+    return f"docker compose -p {project} down --volumes --timeout 0"
+
+
+async def removed(engine: Engine, project: str, patience: float) -> list[Leftover]:
+    """Remove a run's copy of the stack; return what is left after several tries.
+
+    An engine that does not answer may come back within `patience` seconds.
+    """
+    left: Sequence[str] = ()
+    ends = time.monotonic() + patience
+    tries = 0
+    while True:
+        try:
+            left = await engine.removing.project(project)
+        except ChaoskitError as error:
+            left = [f"the stack `{project}`: {error.message}"]
+            away = isinstance(error, EngineGone)
+        else:
+            away = False
+        if not left:
+            return []
+        tries += not away
+        if tries >= _TRIES or (away and time.monotonic() > ends):
+            return [Leftover(what=what, command=down_command(project)) for what in left]
+        await asyncio.sleep(_PAUSE)
+
+
+async def save_logs(engine: Engine, project: str, folder: RunFolder) -> None:
+    """Write each service's container log into the run folder. Raises `ChaoskitError`."""
+    texts: dict[str, list[str]] = {}
+    for container in await engine.containers(project):
+        lines = await engine.logs(container.id)
+        texts.setdefault(container.state.service, []).extend(lines)
+    for service, lines in texts.items():
+        folder.write(f"logs/{service}.log", "\n".join(sorted(lines)) + "\n")
+
+
+def write_reports(folder: Path, result: Result) -> None:
+    """Write the two reports that every run folder has. Raises `OSError`."""
+    (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
+    (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")
