@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench clean
+.PHONY: help setup images demo lint unit test bench torture clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
@@ -30,11 +30,15 @@ unit: ## the tests that need no Docker
 test: setup ## lint, and every test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest tests/unit -n 2
+	$(BIN)/pytest tests/judging -n 2
 	$(BIN)/pytest tests/contract tests/cli -n 2
 	$(BIN)/pytest tests/stack -n 3
 
 bench: setup ## measure what chaoskit costs
 	@$(BIN)/python tools/bench.py
+
+torture: setup ## kill chaoskit 300 times at random moments and look for what is left
+	@$(BIN)/python -m tests.stack.torturing --kills 300
 
 clean: ## remove caches and the virtual environment; keeps images and recorded runs
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -110,17 +110,18 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
     before = _first(events, "send")
     refused, strange = [], []
     unsure = True
-    for value, deliveries in history.delivered.items():
-        end = deliveries[0].end
+    for value, (_, place, _) in history.delivered.items():
+        end = events[place]
         where = f"received at {moment(end.t)}"
         if end.t < before:
             unsure = False
             continue
-        sent = history.sent.get(value)
-        if sent is None:
+        if value not in history.sent:
             strange.append(_never(value, where, end.t))
-        elif sent[1] is not None and sent[1].type == "fail":
-            refused.append(_refused(value, sent[1].error, sent[1].t, where))
+            continue
+        sent = history.ended(value)
+        if sent is not None and sent.type == "fail":
+            refused.append(_refused(value, sent.error, sent.t, where))
     return _Strange(refused, strange, len(history.delivered), unsure)
 
 
