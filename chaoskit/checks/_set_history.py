@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, cast
+from typing import Literal
 
 from chaoskit.checks._enough import Need
 from chaoskit.checks._operations import name as element
@@ -47,31 +47,49 @@ class Add:
 
 @dataclass(slots=True)
 class Adds:
-    """The adds of a history by element. It refers to the events: there are many.
+    """The adds of a history. It refers to the events instead of copying them: there are many."""
 
-    `begun` holds invocations; `ok`, `fail` and `info` completions. What is in none of them never
-    ended. Where one value was added more than once, the best outcome counts.
-    """
+    invoked: dict[int, Event] = field(default_factory=dict)  # by operation id
+    completed: dict[int, Event] = field(default_factory=dict)
+    ids: dict[str, int] = field(default_factory=dict)  # by element
+    ok: set[int] = field(default_factory=set)
+    fail: set[int] = field(default_factory=set)
 
-    begun: dict[str, Event] = field(default_factory=dict)
-    ok: dict[str, Event] = field(default_factory=dict)
-    fail: dict[str, Event] = field(default_factory=dict)
-    info: dict[str, Event] = field(default_factory=dict)
+    def outcome(self, number: int) -> Outcome:
+        return "ok" if number in self.ok else "fail" if number in self.fail else "info"
 
     def add(self, name: str) -> Add | None:
         """Return the add of an element, None when there was none."""
-        begin = self.begun.get(name)
-        if begin is None:
+        number = self.ids.get(name)
+        if number is None:
             return None
-        for outcome, ended in (("ok", self.ok), ("fail", self.fail), ("info", self.info)):
-            end = ended.get(name)
-            if end is not None:
-                return Add(name, begin.t, end.t, cast("Outcome", outcome), end.error)
-        return Add(name, begin.t, begin.t, "info", None)
+        begin = self.invoked[number]
+        end = self.completed.get(number, begin)
+        return Add(name, begin.t, end.t, self.outcome(number), end.error)
 
-    def doubtful(self) -> set[str]:
-        """Return the elements whose add may have happened or not."""
-        return self.begun.keys() - self.ok.keys() - self.fail.keys()
+    def ended(self, outcome: Outcome) -> frozenset[str]:
+        """Return the elements whose add ended so."""
+        if outcome == "info":
+            return frozenset(self.ids) - self.ended("ok") - self.ended("fail")
+        numbers = self.ok if outcome == "ok" else self.fail
+        if not numbers:
+            return frozenset()
+        return frozenset(name for name, number in self.ids.items() if number in numbers)
+
+    def spans(self, outcome: Outcome | None = None) -> Iterator[tuple[float, float]]:
+        """Yield when each add, or each that ended so, was invoked and ended."""
+        for number in self.ids.values():
+            if outcome is None or self.outcome(number) == outcome:
+                begin = self.invoked[number]
+                yield begin.t, self.completed.get(number, begin).t
+
+    def settle_repeats(self) -> None:
+        """Let the best outcome count where one value was added more than once."""
+        if len(self.ids) == len(self.invoked):
+            return
+        rank = {"fail": 0, "info": 1, "ok": 2}
+        for number in sorted(self.invoked, key=lambda number: rank[self.outcome(number)]):
+            self.ids[element(self.invoked[number].value)] = number
 
 
 @dataclass(slots=True)
@@ -114,10 +132,10 @@ class SetHistory:
 
     def lost(self) -> list[Lost]:
         """Return every acknowledged add that some view lost, in the order of acknowledgement."""
-        acknowledged = self.adds.ok.keys()
+        acknowledged = self.adds.ended("ok")
         missing = {name: acknowledged - last for name, last in self._last_reads().items()}
         found = []
-        for gone in set[str]().union(*missing.values()):
+        for gone in frozenset().union(*missing.values()):
             add = self.adds.add(gone)
             if add is not None:
                 absent = {
@@ -133,13 +151,12 @@ class SetHistory:
 
     def unanswered(self) -> tuple[int, int]:
         """Return how many `info` adds are in some last final read, and how many there are."""
-        adds = self.adds.doubtful()
+        adds = self.adds.ended("info")
         return len(adds & self.stored()), len(adds)
 
     def stored(self) -> frozenset[str]:
         """Return the elements that the last final reads hold."""
-        last = list(self._last_reads().values())
-        return last[0] if len(last) == 1 else frozenset[str]().union(*last)
+        return frozenset().union(*self._last_reads().values())
 
 
 def elements(values: Sequence[Json]) -> list[str]:
@@ -157,6 +174,7 @@ def set_history(events: Sequence[Event]) -> SetHistory:
     invoked: dict[int, int] = {}
     initial: set[str] = set()
     early = False
+    refused = adds.ended("fail")
     for position in reads:
         event = ordered[position]
         view = views.setdefault(event.op, View(event.op))
@@ -174,9 +192,7 @@ def set_history(events: Sequence[Event]) -> SetHistory:
         if start < first_add:
             early = True
             initial |= distinct
-        for stranger in itertools.chain(
-            distinct.difference(adds.begun), adds.fail.keys() & distinct
-        ):
+        for stranger in itertools.chain(distinct.difference(adds.ids), distinct & refused):
             if stranger not in initial:
                 view.unexplained_at.setdefault(stranger, event.t)
         if start > last_add:
@@ -190,33 +206,26 @@ def set_history(events: Sequence[Event]) -> SetHistory:
 def _split(ordered: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
     """Return the adds, the positions of their first and last event, and those of the reads."""
     adds = Adds()
-    begun, ok = adds.begun, adds.ok
-    pending: dict[int, str] = {}
-    take = pending.pop
+    invoked, completed, ids, ok, fail = adds.invoked, adds.completed, adds.ids, adds.ok, adds.fail
+    first, last = len(ordered), -1
     reads: list[int] = []
     for position, event in enumerate(ordered):
         if event.op == "add":
+            last = position
             if event.type == "invoke":
-                value = event.value
-                name = str(value) if type(value) is int else element(value)
-                begun[name] = event
-                pending[event.id] = name
-                continue
-            ended = take(event.id, None)
-            if ended is None:
-                continue
-            if event.type == "ok":
-                ok[ended] = event
-            else:
-                (adds.fail if event.type == "fail" else adds.info)[ended] = event
+                invoked[event.id] = event
+                ids[element(event.value)] = event.id
+            elif event.id in invoked:
+                completed[event.id] = event
+                if event.type == "ok":
+                    ok.add(event.id)
+                elif event.type == "fail":
+                    fail.add(event.id)
         elif event.op in VIEWS:
             reads.append(position)
-    if adds.fail:
-        for name in [*pending.values(), *(adds.fail.keys() & (ok.keys() | adds.info.keys()))]:
-            adds.fail.pop(name, None)
-    total = len(ordered)
-    first = next((n for n in range(total) if ordered[n].op == "add"), total)
-    last = next((n for n in reversed(range(total)) if ordered[n].op == "add"), -1)
+    if invoked:
+        first = next(n for n, event in enumerate(ordered) if event.op == "add")
+    adds.settle_repeats()
     return adds, first, last, reads
 
 

@@ -22,9 +22,8 @@ from chaoskit.records import Event, Json
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
 
 # A zone is a list, because there are as many as writes: the place of the first end, of the last
-# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), how many reads, and
-# whether the write ended `ok` (1), `fail` (-1) or in doubt (0).
-_PLAIN = (int, str)
+# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), and how many reads.
+_END, _START, _WRITE, _READS, _OK = range(5)
 NOBODY, BEFORE = -2, -1
 
 
@@ -74,19 +73,15 @@ def first_values(events: Sequence[Event]) -> dict[Value, Value]:
     return found
 
 
-def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
-    events: Sequence[Event], initial: Json, *, infer: bool = False
-) -> Zones:
+def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value]) -> Zones:  # noqa: PLR0912, PLR0915  # for speed
     """Sweep a history of reads, writes and cas, in order of time. Linear.
 
-    A key starts with `initial`; to `infer` means that it starts with what a read returned that
-    ended before its first write began.
+    A key starts with its value in `firsts`, or with `initial`.
     """
     found: dict[Value, dict[Value, list[int]]] = {}
     unfit: dict[Value, str] = {}
     early: list[Broken] = []
     started: dict[int, int] = {}
-    take = started.pop
     first = frozen(initial)
     far = len(events)
     reads = total = 0
@@ -96,23 +91,24 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
             started[event.id] = place
             if op != "write":
                 continue
-        elif op == "cas":
-            if type_ != "fail":
-                unfit[frozen(event.key)] = "cas"
+        elif type_ == "info" or op not in ("read", "write"):
+            if op == "cas" and type_ != "fail":
+                unfit[_plain(event.key)] = "cas"
             continue
-        elif type_ == "info" or (op != "write" and (op != "read" or type_ == "fail")):
+        elif op == "read" and type_ == "fail":
             continue
-        key: Value = event.key if type(event.key) in _PLAIN else frozen(event.key)
-        value: Value = event.value if type(event.value) is int else frozen(event.value)
+        key, value = event.key, event.value
+        if type(key) is not int and type(key) is not str:
+            key = frozen(key)
+        if type(value) is not int:
+            value = frozen(value)
         clusters = found.get(key)
         if clusters is None:
-            known = value if infer and op == "read" else first
-            clusters = found[key] = {known: [BEFORE, BEFORE, BEFORE, 0, 1]}
+            clusters = found[key] = {firsts.get(key, first): [BEFORE, BEFORE, BEFORE, 0, 1]}
         zone = clusters.get(value)
+        if zone is None:
+            zone = clusters[value] = [far, BEFORE, NOBODY, 0, 0]
         if type_ == "invoke":
-            if zone is None:
-                clusters[value] = [far, place, place, 0, 0]
-                continue
             if zone[2] != NOBODY:
                 unfit[key] = "twice"
             elif zone[3]:
@@ -120,24 +116,20 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
             zone[2] = place
             zone[1] = max(zone[1], place)
             continue
-        start = take(event.id, None)
-        if start is None:
+        start = started.pop(event.id, -1)
+        if start < 0:
             continue
         total += 1
-        if zone is None:
-            zone = clusters[value] = [far, BEFORE, NOBODY, 0, 0]
         if op == "read":
             reads += 1
             zone[3] += 1
-            if start > zone[1]:
-                zone[1] = start
+            zone[1] = max(zone[1], start)
         elif type_ == "fail":
             zone[4] = -1
             continue
         else:
             zone[4] = 1
-        if place < zone[0]:
-            zone[0] = place
+        zone[0] = min(zone[0], place)
     _open_cas(events, started, unfit)
     return Zones(found, unfit, early, reads, total)
 
@@ -145,7 +137,11 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
 def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Value, str]) -> None:
     for place in started.values():
         if events[place].op == "cas":
-            unfit[frozen(events[place].key)] = "cas"
+            unfit[_plain(events[place].key)] = "cas"
+
+
+def _plain(key: Json) -> Value:
+    return frozen(key)
 
 
 def broken(found: Zones) -> list[Broken]:

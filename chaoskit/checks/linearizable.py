@@ -55,9 +55,8 @@ class Linearizable(WorkloadCheck):
         if isinstance(events, str):
             return unknown(BOUND, events)
         events = ordered(events)
-        infer = "initial" not in self.model_fields_set
-        zoned = zones(events, self.initial, infer=infer)
-        firsts = first_values(events) if infer and zoned.unfit else {}
+        firsts = {} if "initial" in self.model_fields_set else first_values(events)
+        zoned = zones(events, self.initial, firsts)
         keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
         found = [_anomaly(one, events) for one in broken(zoned)]
         steps = int(self.budget * STEPS_PER_SECOND)

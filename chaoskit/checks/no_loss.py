@@ -97,10 +97,7 @@ class NoLoss(WorkloadCheck):
     ) -> _Loss:
         history = set_history(events)
         start, end = window
-        ends = history.adds.ok
-        acknowledged = len(ends)
-        if self.during != "all":
-            acknowledged = sum(start <= event.t <= end for event in ends.values())
+        acknowledged = sum(start <= t <= end for _, t in history.adds.spans("ok"))
         lost = [one for one in history.lost() if start <= one.add.ended <= end]
         tail = ""
         if lost:
@@ -142,7 +139,7 @@ class NoLoss(WorkloadCheck):
                 f"; {count(doubt, 'receive')} had no clear answer and may have taken "
                 f"{'one' if doubt == 1 else 'some'} away"
             )
-        unanswered = [value for value in history.sent if _unclear(history.ended(value))]
+        unanswered = [value for value, (_, end) in history.sent.items() if _unclear(end)]
         arrived = sum(value in history.delivered for value in unanswered)
         notes = _doubtful("send", len(unanswered), arrived, "received")
         return _Loss(found, len(sent), problem, notes, tail)

@@ -110,18 +110,17 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
     before = _first(events, "send")
     refused, strange = [], []
     unsure = True
-    for value, (_, place, _) in history.delivered.items():
-        end = events[place]
+    for value, deliveries in history.delivered.items():
+        end = deliveries[0].end
         where = f"received at {moment(end.t)}"
         if end.t < before:
             unsure = False
             continue
-        if value not in history.sent:
+        sent = history.sent.get(value)
+        if sent is None:
             strange.append(_never(value, where, end.t))
-            continue
-        sent = history.ended(value)
-        if sent is not None and sent.type == "fail":
-            refused.append(_refused(value, sent.error, sent.t, where))
+        elif sent[1] is not None and sent[1].type == "fail":
+            refused.append(_refused(value, sent[1].error, sent[1].t, where))
     return _Strange(refused, strange, len(history.delivered), unsure)
 
 

@@ -22,7 +22,6 @@ from tests.contract.matrix_world import Looker, World, looker
 
 Cells = dict[str, dict[str, str]]  # upstream -> connection -> words
 
-LANES = 2
 NOTHING = Row("no fault", "", "", (), stores=STORES, probes=list(effects.PROBES))
 _ENDED = ("closed", "reset", "half an answer")
 
@@ -49,39 +48,15 @@ class Measured:
 
 
 async def measure(directory: Path) -> Measured:
-    """Measure every row, in towns side by side: most of the time is spent waiting."""
-    lanes = [directory / str(number) for number in range(LANES)]
-    for lane in lanes:
-        lane.mkdir()
-    found = await asyncio.gather(*(_lane(lane, lane_of(n)) for n, lane in enumerate(lanes)))
-    whole = found[0]
-    for other in found[1:]:
-        whole.rows |= other.rows
-        whole.shams |= other.shams
-        whole.took |= other.took
-        whole.problems += other.problems
-        if other.control != whole.control:
-            whole.problems.append(f"no fault: {whole.control} here, {other.control} there")
-    return whole
-
-
-def lane_of(number: int) -> list[Row]:
-    """Return the rows of one town. All of one kind are together: replacing its inject by nothing
-    must not meet the real one in another town."""
-    kinds = list(dict.fromkeys(row.kind for row in ROWS))
-    mine = set(kinds[number::LANES])
-    return [row for row in ROWS if row.kind in mine]
-
-
-async def _lane(directory: Path, rows: list[Row]) -> Measured:
+    """Bring the town up, measure every row, and take it down again."""
     measured = Measured()
-    async with town(directory, rows) as place, looker(place) as eyes:
+    async with town(directory) as place, looker(place) as eyes:
         measured.versions = await place.versions()
         world = await eyes.world()
         measured.control, world = await _row(place, eyes, NOTHING, world, measured)
-        for row in rows:
+        for row in ROWS:
             measured.rows[row.name], world = await _row(place, eyes, row, world, measured)
-        for row in rows:
+        for row in ROWS:
             if row.name in SHAMS:
                 with pytest.MonkeyPatch.context() as patch:
                     patch.setattr(type(place.faults[row.faults[0]["id"]]), "inject", _nothing)

@@ -28,7 +28,7 @@ from chaoskit.stack.images import toxiproxy_image
 from chaoskit.stack.live import Stack
 from tests.contract import matrix_agent, matrix_protocols
 from tests.contract.matrix_protocols import PORTS
-from tests.contract.matrix_rows import CLIENT, DIRECT, SCRATCH, UPSTREAMS, Row
+from tests.contract.matrix_rows import CLIENT, DIRECT, ROWS, SCRATCH, UPSTREAMS
 from tests.contract.real_servers import LAB
 
 _DEADLINE = 60.0  # seconds for one answer of a program of ours
@@ -83,13 +83,8 @@ exec start-postgres -c hba_file=/tmp/hba.conf -c max_connections=20 -c autovacuu
 """
 
 
-def project(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the Compose project. A name that is gone must fail at once: hence `dns`.
-
-    Upstreams that are taken off their network have one each: what seeks its way back to an address
-    would for a moment sit on that of another, and refuse its clients.
-    """
-    apart = any(row.kind == "disconnect" for row in rows)
+def project() -> dict[str, Any]:
+    """Return the Compose project. A name that is gone must fail at once: hence `dns`."""
     image = {"image": LAB, "pull_policy": "never"}
     upstream = image | {
         "restart": "always",
@@ -118,11 +113,8 @@ def project(rows: Sequence[Row]) -> dict[str, Any]:
     }  # fmt: skip
     for name, service in UPSTREAMS.items():
         services[service]["expose"] = [str(PORTS[name])]
-        mine = f"to-{service}" if apart else "default"
-        services[service]["networks"] = {mine: {"aliases": [f"the-{name}"]}}
-    networks = {
-        network: {} for service in UPSTREAMS.values() for network in services[service]["networks"]
-    }
+        services[service]["networks"] = {f"to-{service}": {"aliases": [f"the-{name}"]}}
+    networks: dict[str, dict[str, Any]] = {f"to-{service}": {} for service in UPSTREAMS.values()}
     for one in (CLIENT, DIRECT):
         services[one]["networks"] = list(networks)
     return {
@@ -262,10 +254,10 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def town(directory: Path, rows: Sequence[Row]) -> AsyncIterator[Town]:
-    """Bring the project up with the faults of these rows planned, and take it down again."""
-    faults = [fault for row in rows for fault in row.faults]
-    (directory / "compose.yaml").write_text(yaml.safe_dump(project(rows), sort_keys=False))
+async def town(directory: Path) -> AsyncIterator[Town]:
+    """Bring the project up with every fault of the matrix planned, and take it down again."""
+    faults = [fault for row in ROWS for fault in row.faults]
+    (directory / "compose.yaml").write_text(yaml.safe_dump(project(), sort_keys=False))
     (directory / "matrix.yaml").write_text(yaml.safe_dump(scenario(faults), sort_keys=False))
     engine = await asyncio.to_thread(Engine)
     name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
