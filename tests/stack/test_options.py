@@ -97,7 +97,7 @@ def test_keep_leaves_the_stack_up_and_healed_and_says_how_to_remove_it(
             "exec", f"{project}-chaoskit-chat-1-1", "/toxiproxy-cli", "inspect", "redis_6379"
         )
         assert "latency" not in toxics
-        assert f"docker compose -p {project} down --volumes" in run.output
+        assert f"chaoskit recover {run.path}" in "".join(run.output.split("\n"))
     finally:
         remove_project(project)
 
