@@ -150,8 +150,11 @@ def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
-    elif way in signal.Signals.__members__ and code not in (0, 1, 3, 128 + signal.Signals[way]):
-        problems.append(f"{way} ended with exit code {code}")
+    elif way in signal.Signals.__members__:
+        # While Python itself still loads, a signal ends it as it ends any program.
+        early = {-signal.Signals[way]} if folder is None else set()
+        if code not in {0, 1, 3, 128 + signal.Signals[way]} | early:
+            problems.append(f"{way} ended with exit code {code}")
     ends = time.monotonic() + GUARD_DEADLINE
     while folder is not None and (folder / LOCK).exists():
         if time.monotonic() > ends:
