@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chaoskit.cli.recover import command_for
+from chaoskit.cli.recover import command_for, projects_of
 from chaoskit.errors import ChaoskitError, EnvironmentFailure
+from chaoskit.run.ending import down_command
 from chaoskit.stack.compose import run
 from chaoskit.stack.engine import Engine
 from chaoskit.stack.host import Need, has_netem, is_rootless, missing
@@ -149,7 +150,11 @@ async def _leftovers(engine: Engine) -> Row:
             continue
         kept = (folder / RESULT).exists() and not (folder / LOCK).exists()
         found.append(f"{folder.name} {'was kept' if kept else 'was killed'}")
-        commands.append(command_for(folder))
+        if folder.is_dir():
+            commands.append(command_for(folder))
+            continue
+        found[-1] += ", its run folder is gone"
+        commands += [down_command(project) for project in await projects_of(folder, engine)]
     state: Literal["ok", "warn"] = "warn" if commands else "ok"
     return Row(state, "leftovers", ", ".join(found), "; ".join(commands))
 

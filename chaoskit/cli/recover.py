@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.errors import ChaoskitError, UsageError
+from chaoskit.run.ending import down_command
 from chaoskit.run.judging import EXIT_DIRTY
 from chaoskit.run.ledger import LEDGER, Entry, project_of
 from chaoskit.run.recovering import Owned, Recovery, described, recover, to_undo
 from chaoskit.stack.engine import Engine
-from chaoskit.stack.overlay import FOLDER_LABEL
+from chaoskit.stack.overlay import FOLDER_LABEL, PROJECT_LABEL
 from chaoskit.store.folder import find_run
 from chaoskit.store.lock import live_owner, unfinished
 
@@ -30,7 +31,7 @@ def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: boo
         return 0
     if dry_run or (run is None and not all_of_them):
         for folder in folders:
-            _show(folder)
+            _show(folder, engine)
         if not dry_run:
             print("recover one by its name, or `chaoskit recover --all`")
         return 0
@@ -69,13 +70,15 @@ def _entries(folder: Path) -> Sequence[Entry]:
         return ()
 
 
-def _show(folder: Path) -> None:
+def _show(folder: Path, engine: Engine) -> None:
     owner = live_owner(folder)
     if owner is not None:
         print(f"{folder}: goes on, process {owner} owns it")
         return
     project = project_of(folder / LEDGER)
-    print(f"{folder}:")
+    print(f"{folder}:", flush=True)
+    if not folder.is_dir():
+        _name_orphans(folder, engine)
     for entry in to_undo(folder) if project is not None else ():
         print(f"  would {described(entry, str(project))}")
 
@@ -88,7 +91,8 @@ def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
 
     print(f"{folder}:", file=out, flush=True)
     if not folder.is_dir():
-        say("its run folder is gone, and the ledger with it: nothing says what it changed")
+        say("its run folder is gone, and the ledger with it: nothing says who owns it")
+        _name_orphans(folder, engine)
         return EXIT_DIRTY
     try:
         done: Recovery = asyncio.run(recover(folder, engine, say, by="`chaoskit recover`"))
@@ -101,6 +105,19 @@ def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
     if not done.did and not done.left:
         say("nothing was left to undo")
     return EXIT_DIRTY if done.left else 0
+
+
+def _name_orphans(folder: Path, engine: Engine) -> None:
+    """Say what is there of a run whose folder is gone, and what removes it: perhaps the run is
+    alive where its folder is visible, so nothing is removed here."""
+    for project in asyncio.run(projects_of(folder, engine)):
+        print(f"  left behind: the stack `{project}`", file=sys.stderr)
+        print(f"    remove it with: {down_command(project)}", file=sys.stderr)
+
+
+async def projects_of(folder: Path, engine: Engine) -> list[str]:
+    """Return the projects that are there of a run, by the labels of their things."""
+    return await engine.removing.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
 
 
 def command_for(folder: Path) -> str:

@@ -49,9 +49,13 @@ class Removing:
         rows = await self._labelled(f"{_PROJECT}={project}")
         return [f"{sort} {name}" for sort, name, _ in rows]
 
-    async def label_values(self, label: str) -> list[str]:
-        """Return the values of a label on everything that carries it, each once."""
-        return sorted({labels[label] for _, _, labels in await self._labelled(label)})
+    async def label_values(self, label: str, among: str | None = None) -> list[str]:
+        """Return the values of a label on everything that carries it, each once.
+
+        `among` is another label, or `label=value`, that it must carry too.
+        """
+        found = await self._labelled(among or label)
+        return sorted({labels[label] for _, _, labels in found if label in labels})
 
     async def _labelled(self, label: str) -> list[tuple[str, str, Mapping[str, str]]]:
         """Return sort, name and labels of every container, network and volume with this label."""

@@ -237,12 +237,16 @@ async def test_a_fault_that_does_nothing_has_no_receipt_and_is_not_felt(
     monkeypatch.setattr(Stack, "add_toxic", nothing)
     monkeypatch.setattr(Stack, "close_proxies", nothing)
     fault = edge.fault(case.kind, **case.fields)
-    before = await edge.before(fault)
     undo = await fault.prepare(edge.stack)
     await fault.inject(edge.stack, undo)
     assert not (await fault.verify_injected(edge.stack, undo)).holds
-    during = await edge.during(fault, before)
-    assert not fault.felt(before, during), f"{before} before, {during} during"
+    for _ in range(3):  # a busy machine is slow at times; one exchange as before tells
+        before = await edge.before(fault)
+        during = await edge.during(fault, before)
+        if not fault.felt(before, during):
+            break
+    else:
+        pytest.fail(f"{before} before, {during} during")
     await fault.heal(edge.stack, undo)
 
 

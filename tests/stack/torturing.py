@@ -145,8 +145,8 @@ def guards_of(folder: Path) -> list[int]:
 def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
     """Wait until the guard is through, or recover by hand what has none; return what went wrong."""
     problems = []
-    if way == "kill-guard-too":
-        argv = [str(COMMAND), "recover", "--all", "--runs-dir", str(runs)]
+    if way == "kill-guard-too" and folder is not None:
+        argv = [str(COMMAND), "recover", folder.name, "--runs-dir", str(runs)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
