@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench torture clean
+.PHONY: help setup images demo lint unit test bench matrix torture clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
@@ -32,10 +32,15 @@ test: setup ## lint, and every test
 	$(BIN)/pytest tests/unit -n 2
 	$(BIN)/pytest tests/judging -n 2
 	$(BIN)/pytest tests/contract tests/cli -n 2
+	$(BIN)/pytest tests/matrix
 	$(BIN)/pytest tests/stack -n 3
 
 bench: setup ## measure what chaoskit costs
 	@$(BIN)/python tools/bench.py
+
+matrix: setup ## measure anew what clients feel under every fault, for docs/faults.md
+	@CHAOSKIT_WRITE_MATRIX=1 $(BIN)/pytest tests/matrix
+	@$(BIN)/python tools/gen_docs.py
 
 torture: setup ## kill chaoskit 300 times at random moments and look for what is left
 	@$(BIN)/python -m tests.stack.torturing --kills 300

@@ -7,6 +7,7 @@ python tools/gen_docs.py --check  exit 1 when one is out of date
 from __future__ import annotations
 
 import inspect
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,11 +44,90 @@ Fields of every fault:
 `when` and `after` have a `timeout`; an unmet one is `unknown`.
 """
 
+# Keys as in docs/fault-matrix.json.
+UPSTREAMS = {"redis": "Redis", "postgres": "Postgres", "http": "HTTP", "tcp": "plain TCP"}
+MATRIX = """## What clients observe
+
+Measured on {measured} with {versions}: a client speaks to a Redis, a Postgres, a web server and a plain TCP server (an
+echo) while each fault is in force. Every word below is what it saw; `make matrix` measures all of it anew, and a
+test fails when one differs.
+
+- *new* is a connection that is opened under the fault, *kept* one that was in use before and is used again, *idle* one
+  that was opened before and stays silent; of the last two, the part after the comma is what becomes of them when the
+  fault is healed.
+- *proxied* is a client whose edges are behind proxies, *direct* one without, as in a run whose faults are on services
+  alone; *either* when both saw the same. Faults on an edge are for the proxied client only: the same measurement shows
+  that the other one is spared.
+- `late` is later than 0.2 s, `silence` is no answer within 1 s, `no connection` is one that does not even open in 1 s.
+  `fails, then answers`: while the fault was carried out, some attempts failed, in several ways. `no such name` takes
+  longer where Docker's name server asks another one. `error 57P01` and the like are the server's own words; when it is
+  killed, it is chance whether they get out, and they are left away.
+- The container is that of the upstream, afterwards where a fault is over at once. Whether what is asked is done is
+  seen in the Redis itself, while its client waits.
+"""
+
+
+def matrix_section(found: Mapping[str, Any]) -> str:
+    """Return the measured matrix as tables."""
+    versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
+    control = {"fault": "no fault", "setting": "", **found["control"]}
+    plain = [control, *(row for row in found["rows"] if "paths" in row)]
+    stored = [control, *(row for row in found["rows"] if "stores" in row)]
+    parts = [MATRIX.format(measured=found["measured"], versions=versions).strip()]
+    head = ["fault", "client", "connection", *UPSTREAMS.values()]
+    parts.append(_table(head, [line for row in plain for line in _observed(row)]))
+    parts.append("What else was looked at, the same way under the fault and without one:")
+    head = ["fault", "container", "besides", "besides, without a fault"]
+    parts.append(_table(head, [line for row in plain[1:] for line in _besides(row, control)]))
+    parts.append("Faults inside a store, where its clients also write and read what was there:")
+    head = ["fault", "store", "new", "kept", "idle", "a write", "a read"]
+    parts.append(_table(head, [line for row in stored for line in _in_store(row)]))
+    return "\n\n".join(parts)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    name = f"[{row['fault']}](#{row['kind']})" if "kind" in row else row["fault"]
+    return f"{name}<br>{row['setting']}" if row["setting"] else name
+
+
+def _observed(row: Mapping[str, Any]) -> list[list[str]]:
+    paths = row["paths"]
+    if paths.get("direct") == paths["proxied"]:
+        paths = {"either": paths["proxied"]}
+    return [
+        [_named(row), path, name, *(cells[upstream][name] for upstream in UPSTREAMS)]
+        for path, cells in paths.items()
+        for name in ("new", "kept", "idle")
+    ]
+
+
+def _besides(row: Mapping[str, Any], control: Mapping[str, Any]) -> list[list[str]]:
+    """Return the line of a fault of which more than its connections shows something."""
+    if not row["besides"] and row["container"] == control["container"]:
+        return []
+    said = "; ".join(row["besides"].values()) or "nothing looked at"
+    usual = "; ".join(control["besides"][probe] for probe in row["besides"]) or "nothing looked at"
+    return [[_named(row), row["container"], said, usual]]
+
+
+def _in_store(row: Mapping[str, Any]) -> list[list[str]]:
+    names = ("new", "kept", "idle", "write", "read")
+    return [
+        [_named(row), UPSTREAMS[store], *(cells[name] for name in names)]
+        for store, cells in row["stores"].items()
+    ]
+
 
 def faults_page() -> str:
     """Return the text of `docs/faults.md`."""
     parts = [INTRO, "| kind | what it does |\n|---|---|"]
     parts[1] += "".join(f"\n| [{kind.kind}](#{kind.kind}) | {summary(kind)} |" for kind in REGISTRY)
+    parts.append(matrix_section(json.loads((DOCS / "fault-matrix.json").read_text("utf-8"))))
     parts += [_section(kind) for kind in REGISTRY]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 

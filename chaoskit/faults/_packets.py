@@ -41,7 +41,7 @@ Member = Annotated[str, Field(pattern=_MEMBER, max_length=136)]
 """A service, or one replica of it: `chat`, `"chat[1]"`."""
 
 Row = Mapping[str, Json]
-_FRESH = 0.3  # seconds for which a reading may stand for another that follows at once
+_FRESH = 2.0  # seconds for which a reading may stand for another that follows at once
 
 
 @dataclass(frozen=True, slots=True)

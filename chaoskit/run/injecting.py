@@ -143,6 +143,7 @@ class Injector:
                 await hold.wait()
             else:
                 await self._clock.sleep_until(lease)
+            self._guard.healing(fault.name)  # looking once more is a part of it
             await self._before_heal(injection, measuring)
         finally:
             measuring.cancel()
@@ -224,7 +225,7 @@ class Injector:
         fault, undo = injection.fault, injection.undo
         if undo is None or injection.healed_at is not None:
             return
-        self._guard.healing(fault.name)
+        self._guard.healing(fault.name)  # also of one that was never in force for sure
         try:
             detail = await heal(type(fault), self._stack, undo)
         except FaultFailed as error:
