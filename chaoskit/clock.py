@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+_APART = 1.0  # seconds; what a clock that is slewed may gain is far less
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -41,10 +42,17 @@ class Clock:
         """What another process needs to go on with this clock."""
         return f"{_boot()} {self._zero:.6f}"
 
-    @property
-    def jumped(self) -> float:
-        """Seconds by which the wall clock was set since the start, forward or back."""
-        return (datetime.now(UTC) - self.started_at).total_seconds() - self.now()
+    def jump(self) -> str | None:
+        """Say in words that the wall clock and this one went apart since the start, or return None:
+        what others stamped meanwhile cannot be placed then."""
+        apart = (datetime.now(UTC) - self.started_at).total_seconds() - self.now()
+        if abs(apart) < _APART:
+            return None
+        way = "forward" if apart > 0 else "back"
+        return (
+            f"the machine's clock went {abs(apart):.0f} s {way} during the run (it was set, or the "
+            "machine slept), so log lines and engine events cannot be placed"
+        )
 
     def now(self) -> float:
         return self._seconds() - self._zero

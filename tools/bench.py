@@ -7,6 +7,7 @@ those of the design; a row over its budget is marked, and the exit status is 1.
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import statistics
 import subprocess
@@ -131,8 +132,6 @@ services:
 
 
 def phases_of(runs: Path) -> dict[str, float]:
-    import json
-
     result = json.loads((runs / "latest/result.json").read_text())
     return {phase["name"]: phase["end"] - phase["start"] for phase in result["phases"]}
 
@@ -218,12 +217,129 @@ def injecting() -> bool:
     return over <= 0.025
 
 
+TWO = """
+name: chaoskit-bench-two
+services:
+  a: &service
+    image: {lab}
+    pull_policy: never
+    init: true
+    command: [python3, -m, http.server, "8000"]
+    expose: ["8000"]
+  b: *service
+"""
+ROUNDS = 8
+
+
+def bench_faults() -> str:
+    """Return the faults of a run that injects a toxic, a pause and a partition, over and over."""
+    rows = []
+    for number in range(ROUNDS):
+        for shift, fault in enumerate(
+            (
+                "latency, edge: a -> b, delay: 10ms",
+                "pause, service: b",
+                "partition, engine: netfilter, groups: [[a], [b]]",
+            )
+        ):
+            at = 3 * number + shift
+            rows.append(f"{{ id: f{at}, at: {at}s, for: 300ms, fault: {fault} }}")
+    return ", ".join(rows)
+
+
+def faults_in_a_run(folder: Path) -> bool:
+    """From the start of an injection to its receipt, in a real run; all but the toxic's budgets are
+    absolute, so a plain `docker pause` is measured beside them."""
+    compose = folder / "two.yaml"
+    compose.write_text(TWO.format(lab=LAB))
+    scenario = folder / "faults.yaml"
+    scenario.write_text(
+        f"""
+name: bench-faults
+stack: {{ compose: {compose} }}
+probes: {{ a: {{ probe: http, url: "http://a:8000/", every: 1s }} }}
+timeline: {{ baseline: 100ms, faults: [ {bench_faults()} ], settle: 100ms }}
+expect: [{{ check: availability, probe: a, at_least: 1% }}]
+"""
+    )
+    runs = folder / "runs"
+    argv = [str(CHAOSKIT), "run", str(scenario), "--runs-dir", str(runs)]
+    subprocess.run(argv, capture_output=True, check=False)
+    events = [json.loads(line) for line in (runs / "latest/events.ndjson").read_text().splitlines()]
+    injected = {e["id"]: e for e in events if e["event"] == "fault_injected"}
+    took: dict[str, list[float]] = {}
+    for event in events:
+        if event["event"] == "fault_receipt":
+            start = injected[event["id"]]
+            took.setdefault(start["fault"], []).append(event["t"] - start["t"])
+    name = "chaoskit-bench-pause"
+    timed(["docker", "run", "-d", "--name", name, LAB, "sleep", "60"])
+    try:
+        plain = median(lambda: timed(["docker", "pause", name]) + _unpaused(name), ROUNDS)
+    finally:
+        subprocess.run(["docker", "rm", "-f", name], capture_output=True, check=False)
+    print(f"      (a plain `docker pause` takes {plain * 1000:.0f} ms)")
+    fine = True
+    for kind, budget in (("latency", 0.025), ("pause", 0.1), ("partition", 0.2)):
+        found = sorted(took.get(kind, []))
+        worst, middle = found[-1], statistics.median(found)
+        ok = len(found) == ROUNDS and middle <= budget
+        fine = fine and ok
+        print(
+            f"{'ok' if ok else 'OVER':<5} {f'{kind}: inject -> receipt in a run, median':<58} "
+            f"{middle * 1000:8.1f} ms, slowest {worst * 1000:.1f} ms  (<= {budget * 1000:.0f} ms)"
+        )
+    return fine
+
+
+def _unpaused(name: str) -> float:
+    subprocess.run(["docker", "unpause", name], capture_output=True, check=True)
+    return 0.0
+
+
+WITHOUT_LEDGER_AND_GUARD = """
+import os, sys
+from chaoskit.run import guard, ledger
+class Nobody:
+    pid = 0
+    def __init__(self, folder): pass
+    def memory(self): return None
+    def __getattr__(self, name): return lambda *_: None
+guard.Guard = Nobody
+os.fsync = lambda fd: None
+from chaoskit.cli.start import entry
+sys.argv[0] = "chaoskit"
+entry()
+"""
+
+
+def ledger_and_guard() -> bool:
+    """A run with its write-ahead ledger and guard against the same without, in turns."""
+    ours, other = [], []
+    with tempfile.TemporaryDirectory() as runs:
+        scenario = [str(ROOT / "scenarios/redis-restart.yaml"), "--runs-dir", runs]
+        bare = [str(PYTHON), "-c", WITHOUT_LEDGER_AND_GUARD]
+        for _ in range(3):
+            ours.append(timed([str(CHAOSKIT), "run", *scenario]))
+            other.append(timed([*bare, "run", *scenario]))
+    what = "chaoskit run with ledger and guard / without"
+    return row(what, statistics.median(ours), statistics.median(other), 1.02)
+
+
 def main() -> int:
     if shutil.which("docker") is None:
         sys.exit("bench needs Docker: run `make setup`")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fine = [help_start(), injecting(), teardown(folder), six_services(folder), whole_run()]
+        fine = [
+            help_start(),
+            injecting(),
+            faults_in_a_run(folder),
+            teardown(folder),
+            six_services(folder),
+            whole_run(),
+            ledger_and_guard(),
+        ]
     return 0 if all(fine) else 1
 
 

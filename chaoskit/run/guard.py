@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO, cast
 
 from chaoskit.run import guard_process
 
@@ -50,6 +50,10 @@ class Guard:
             return Path(os.devnull).open("ab")
 
     @property
+    def _pipe(self) -> IO[bytes]:
+        return cast("IO[bytes]", self._process.stdin)
+
+    @property
     def pid(self) -> int:
         return self._process.pid
 
@@ -77,11 +81,9 @@ class Guard:
 
     def dismiss(self) -> None:
         """Let it go: nothing is left to be undone."""
-        pipe = self._process.stdin
         with contextlib.suppress(OSError):
-            if pipe is not None:
-                pipe.write(b"done\n")
-                pipe.close()
+            self._pipe.write(b"done\n")
+            self._pipe.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_FAREWELL)
         log = self._folder / LOG
@@ -94,12 +96,12 @@ class Guard:
             self._write(line)
         except OSError:
             self._process.wait()
+            with contextlib.suppress(OSError):  # what is still in its buffer goes nowhere
+                self._pipe.close()
             self._process = self._started()
             for fault, end in self._leases.items():
                 self._write(f"lease {fault} {end:.3f}")
 
     def _write(self, line: str) -> None:
-        pipe = self._process.stdin
-        if pipe is not None:
-            pipe.write(line.encode() + b"\n")
-            pipe.flush()
+        self._pipe.write(line.encode() + b"\n")
+        self._pipe.flush()

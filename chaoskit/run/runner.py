@@ -244,6 +244,8 @@ class Runner:
     def _on_engine_event(self, event: EngineEvent) -> None:
         if event.action.startswith(_BORING) or event.service.startswith(PREFIX):
             return
+        if not event.service:  # a helper of ours
+            return
         at = self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC))
         self._recorder.event(
             "container",
@@ -362,6 +364,8 @@ class Runner:
 
     async def _judged(self) -> Result:
         self._recorder.event("guard", memory=self._guard.memory())
+        if (jump := self._clock.jump()) is not None:
+            self._recorder.event("doubt", text=jump)
         async with self._phase_of("judge"):
             circumstances = self._circumstances()
             result = await asyncio.to_thread(

@@ -16,6 +16,7 @@ from chaoskit.errors import StoreFailed
 
 LOCK = "lock"
 _POLL = 0.01
+_LOOKING = 0.05  # seconds: `live_owner` in another process holds it for less than that
 
 
 class RunLock:
@@ -38,7 +39,7 @@ class RunLock:
     def take(cls, folder: Path, *, within: float = 0.0) -> RunLock | None:
         """Take over an unfinished run; None when it is finished, or has a live owner for `within`
         seconds more."""
-        ends = time.monotonic() + within
+        ends = time.monotonic() + max(within, _LOOKING)
         path = folder / LOCK
         while True:
             try:

@@ -2,6 +2,8 @@
 
 `python -m tests.stack.torturing --kills 300` is `make torture`; the stack tests do a few rounds.
 Containers of a user's own, which have nothing to do with any run, must not change meanwhile.
+With `--engine-restarts 30` it is the Docker engine that is killed and started again: only on a
+machine whose engine `make setup` started, where nothing else needs it.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ TORTURE = STACKS / "torture.yaml"
 SCENARIOS = (TORTURE, *sorted((ROOT / "scenarios").glob("*.yaml")))
 LONGEST = 27.0  # seconds: a kill may also come when everything is over
 WAYS = ("kill", "kill-guard-too", "SIGTERM", "SIGINT", "SIGHUP", "SIGTERM-then-kill")
+ENGINE_WAYS = ("engine-SIGTERM", "engine-SIGKILL")
+ENGINE_PID = Path("/var/run/docker.pid")
 GUARD_DEADLINE = 90.0
 
 
@@ -55,7 +59,12 @@ class Outcome:
     problems: tuple[str, ...]
 
 
-def rounds(count: int, seed: int, scenarios: Sequence[Path] = SCENARIOS) -> list[Round]:
+def rounds(
+    count: int,
+    seed: int,
+    scenarios: Sequence[Path] = SCENARIOS,
+    ways: Sequence[str] = WAYS,
+) -> list[Round]:
     """Return seeded kills; every second one is of the scenario with many faults at once."""
     rng = random.Random(seed)
     made = []
@@ -63,7 +72,8 @@ def rounds(count: int, seed: int, scenarios: Sequence[Path] = SCENARIOS) -> list
         scenario = TORTURE if number % 2 else rng.choice(list(scenarios))
         longest = 17.0 if scenario == TORTURE else LONGEST
         moment = rng.uniform(0.2, longest)
-        made.append(Round(number, scenario, moment, WAYS[number % len(WAYS)], rng.randrange(10**6)))
+        way = ways[(number // 2 if ways is ENGINE_WAYS else number) % len(ways)]
+        made.append(Round(number, scenario, moment, way, rng.randrange(10**6)))
     return made
 
 
@@ -85,7 +95,12 @@ def torture(one: Round, directory: Path) -> Outcome:
     folder = newest(runs)
     phase = phase_of(folder)
     begin = time.monotonic()
-    code = killed(process, one.way, folder)
+    if one.way in ENGINE_WAYS:
+        restart_engine(one.way)
+        begin = time.monotonic()
+        code = process.wait(2 * GUARD_DEADLINE)
+    else:
+        code = killed(process, one.way, folder)
     problems = undone(one.way, code, runs, folder)
     recovery = time.monotonic() - begin
     if folder is not None:
@@ -125,6 +140,24 @@ def killed(process: subprocess.Popen[bytes], way: str, folder: Path | None) -> i
     return process.wait(GUARD_DEADLINE)
 
 
+def restart_engine(way: str) -> None:
+    """Kill the Docker engine, wait until it is gone and start it again."""
+    pid = int(ENGINE_PID.read_text())
+    kill(pid, signal.Signals[way.removeprefix("engine-")])
+    ends = time.monotonic() + GUARD_DEADLINE
+    while is_alive(pid) and time.monotonic() < ends:
+        time.sleep(0.05)
+    subprocess.run([str(ROOT / "tools/setup.sh")], check=True, capture_output=True)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return "State:\tZ" not in text
+
+
 def kill(pid: int, sign: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, sign)
@@ -150,6 +183,14 @@ def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
         if done.returncode:
             problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
+    elif way in ENGINE_WAYS:
+        if code not in {0, 1, 3, 4, 6}:
+            problems.append(f"{way} ended with exit code {code}")
+        if code == 6 and folder is not None:  # it said so, with the command
+            argv = [str(COMMAND), "recover", folder.name, "--runs-dir", str(runs)]
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+            if done.returncode:
+                problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
     elif way in signal.Signals.__members__:
         # While Python itself still loads, a signal ends it as it ends any program.
         early = {-signal.Signals[way]} if folder is None else set()
@@ -196,10 +237,11 @@ def unreadable(folder: Path) -> list[str]:
         Result.model_validate_json((folder / "result.json").read_text())
     except (OSError, ValueError) as error:
         problems.append(f"result.json: {error}")
-    for command in (["report", str(folder)],):
-        done = subprocess.run([str(COMMAND), *command], capture_output=True, text=True, check=False)
+    for command in ("report", "check")[: 1 + (folder / "plan.json").exists()]:
+        argv = [str(COMMAND), command, str(folder)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode not in (0, 1, 3):
-            problems.append(f"{command[0]} exited {done.returncode}: {done.stderr[-300:]}")
+            problems.append(f"{command} exited {done.returncode}: {done.stderr[-300:]}")
     return problems
 
 
@@ -262,16 +304,21 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--parallel", type=int, default=2)
+    parser.add_argument("--engine-restarts", type=int, default=0, help="instead of kills")
     options = parser.parse_args()
-    print(f"{options.kills} kills, seed {options.seed}", flush=True)
+    if options.engine_restarts:  # which stop every container: no bystanders, and one at a time
+        planned = rounds(options.engine_restarts, options.seed, ways=ENGINE_WAYS)
+        parallel, what = 1, "engine restarts"
+        beside: contextlib.AbstractContextManager[list[str]] = contextlib.nullcontext([])
+    else:
+        planned = rounds(options.kills, options.seed)
+        parallel, what = options.parallel, "kills"
+        beside = bystanders(f"bystander-{os.getpid()}")
+    print(f"{len(planned)} {what}, seed {options.seed}", flush=True)
     outcomes: list[Outcome] = []
     with tempfile.TemporaryDirectory(prefix="chaoskit-torture-") as temporary:
         directory = Path(temporary)
-        with (
-            bystanders(f"bystander-{os.getpid()}") as changed,
-            ThreadPoolExecutor(options.parallel) as pool,
-        ):
-            planned = rounds(options.kills, options.seed)
+        with beside as changed, ThreadPoolExecutor(parallel) as pool:
             for outcome in pool.map(lambda one: torture(one, directory), planned):
                 outcomes.append(outcome)
                 print(row(outcome), flush=True)
@@ -281,7 +328,7 @@ def main() -> int:
     slowest = max(outcomes, key=lambda outcome: outcome.recovery)
     phases = Counter(outcome.phase for outcome in outcomes)
     print(f"phases: {', '.join(f'{name} {count}' for name, count in phases.most_common())}")
-    print(f"{len(outcomes)} kills, {left} leftovers; slowest recovery {slowest.recovery:.1f} s")
+    print(f"{len(outcomes)} {what}, {left} leftovers; slowest recovery {slowest.recovery:.1f} s")
     return 1 if left else 0
 
 
