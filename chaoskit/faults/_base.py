@@ -134,6 +134,10 @@ class Fault(Model):
         """Say what it will hit, how it is undone and what it does not test."""
         raise NotImplementedError
 
+    async def ready(self, stack: Stack) -> None:
+        """Start what makes the injection quick, before the first fault is due. It must leave no
+        trace in the stack, and nothing may depend on it. Raises `ChaoskitError`."""
+
     async def prepare(self, stack: Stack) -> Undo:
         """Read what `heal` will need. Changes nothing. Raises `FaultFailed`."""
         raise NotImplementedError

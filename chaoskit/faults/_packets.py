@@ -228,6 +228,15 @@ def _row(
     }
 
 
+async def ready(stack: Stack, undo: Mapping[str, Json]) -> None:
+    """Have helpers stand by in every namespace; one that cannot is started when it is needed."""
+    places = await _there_now(stack, undo)
+    await asyncio.gather(
+        *(netfilter.stand_by(stack.engine, stack.project, at) for at, _ in places if at.addresses),
+        return_exceptions=True,
+    )
+
+
 async def inject(stack: Stack, undo: Mapping[str, Json]) -> None:
     """Put the rules in force, all namespaces side by side."""
     places = await _there_now(stack, undo)
@@ -306,9 +315,9 @@ async def _look(
     places = await _there_now(stack, undo)
     kept = _LOOKS.get(stack, {}).pop(_chain(undo), None)
     if kept is not None and kept.after == after and time.monotonic() - kept.t < _FRESH:
-        known = {_namespace(place.at): place.rules for place in kept.places}
-        if all(_namespace(at) in known for at, _ in places):
-            return [_Place(at, flows, known[_namespace(at)]) for at, flows in places]
+        known = {netfilter.namespace(place.at): place.rules for place in kept.places}
+        if all(netfilter.namespace(at) in known for at, _ in places):
+            return [_Place(at, flows, known[netfilter.namespace(at)]) for at, flows in places]
     rules = await asyncio.gather(
         *(netfilter.read(stack.engine, stack.project, at, _chain(undo)) for at, _ in places)
     )
@@ -360,11 +369,6 @@ def _senders(undo: Mapping[str, Json], at: Container) -> str:
 
 def _label(container: Container) -> str:
     return f"{container.state.service}[{container.state.replica}]"
-
-
-def _namespace(container: Container) -> tuple[str, str]:
-    """Return what identifies a network namespace: a container that restarts gets another."""
-    return container.id, container.state.started_at
 
 
 def _there(container: Container) -> bool:

@@ -78,6 +78,9 @@ class PacketLoss(Fault):
         both = [(0, 1), (1, 0)]
         return await _packets.describe(stack, self.name, self._sides(), both, float(self.percent))
 
+    async def ready(self, stack: Stack) -> None:
+        await _packets.ready(stack, await self.prepare(stack))
+
     async def inject(self, stack: Stack, undo: Undo) -> None:
         await _packets.inject(stack, undo)
 

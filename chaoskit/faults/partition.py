@@ -155,6 +155,10 @@ class Partition(Fault):
             rows.append(_toxics.row(proxy, _toxics.blackhole(self.name, *streams)))
         return {"rows": rows}
 
+    async def ready(self, stack: Stack) -> None:
+        if self.engine == "netfilter":
+            await _packets.ready(stack, await self.prepare(stack))
+
     async def inject(self, stack: Stack, undo: Undo) -> None:
         await (_packets.inject if "chain" in undo else _toxics.add)(stack, undo)
 

@@ -187,7 +187,9 @@ class Runner:
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
             self._watching = asyncio.create_task(self._bypass.watch())
-            await asyncio.sleep(timeline.baseline)
+            await asyncio.gather(
+                asyncio.sleep(timeline.baseline), self._injector.ready(self._injections)
+            )
             await self._injector.measure_before(self._injections)
             await self._bypass.look()
         self._clients.check()

@@ -20,6 +20,7 @@ from chaoskit.stack.inside import Inside
 from chaoskit.stack.removing import Removing
 from chaoskit.stack.replacing import Replacing
 from chaoskit.stack.resources import Resources
+from chaoskit.stack.shells import Shells
 
 PROJECT_OF_COMPOSE = "com.docker.compose.project"
 _SERVICE = "com.docker.compose.service"
@@ -116,8 +117,10 @@ class Engine:
         self.replacing = Replacing(self._api, self._call)
         self.removing = Removing(self._api, self._call)
         self.inside = Inside(self._api, self._call)
+        self.shells = Shells(self._api, self._call)
 
     def close(self) -> None:
+        self.shells.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._api.close()
 

@@ -78,6 +78,25 @@ async def run_helper(
     return HelperOutput(status, text)
 
 
+async def stand_by(
+    engine: Engine,
+    project: str,
+    key: tuple[str, ...],
+    *,
+    network_of: str,
+    capabilities: Sequence[str],
+) -> None:
+    """Start a helper container that waits for commands under a key, in the network namespace of
+    another container. It ends with this process at the latest. Raises `ChaoskitError`."""
+    await engine.shells.open(
+        key,
+        await helper_image(engine),
+        labels=helper_labels(project),
+        network=f"container:{network_of}",
+        capabilities=capabilities,
+    )
+
+
 async def start_helper(
     engine: Engine, project: str, argv: Sequence[str], *, name: str, cpuset: str, memory: int
 ) -> None:

@@ -1,9 +1,10 @@
 """Packets dropped in the network namespace of one container, by rules of our own chain.
 
-A helper container joins the namespace with only CAP_NET_ADMIN and ends; the rules stay until they
-are removed or the namespace ends with its container. Rules are on INPUT alone: a packet dropped on
-OUTPUT would be an error of `send` for the sender (EPERM), which no real network gives. The chain
-carries the run and the fault in its name, so any other process can find it and remove it.
+A helper container joins the namespace with only CAP_NET_ADMIN, standing by since before the faults
+or for one look alone; the rules stay until they are removed or the namespace ends with its
+container. Rules are on INPUT alone: a packet dropped on OUTPUT would be an error of `send` for the
+sender (EPERM), which no real network gives. The chain carries the run and the fault in its name, so
+any other process can find it and remove it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from chaoskit.errors import FaultFailed
+from chaoskit.stack import helper
 from chaoskit.stack.engine import Container, Engine
-from chaoskit.stack.helper import run_helper
 
 CAPABILITIES = ("NET_ADMIN",)
 _SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31
@@ -160,20 +161,37 @@ def parse(text: str, chain: str) -> Rules:
     )
 
 
-async def _run(
-    engine: Engine, project: str, container: Container, script: str, *arguments: str
-) -> str:
-    done = await run_helper(
+async def stand_by(engine: Engine, project: str, container: Container) -> None:
+    """Have a helper wait in a container's namespace, so that what follows is quick. Raises
+    `ChaoskitError`; everything works without it."""
+    await helper.stand_by(
         engine,
         project,
-        ["sh", "-c", _SCRIPTS[script], script, *arguments],
+        namespace(container),
         network_of=container.id,
         capabilities=CAPABILITIES,
     )
-    if done.status != 0:
-        tail = " ".join(done.text.split())[-200:]
-        raise FaultFailed(f"{script} in `{container.name}` failed: {tail}")
-    return done.text
+
+
+async def _run(
+    engine: Engine, project: str, container: Container, script: str, *arguments: str
+) -> str:
+    argv = ["sh", "-c", _SCRIPTS[script], script, *arguments]
+    done = await engine.shells.run(namespace(container), argv)
+    if done is None:
+        ended = await helper.run_helper(
+            engine, project, argv, network_of=container.id, capabilities=CAPABILITIES
+        )
+        done = ended.status, ended.text
+    status, text = done
+    if status != 0:
+        raise FaultFailed(f"{script} in `{container.name}` failed: {' '.join(text.split())[-200:]}")
+    return text
+
+
+def namespace(container: Container) -> tuple[str, str]:
+    """Return what identifies a network namespace: a container that restarts gets another."""
+    return container.id, container.state.started_at
 
 
 def _restore(chain: str, drops: Sequence[Drop]) -> str:

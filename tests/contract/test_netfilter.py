@@ -16,6 +16,7 @@ from chaoskit.stack import netfilter
 from chaoskit.stack.engine import Container, Engine
 from chaoskit.stack.live import Stack
 from chaoskit.stack.netfilter import Drop
+from chaoskit.stack.overlay import PROJECT_LABEL, ROLE_LABEL
 from tests.contract.real_servers import docker, eventually
 from tests.contract.town import Pairs, Town, town
 
@@ -293,3 +294,46 @@ async def test_an_address_that_somebody_took_meanwhile_is_told(place: Town, stac
     # Leave it as it was for the other tests.
     await stack.engine.endpoints.disconnect((await stack.containers("redis"))[0].id, network)
     await healed(made, place, undo)
+
+
+def helpers(place: Town) -> list[str]:
+    wanted = ("--filter", f"label={PROJECT_LABEL}={place.project}", "--filter", "status=running")
+    role = f"label={ROLE_LABEL}=helper"
+    return docker("ps", "-q", *wanted, "--filter", role).split()
+
+
+async def test_helpers_that_stand_by_do_the_same_and_leave_with_their_engine(
+    place: Town, engine: Engine, stack: Stack
+) -> None:
+    made = fault("partition", engine="netfilter", groups=[["chat-1"], ["redis"]])
+    await made.ready(stack)
+    standing = helpers(place)
+    assert len(standing) == 2
+    undo = await injected(made, stack)
+    assert place.talking() == EVERYBODY - between(["chat-1[1]"], ["redis[1]"])
+    await made.heal(stack, undo)
+    assert (await made.verify_healed(stack, undo)).holds
+    assert helpers(place) == standing, "no other one was needed"
+    engine.shells.close()
+    eventually("they are gone", lambda: helpers(place) == [])
+
+
+async def test_a_helper_that_stands_by_ends_with_its_process_and_is_then_done_without(
+    place: Town, engine: Engine, stack: Stack
+) -> None:
+    (redis,) = await stack.containers("redis")
+    await netfilter.stand_by(engine, place.project, redis)
+    (standing,) = helpers(place)
+    key = netfilter.namespace(redis)
+    assert await engine.shells.run(key, ["sh", "-c", "echo $1; exit 3", "x", "a 'b'"]) == (
+        3,
+        "a 'b'\n",
+    )
+    assert await engine.shells.run(key, ["cat"]) == (0, ""), "it reads nothing of ours"
+    docker("kill", standing)
+    chain = netfilter.chain_name(place.project, "whatever")
+    found = await netfilter.read(engine, place.project, redis, chain)
+    assert not found.chain
+    await netfilter.stand_by(engine, place.project, redis)
+    assert await engine.shells.run(key, ["sleep", "5"], within=0.3) is None
+    eventually("it is gone", lambda: helpers(place) == [])

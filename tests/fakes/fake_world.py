@@ -72,6 +72,16 @@ def container(
     return Container(state=state, **{**values, **fields})
 
 
+class NoShells:
+    """No helper stands by: everything must work without."""
+
+    async def open(self, key: tuple[str, ...], image: str, **_: Any) -> None:
+        raise EnvironmentFailure("none")
+
+    async def run(self, key: tuple[str, ...], argv: Sequence[str]) -> None:
+        return None
+
+
 class FakeEngine:
     """The calls of `Engine` that faults and the stack make, on containers in memory."""
 
@@ -86,6 +96,7 @@ class FakeEngine:
         self.mounts = FakeMounts(self, fuse)
         self.history = FakeHistory()
         self.inside = FakeInside(self, fuse)
+        self.shells = NoShells()
 
     def add(self, one: Container) -> None:
         self.all[one.id] = one

@@ -306,6 +306,8 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--engine-restarts", type=int, default=0, help="instead of kills")
     options = parser.parse_args()
+    # In the background of a script SIGINT is ignored, and whatever we start would ignore it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if options.engine_restarts:  # which stop every container: no bystanders, and one at a time
         planned = rounds(options.engine_restarts, options.seed, ways=ENGINE_WAYS)
         parallel, what = 1, "engine restarts"
