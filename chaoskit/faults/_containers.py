@@ -16,7 +16,7 @@ from chaoskit.records import ContainerState, Json
 
 if TYPE_CHECKING:
     from chaoskit.faults._replicas import Replica
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.live import Stack
 
 HEAL_DEADLINE = 30.0

@@ -14,7 +14,7 @@ from chaoskit.stack.resources import Limits
 
 if TYPE_CHECKING:
     from chaoskit.faults._base import Undo
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.live import Stack
 
 

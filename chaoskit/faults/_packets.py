@@ -31,7 +31,7 @@ from chaoskit.stack import netfilter
 from chaoskit.stack.netfilter import Drop
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.live import Proxy, Stack
     from chaoskit.stack.project import Project
 

@@ -16,7 +16,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
 
 _MOST = 1000
 

@@ -28,7 +28,7 @@ from chaoskit.fields import ServiceName
 from chaoskit.records import Json
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.inside import Executed
     from chaoskit.stack.live import Proxy, Stack
 

@@ -16,7 +16,7 @@ from chaoskit.stack.endpoints import Endpoint, same_but_for_address
 from chaoskit.stack.helper import helper_image, helper_labels
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.host import Need
     from chaoskit.stack.live import Proxy, Stack
     from chaoskit.stack.project import Project

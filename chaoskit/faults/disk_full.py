@@ -18,7 +18,7 @@ from chaoskit.records import Json
 from chaoskit.stack.helper import HelperOutput, run_helper
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.host import Need
     from chaoskit.stack.live import Stack
     from chaoskit.stack.project import Project

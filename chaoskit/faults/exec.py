@@ -19,7 +19,7 @@ from chaoskit.secrets import passwords_in
 from chaoskit.stack.compose import PROJECT_VARIABLE
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.live import Proxy, Stack
 
 Command = (

@@ -16,7 +16,7 @@ from chaoskit.fields import Size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.host import Need
     from chaoskit.stack.live import Stack
 

@@ -15,7 +15,7 @@ from chaoskit.stack.engine import NoSuchContainer
 from chaoskit.stack.helper import run_helper
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.host import Need
     from chaoskit.stack.live import Stack
     from chaoskit.stack.project import Project

@@ -16,7 +16,7 @@ from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
-    from chaoskit.stack.engine import Container
+    from chaoskit.stack.containers import Container
     from chaoskit.stack.live import Stack
 
 _POLL = 0.02

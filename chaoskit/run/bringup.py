@@ -15,7 +15,7 @@ from chaoskit.errors import (
     StackNotReady,
 )
 from chaoskit.run.plan import Plan
-from chaoskit.stack.engine import Container
+from chaoskit.stack.containers import Container
 from chaoskit.stack.live import Stack
 from chaoskit.stack.overlay import PREFIX, Layout
 

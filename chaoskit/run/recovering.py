@@ -31,7 +31,8 @@ from chaoskit.run.recorder import EVENTS, Recorder
 from chaoskit.run.stored import run_started, stored_circumstances, stored_scenario
 from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.compose import PROJECT_VARIABLE
-from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.containers import Container
+from chaoskit.stack.engine import Engine
 from chaoskit.stack.live import Stack
 from chaoskit.store.folder import RESULT, RunFolder, read_ndjson
 from chaoskit.store.lock import RunLock, live_owner

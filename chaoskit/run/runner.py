@@ -7,7 +7,7 @@ import contextlib
 import platform
 import shlex
 import traceback
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -31,17 +31,16 @@ from chaoskit.run.recorder import Listener, Recorder, Tallies
 from chaoskit.run.signals import Signals
 from chaoskit.run.starting import Starts
 from chaoskit.run.stored import PLAN, stored_circumstances
+from chaoskit.run.watching import EngineWatch
 from chaoskit.stack import usage
-from chaoskit.stack.engine import Engine, EngineEvent
+from chaoskit.stack.engine import Engine
 from chaoskit.stack.live import Stack
-from chaoskit.stack.overlay import PREFIX
 from chaoskit.store.folder import RESULT, RunFolder
 
 EXIT_INTERNAL = 70
 CRASH = "crash.txt"
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
 _PATIENCE, _HURRIED_PATIENCE = 45.0, 5.0  # seconds an engine that went away may take to come back
-_BORING = ("exec_", "top", "attach", "resize")  # engine events that health checks make
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Runner:
         self._bypass = BypassWatch(self._stack, self._recorder)
         self._watching: asyncio.Task[None] | None = None
         self._lasting: list[asyncio.Task[None]] = []  # faults without a lease
-        self._stop_watching: Callable[[], None] = lambda: None
+        self._events = EngineWatch(engine, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
         self._concluded = False
@@ -211,9 +210,7 @@ class Runner:
         layout = self._plan.layout(self._folder.path, self._options.image)
         # As it is: it holds no value of the user's, and a mask in it would change the stack.
         overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
-        self._stop_watching = self._engine.watch(
-            self._stack.project, self._on_engine_event, self._on_engine_lost
-        )
+        self._events.start()
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
         importing = asyncio.create_task(asyncio.to_thread(self._clients.load))
@@ -237,26 +234,6 @@ class Runner:
                 f"a Compose project `{self._stack.project}` is there already: {', '.join(taken)}",
                 hint="it is not of this run and stays as it is; run again for another name",
             )
-
-    def _on_engine_lost(self) -> None:
-        """Without the engine's events nobody can say what containers did: never a pass."""
-        with contextlib.suppress(StoreFailed):
-            self._recorder.event("doubt", text="the Docker engine went away during the run")
-
-    def _on_engine_event(self, event: EngineEvent) -> None:
-        if event.action.startswith(_BORING) or event.service.startswith(PREFIX):
-            return
-        if not event.service:  # a helper of ours
-            return
-        at = self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC))
-        self._recorder.event(
-            "container",
-            t=at,
-            service=event.service,
-            replica=event.replica,
-            action=event.action,
-            exit_code=event.exit_code,
-        )
 
     async def _faults(self) -> Sequence[tuple[Injection, asyncio.Event, asyncio.Task[None]]]:
         """Run every fault's schedule; return those that last until the end of the phase."""
@@ -345,7 +322,7 @@ class Runner:
             patience = _HURRIED_PATIENCE if signals.hurry.is_set() else _PATIENCE
             left = await self._tear_down(patience)
             leftovers = left + (leftovers if self._reaches_out or left else [])
-        self._stop_watching()
+        self._events.stop()
         await self._stack.close()
         if isinstance(judged, Exception):
             raise judged

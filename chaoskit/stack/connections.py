@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaoskit.errors import ChaoskitError
-from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.containers import Container
+from chaoskit.stack.engine import Engine
 
 _ESTABLISHED = 0x01
 _LISTEN = 0x0A

@@ -9,12 +9,19 @@ import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
-from chaoskit.records import ContainerState
+from chaoskit.stack.containers import (
+    PROJECT_OF_COMPOSE,
+    SERVICE_OF_COMPOSE,
+    Container,
+    EngineEvent,
+    container_of,
+    event_of,
+)
 from chaoskit.stack.endpoints import Endpoints
 from chaoskit.stack.inside import Inside
 from chaoskit.stack.removing import Removing
@@ -22,54 +29,12 @@ from chaoskit.stack.replacing import Replacing
 from chaoskit.stack.resources import Resources
 from chaoskit.stack.shells import Shells
 
-PROJECT_OF_COMPOSE = "com.docker.compose.project"
-_SERVICE = "com.docker.compose.service"
-_NUMBER = "com.docker.compose.container-number"
 _ONE_OFF = "com.docker.compose.oneoff"
 
 _PING_AGAIN = 0.25  # seconds
 CALL_DEADLINE = 20  # seconds for one call, on top of any grace period it includes
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """One container as `inspect` shows it, with what healing and routing need."""
-
-    state: ContainerState
-    labels: Mapping[str, str]
-    addresses: tuple[str, ...]  # its IPs, on every network
-    published: Mapping[int, int]  # container TCP port -> port on 127.0.0.1
-    image: str
-    image_id: str
-    pid: int
-    gateways: tuple[str, ...]
-    stop_grace: float  # seconds between SIGTERM and SIGKILL
-    restarts: bool  # its restart policy brings it back
-    created: str = ""  # by the engine's wall clock, RFC 3339
-    environment: Mapping[str, str] = field(default_factory=dict)
-    words: tuple[str, ...] = ()  # of its command line
-
-    @property
-    def id(self) -> str:
-        return self.state.container_id
-
-    @property
-    def name(self) -> str:
-        return self.state.name
-
-
-@dataclass(frozen=True, slots=True)
-class EngineEvent:
-    """One container event of a project. `time_ns` is the engine's wall clock."""
-
-    service: str
-    replica: int
-    action: str
-    time_ns: int
-    exit_code: int | None
-    signal: int | None = None  # of a `kill`
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +123,7 @@ class Engine:
         """Return the containers of a Compose project, stopped ones too, by service and number."""
         labels = [f"{PROJECT_OF_COMPOSE}={project}"]
         if service is not None:
-            labels.append(f"{_SERVICE}={service}")
+            labels.append(f"{SERVICE_OF_COMPOSE}={service}")
 
         def read() -> list[Container]:
             from docker.errors import NotFound
@@ -166,7 +131,7 @@ class Engine:
             found = []
             for row in self._api.containers(all=True, filters={"label": labels}):
                 with contextlib.suppress(NotFound):  # removed between the two calls
-                    found.append(_container(self._api.inspect_container(row["Id"])))
+                    found.append(container_of(self._api.inspect_container(row["Id"])))
             kept = [c for c in found if c.labels.get(_ONE_OFF, "False") != "True"]
             return sorted(kept, key=lambda c: (c.state.service, c.state.replica))
 
@@ -174,7 +139,7 @@ class Engine:
 
     async def inspect(self, container_id: str) -> Container:
         return await self._call(
-            "inspect", lambda: _container(self._api.inspect_container(container_id))
+            "inspect", lambda: container_of(self._api.inspect_container(container_id))
         )
 
     async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
@@ -340,7 +305,7 @@ class Engine:
         """Return what happened to the containers of a service from `since` (Unix seconds on the
         engine's clock) until now; the engine keeps its last 256 events at least."""
         until = (await self.host()).now
-        labels = [f"{PROJECT_OF_COMPOSE}={project}", f"{_SERVICE}={service}"]
+        labels = [f"{PROJECT_OF_COMPOSE}={project}", f"{SERVICE_OF_COMPOSE}={service}"]
 
         def read() -> list[EngineEvent]:
             rows = cast("Any", self._api).events(  # its stubs know only whole seconds
@@ -349,7 +314,7 @@ class Engine:
                 decode=True,
                 filters={"type": "container", "label": labels},
             )
-            return [_event(cast("Mapping[str, Any]", row)) for row in rows]
+            return [event_of(cast("Mapping[str, Any]", row)) for row in rows]
 
         return await self._call("read events", read)
 
@@ -370,7 +335,7 @@ class Engine:
         def follow() -> None:
             with contextlib.suppress(Exception):  # the stream was closed, or the engine went away
                 for row in stream:
-                    event = _event(cast("Mapping[str, Any]", row))
+                    event = event_of(cast("Mapping[str, Any]", row))
                     loop.call_soon_threadsafe(emit, event)
             if not stopped.is_set():
                 with contextlib.suppress(RuntimeError):  # the loop may be gone, too
@@ -417,64 +382,3 @@ def _translated(what: str, function: Callable[[], T]) -> T:
         raise EngineGone(f"{what}: the Docker engine gave no answer in time") from error
     except (requests.exceptions.RequestException, OSError) as error:
         raise EngineGone(f"{what}: the Docker engine does not answer") from error
-
-
-def _container(data: Mapping[str, Any]) -> Container:
-    state, config = data["State"], data["Config"]
-    labels = config.get("Labels") or {}
-    networks = (data.get("NetworkSettings") or {}).get("Networks") or {}
-    ports = (data.get("NetworkSettings") or {}).get("Ports") or {}
-    return Container(
-        state=ContainerState(
-            service=str(labels.get(_SERVICE, "")),
-            replica=int(labels.get(_NUMBER, 1)),
-            container_id=data["Id"],
-            name=str(data["Name"]).lstrip("/"),
-            status=state["Status"],
-            health=_health(state),
-            exit_code=int(state.get("ExitCode") or 0),
-            restart_count=int(data.get("RestartCount") or 0),
-            started_at=str(state.get("StartedAt")),
-            oom_killed=bool(state.get("OOMKilled")),
-        ),
-        labels=labels,
-        addresses=tuple(
-            str(n[key])
-            for n in networks.values()
-            for key in ("IPAddress", "GlobalIPv6Address")
-            if n.get(key)
-        ),
-        published={
-            int(port.split("/")[0]): int(bindings[0]["HostPort"])
-            for port, bindings in ports.items()
-            if bindings and port.endswith("/tcp")
-        },
-        image=str(config.get("Image")),
-        image_id=str(data.get("Image")),
-        pid=int(state.get("Pid") or 0),
-        gateways=tuple(n["Gateway"] for n in networks.values() if n.get("Gateway")),
-        stop_grace=float(config["StopTimeout"] if config.get("StopTimeout") is not None else 10),
-        restarts=(data["HostConfig"].get("RestartPolicy") or {}).get("Name", "no")
-        not in ("", "no"),
-        created=str(data.get("Created") or ""),
-        environment=dict(row.partition("=")[::2] for row in config.get("Env") or ()),
-        words=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
-    )
-
-
-def _health(state: Mapping[str, Any]) -> Any:
-    status = (state.get("Health") or {}).get("Status")
-    return None if status in (None, "", "none") else status
-
-
-def _event(row: Mapping[str, Any]) -> EngineEvent:
-    attributes = (row.get("Actor") or {}).get("Attributes") or {}
-    code = attributes.get("exitCode")
-    return EngineEvent(
-        service=str(attributes.get(_SERVICE, "")),
-        replica=int(attributes.get(_NUMBER, 1)),
-        action=str(row.get("Action")),
-        time_ns=int(row.get("timeNano") or 0),
-        exit_code=None if code is None else int(code),
-        signal=int(attributes["signal"]) if attributes.get("signal", "").isdigit() else None,
-    )

@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
-from chaoskit.stack.engine import PROJECT_OF_COMPOSE, Engine
+from chaoskit.stack.containers import PROJECT_OF_COMPOSE
+from chaoskit.stack.engine import Engine
 from chaoskit.stack.overlay import PROJECT_LABEL, ROLE_LABEL
 
 OWN_HELPER = "chaoskit/lab:1"

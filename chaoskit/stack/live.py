@@ -17,7 +17,8 @@ from chaoskit.fields import HOST, Edge, Target
 from chaoskit.records import ContainerState, Json
 from chaoskit.stack.beat import Beat
 from chaoskit.stack.canary import BRIEFLY, Ask, Exchange, exchange, protocol_of
-from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.containers import Container
+from chaoskit.stack.engine import Engine
 from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.stack.toxiproxy import (
     ProxyState,

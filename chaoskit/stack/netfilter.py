@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from chaoskit.errors import FaultFailed
 from chaoskit.stack import helper
-from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.containers import Container
+from chaoskit.stack.engine import Engine
 
 CAPABILITIES = ("NET_ADMIN",)
 _SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31

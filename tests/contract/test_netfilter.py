@@ -13,7 +13,8 @@ from chaoskit.errors import ChaoskitError
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.faults._base import Undo
 from chaoskit.stack import netfilter
-from chaoskit.stack.engine import Container, Engine
+from chaoskit.stack.containers import Container
+from chaoskit.stack.engine import Engine
 from chaoskit.stack.live import Stack
 from chaoskit.stack.netfilter import Drop
 from chaoskit.stack.overlay import PROJECT_LABEL, ROLE_LABEL

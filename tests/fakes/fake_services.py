@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.records import ContainerState
-from chaoskit.stack.engine import Container, EngineEvent, Host, NoSuchContainer
+from chaoskit.stack.containers import Container, EngineEvent
+from chaoskit.stack.engine import Host, NoSuchContainer
 from chaoskit.stack.replacing import MountedVolume
 from chaoskit.stack.resources import Consumption, Limits
 from tests.fakes.fake_toxiproxy import Blown, Fuse

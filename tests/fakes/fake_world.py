@@ -14,7 +14,8 @@ from typing import Any, Literal, cast
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
-from chaoskit.stack.engine import Container, Engine, EngineEvent, Host, NoSuchContainer
+from chaoskit.stack.containers import Container, EngineEvent
+from chaoskit.stack.engine import Engine, Host, NoSuchContainer
 from chaoskit.stack.live import Stack
 from chaoskit.stack.overlay import (
     API_PORT,

@@ -306,8 +306,9 @@ def main() -> int:
     parser.add_argument("--parallel", type=int, default=2)
     parser.add_argument("--engine-restarts", type=int, default=0, help="instead of kills")
     options = parser.parse_args()
-    # In the background of a script SIGINT is ignored, and whatever we start would ignore it too.
+    # In the background of a script SIGINT is ignored, under nohup SIGHUP, and by all we start too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     if options.engine_restarts:  # which stop every container: no bystanders, and one at a time
         planned = rounds(options.engine_restarts, options.seed, ways=ENGINE_WAYS)
         parallel, what = 1, "engine restarts"
