@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAOSKIT = ROOT / ".venv/bin/chaoskit"
@@ -297,6 +298,73 @@ def _unpaused(name: str) -> float:
     return 0.0
 
 
+QUICK_SERVER = """
+name: chaoskit-bench-load
+services:
+  web:
+    image: {lab}
+    pull_policy: never
+    init: true
+    command:
+      - sh
+      - -c
+      - |
+        printf '%s\\n' defaults ' mode http' ' timeout client 60s' 'frontend f' ' bind :8000' \\
+          ' http-request return status 200' > /tmp/c
+        exec haproxy -f /tmp/c
+    expose: ["8000"]
+"""
+LOAD_RATE, LOAD_SECONDS = 1000, 10
+
+
+def sustained_load(folder: Path) -> bool:
+    """1,000 operations/s from 8 clients: how late they are sent, whether every one is written down,
+    and how late a probe beside them is, against the same probe alone."""
+    compose = folder / "load.yaml"
+    compose.write_text(QUICK_SERVER.format(lab=LAB))
+    load = f"""
+workloads:
+  calls:
+    workload: load
+    rate: {LOAD_RATE}/s
+    clients: 8
+    operations: {{ call: {{ http: "POST http://web:8000/", ok: [200] }} }}
+"""
+
+    def measured(workloads: str) -> tuple[Any, list[str]]:
+        scenario = folder / "load-scenario.yaml"
+        scenario.write_text(
+            f"""
+name: bench-load
+stack: {{ compose: {compose} }}
+probes: {{ web: {{ probe: http, url: "http://web:8000/", every: 100ms }} }}
+{workloads}
+timeline: {{ baseline: {LOAD_SECONDS}s, faults: [], settle: 100ms }}
+expect: [{{ check: availability, probe: web, at_least: 99% }}]
+"""
+        )
+        runs = folder / "load-runs"
+        timed([str(CHAOSKIT), "run", str(scenario), "--runs-dir", str(runs)])
+        history = runs / "latest/history.ndjson"
+        lines = history.read_text().splitlines() if history.exists() else []
+        return json.loads((runs / "latest/result.json").read_text()), lines
+
+    alone, _ = measured("")
+    result, lines = measured(load)
+    late = result["workloads"][0]["lateness_p99"]
+    begun = {row["id"] for row in map(json.loads, lines) if row["type"] == "invoke"}
+    ended = {row["id"] for row in map(json.loads, lines) if row["type"] != "invoke"}
+    whole = len(begun) >= 0.99 * LOAD_RATE * LOAD_SECONDS and begun == ended
+    ok = late <= 0.010 and whole
+    probe, before = (one["probes"][0]["lateness_p99"] for one in (result, alone))
+    print(
+        f"{'ok' if ok else 'OVER':<5} {'1,000 operations/s, 8 clients: lateness p99':<58} "
+        f"{late * 1000:8.1f} ms  (<= 10 ms); {len(begun)} begun, {len(ended)} ended; "
+        f"a probe beside them p99 {probe * 1000:.1f} ms late, alone {before * 1000:.1f} ms"
+    )
+    return ok
+
+
 WITHOUT_LEDGER_AND_GUARD = """
 import os, sys
 from chaoskit.run import guard, ledger
@@ -335,6 +403,7 @@ def main() -> int:
             help_start(),
             injecting(),
             faults_in_a_run(folder),
+            sustained_load(folder),
             teardown(folder),
             six_services(folder),
             whole_run(),
