@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from chaoskit.checks._operations import name, number, pairs
+from chaoskit.checks._operations import name, number
 from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
@@ -33,6 +33,8 @@ def balances(value: Json) -> Mapping[str, float] | None:
     """Return the balances of one read by account; None when it is not a mapping of numbers."""
     if not isinstance(value, Mapping):
         return None
+    if value and set(map(type, value.values())) == {int}:
+        return cast("Mapping[str, float]", value)
     found = {}
     for account, held in value.items():
         amount = held if type(held) is int else number(held)
@@ -65,19 +67,39 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
 
 def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
-    low, high = dict(first), dict(first)
-    for begin, end in pairs(events, ("transfer",)):
-        value = begin.value
-        if (end is not None and end.type == "fail") or not isinstance(value, Mapping):
+    sure = dict(first)
+    pending: dict[int, Json] = {}
+    doubtful: list[Json] = []
+    for event in events:
+        if event.op != "transfer":
             continue
-        amount = number(value.get("amount"))
-        if amount is None:
+        if event.type == "invoke":
+            pending[event.id] = event.value
             continue
-        done = end is not None and end.type == "ok"
-        for account, change in ((value.get("from"), -amount), (value.get("to"), amount)):
-            known = name(account)
-            if done or change < 0:
-                low[known] = low.get(known, 0) + change
-            if done or change > 0:
-                high[known] = high.get(known, 0) + change
-    return {account: Range(low[account], high.get(account, low[account])) for account in low}
+        value = pending.pop(event.id, None)
+        if event.type == "info":
+            doubtful.append(value)
+        elif event.type == "ok":
+            for account, change in _changes(value):
+                sure[account] = sure.get(account, 0) + change
+    low, high = dict(sure), dict(sure)
+    for value in [*doubtful, *pending.values()]:
+        for account, change in _changes(value):
+            bound = low if change < 0 else high
+            bound[account] = bound.get(account, 0) + change
+    accounts = low.keys() | high.keys()
+    return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
+
+
+def _changes(value: Json) -> Sequence[tuple[str, float]]:
+    """Return what a transfer takes from one account and gives to another."""
+    if not isinstance(value, Mapping):
+        return ()
+    amount = number(value.get("amount"))
+    if amount is None:
+        return ()
+    source, target = value.get("from"), value.get("to")
+    return (
+        (source if type(source) is str else name(source), -amount),
+        (target if type(target) is str else name(target), amount),
+    )

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from chaoskit.checks._operations import number, pairs
+from chaoskit.checks._operations import number
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(NamedTuple):
     """One acknowledged message: its channel and number, its invocation and acknowledgement."""
 
     channel: Value
@@ -32,7 +32,8 @@ class Connection:
 class Subscriber:
     """One subscriber: its connections, what it received in order, what resyncs offered.
 
-    `received` holds (t, channel, number); `known` when it first knew of (channel, number);
+    `received` holds (t, channel, number), `repeated` those of them that it had received before.
+    `heard` says when it first received (channel, number), `resynced` when a resync returned it.
     `offered` holds (t, channel or None for all, number): all up to that number is known then.
     """
 
@@ -41,24 +42,34 @@ class Subscriber:
     channels: set[Value] = field(default_factory=set)
     hears_all: bool = False
     received: list[tuple[float, Value, float]] = field(default_factory=list)
-    known: dict[tuple[Value, float], float] = field(default_factory=dict)
+    repeated: list[tuple[float, Value, float]] = field(default_factory=list)
+    heard: dict[tuple[Value, float], float] = field(default_factory=dict)
+    resynced: dict[tuple[Value, float], float] = field(default_factory=dict)
     offered: list[tuple[float, Value, float]] = field(default_factory=list)
 
     def follows(self, channel: Value) -> bool:
         """Say whether it is on a channel: subscribed without a name or by it, or received from."""
         return self.hears_all or channel in self.channels
 
+    def fresh(self) -> Sequence[tuple[float, Value, float]]:
+        """Return what it received, without the repetitions."""
+        if not self.repeated:
+            return self.received
+        again = {id(one) for one in self.repeated}
+        return [one for one in self.received if id(one) not in again]
+
     def connected(self, t: float) -> bool:
         return any(c.start <= t and (c.end is None or t <= c.end) for c in self.connections)
 
     def known_at(self, message: Published) -> float | None:
         """Return when it first knew of a message, by receiving it or by a resync."""
-        times = [t for t, channel, upto in self.offered if self._covers(channel, upto, message)]
-        for channel in (message.channel, None):
-            at = self.known.get((channel, message.number))
-            if at is not None:
-                times.append(at)
-        return min(times, default=None)
+        what = (message.channel, message.number)
+        found = self.heard.get(what)
+        if not self.resynced and not self.offered:
+            return found
+        times = [self.resynced.get(what), self.resynced.get((None, message.number)), found]
+        times += [t for t, channel, upto in self.offered if self._covers(channel, upto, message)]
+        return min((t for t in times if t is not None), default=None)
 
     @staticmethod
     def _covers(channel: Value, upto: float, message: Published) -> bool:
@@ -77,13 +88,20 @@ class Channels:
 def channels(events: Sequence[Event]) -> Channels:
     """Analyse a history in order of time."""
     published = []
-    for begin, end in pairs(events, ("publish",)):
-        numbered = number(begin.value)
-        if end is not None and end.type == "ok" and numbered is not None:
-            published.append(Published(frozen(begin.key), numbered, begin, end))
+    pending: dict[int, Event] = {}
     subscribers: dict[int, Subscriber] = {}
     for event in events:
-        if event.op in ("subscribe", "receive", "resync"):
+        if event.op == "publish":
+            if event.type == "invoke":
+                pending[event.id] = event
+            elif event.type == "ok" and event.id in pending:
+                begin = pending.pop(event.id)
+                numbered = number(begin.value)
+                if numbered is not None:
+                    published.append(Published(frozen(begin.key), numbered, begin, event))
+        elif event.type == "invoke":
+            continue
+        elif event.op in ("subscribe", "receive", "resync"):
             one = subscribers.get(event.process)
             if one is None:
                 one = subscribers[event.process] = Subscriber(event.process)
@@ -93,29 +111,37 @@ def channels(events: Sequence[Event]) -> Channels:
 
 
 def _tell(one: Subscriber, event: Event) -> None:
-    channel = frozen(event.key)
-    if event.op == "subscribe":
+    key = event.key
+    channel: Value = key if type(key) is str else frozen(key)
+    if event.op == "receive":
+        value = event.value
+        numbered = value if type(value) is int else number(value)
+        if event.type == "ok" and numbered is not None:
+            _received(one, event.t, channel, numbered)
+    elif event.op == "resync":
         if event.type == "ok":
-            if one.connections and one.connections[-1].end is None:
-                one.connections[-1].end = event.t
-            one.connections.append(Connection(event.t))
-            one.channels.add(channel)
-            one.hears_all |= event.key is None
-        elif event.type != "invoke" and one.connections and one.connections[-1].end is None:
+            _resynced(one, event, channel)
+    elif event.type == "ok":
+        if one.connections and one.connections[-1].end is None:
             one.connections[-1].end = event.t
-    elif event.type != "ok":
-        return
-    elif event.op == "receive":
-        numbered = number(event.value)
-        if numbered is None:
-            return
-        if not one.connections:
-            one.connections.append(Connection(event.t))
+        one.connections.append(Connection(event.t))
         one.channels.add(channel)
-        one.received.append((event.t, channel, numbered))
-        one.known.setdefault((channel, numbered), event.t)
+        one.hears_all |= key is None
+    elif one.connections and one.connections[-1].end is None:
+        one.connections[-1].end = event.t
+
+
+def _received(one: Subscriber, t: float, channel: Value, numbered: float) -> None:
+    if not one.connections:
+        one.connections.append(Connection(t))
+    one.channels.add(channel)
+    what = (channel, numbered)
+    received = (t, channel, numbered)
+    one.received.append(received)
+    if what in one.heard:
+        one.repeated.append(received)
     else:
-        _resynced(one, event, channel)
+        one.heard[what] = t
 
 
 def _resynced(one: Subscriber, event: Event, channel: Value) -> None:
@@ -124,7 +150,7 @@ def _resynced(one: Subscriber, event: Event, channel: Value) -> None:
         for item in value:
             numbered = number(item)
             if numbered is not None:
-                one.known.setdefault((channel, numbered), event.t)
+                one.resynced.setdefault((channel, numbered), event.t)
         return
     last = number(value)
     if last is not None:

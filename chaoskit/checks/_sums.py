@@ -43,7 +43,7 @@ class Sums:
     down_tried: float = 0
 
 
-def bounded(
+def bounded(  # noqa: PLR0912  # one loop, for speed
     events: Sequence[Event],
     op: str,
     views: Collection[str],
@@ -61,7 +61,7 @@ def bounded(
     adding: dict[int, tuple[Sums, float]] = {}
     pending: dict[int, tuple[Event, float, float]] = {}
     for event in events:
-        kind = event.op
+        kind, type_ = event.op, event.type
         if kind != op and kind not in views:
             continue
         key: Value = event.key if event.key is None else frozen(event.key)
@@ -69,47 +69,34 @@ def bounded(
         if sums is None:
             sums = keys[key] = Sums(initial if initial is not None else firsts.get(key))
         if kind == op:
-            _add(event, sums, adding, never, sign)
-        elif event.type == "invoke":
+            if type_ == "invoke":
+                amount = number(1 if event.value is None else event.value)
+                if amount is not None and event.id not in never:
+                    amount *= sign
+                    adding[event.id] = (sums, amount)
+                    if amount > 0:
+                        sums.up_tried += amount
+                    else:
+                        sums.down_tried += amount
+            elif type_ == "ok":
+                added = adding.pop(event.id, None)
+                if added is not None:
+                    sums.acknowledged += added[1]
+                    if added[1] > 0:
+                        sums.up_acknowledged += added[1]
+                    else:
+                        sums.down_acknowledged += added[1]
+        elif type_ == "invoke":
             pending[event.id] = (event, sums.up_acknowledged, sums.down_acknowledged)
-        else:
+        elif type_ == "ok" and sums.initial is not None:
             started = pending.pop(event.id, None)
-            if started is None or event.type != "ok" or sums.initial is None:
-                continue
             value = number(event.value)
-            if value is None:
-                continue
-            begin, up, down = started
-            low = sums.initial + up + sums.down_tried
-            high = sums.initial + down + sums.up_tried
-            tried = sums.up_tried + sums.down_tried
-            yield Bounded(begin, event, value, low, high, sums.acknowledged, tried)
-
-
-def _add(
-    event: Event,
-    sums: Sums,
-    adding: dict[int, tuple[Sums, float]],
-    never: Collection[int],
-    sign: int,
-) -> None:
-    if event.type == "invoke":
-        amount = number(1 if event.value is None else event.value)
-        if amount is None or event.id in never:
-            return
-        amount *= sign
-        adding[event.id] = (sums, amount)
-        if amount > 0:
-            sums.up_tried += amount
-        else:
-            sums.down_tried += amount
-    elif event.type == "ok":
-        _, amount = adding.pop(event.id, (sums, 0.0))
-        sums.acknowledged += amount
-        if amount > 0:
-            sums.up_acknowledged += amount
-        else:
-            sums.down_acknowledged += amount
+            if started is not None and value is not None:
+                begin, up, down = started
+                low = sums.initial + up + sums.down_tried
+                high = sums.initial + down + sums.up_tried
+                tried = sums.up_tried + sums.down_tried
+                yield Bounded(begin, event, value, low, high, sums.acknowledged, tried)
 
 
 def _firsts(events: Sequence[Event], op: str, views: Collection[str]) -> dict[Value, float]:

@@ -15,23 +15,29 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from chaoskit.records import Event, Json
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
+Zone: TypeAlias = tuple[int, int, Value]  # a forward zone: its first end, its last start, its value
 
 # A zone is a list, because there are as many as writes: the place of the first end, of the last
-# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), and how many reads.
-_END, _START, _WRITE, _READS, _OK = range(5)
+# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), how many reads, and
+# whether the write ended `ok` (1), `fail` (-1) or in doubt (0).
 NOBODY, BEFORE = -2, -1
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """One reason why a key is not linearizable, and the places of the events that show it."""
+    """One reason why a key is not linearizable, and the places of the events that show it.
 
-    how: Literal["unwritten", "refused", "early", "torn", "stale"]
+    For a `stale` value those are its first end, that of the `other` value which had replaced it by
+    then, and the invocation of the last read that returned it all the same.
+    """
+
+    how: Literal["unwritten", "refused", "early", "stale"]
     key: Json
     value: Value
     other: Value
@@ -73,15 +79,19 @@ def first_values(events: Sequence[Event]) -> dict[Value, Value]:
     return found
 
 
-def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value]) -> Zones:  # noqa: PLR0912, PLR0915  # for speed
+def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
+    events: Sequence[Event], initial: Json, *, infer: bool = False
+) -> Zones:
     """Sweep a history of reads, writes and cas, in order of time. Linear.
 
-    A key starts with its value in `firsts`, or with `initial`.
+    A key starts with `initial`; to `infer` means that it starts with what a read returned that
+    ended before its first write began.
     """
     found: dict[Value, dict[Value, list[int]]] = {}
     unfit: dict[Value, str] = {}
     early: list[Broken] = []
     started: dict[int, int] = {}
+    take = started.pop
     first = frozen(initial)
     far = len(events)
     reads = total = 0
@@ -91,24 +101,24 @@ def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value])
             started[event.id] = place
             if op != "write":
                 continue
-        elif type_ == "info" or op not in ("read", "write"):
-            if op == "cas" and type_ != "fail":
-                unfit[_plain(event.key)] = "cas"
+        elif op == "cas":
+            if type_ != "fail":
+                unfit[frozen(event.key)] = "cas"
             continue
-        elif op == "read" and type_ == "fail":
+        elif type_ == "info" or (op != "write" and (op != "read" or type_ == "fail")):
             continue
-        key, value = event.key, event.value
-        if type(key) is not int and type(key) is not str:
-            key = frozen(key)
-        if type(value) is not int:
-            value = frozen(value)
+        raw = event.key
+        key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
+        value: Value = event.value if type(event.value) is int else frozen(event.value)
         clusters = found.get(key)
         if clusters is None:
-            clusters = found[key] = {firsts.get(key, first): [BEFORE, BEFORE, BEFORE, 0, 1]}
+            known = value if infer and op == "read" else first
+            clusters = found[key] = {known: [BEFORE, BEFORE, BEFORE, 0, 1]}
         zone = clusters.get(value)
-        if zone is None:
-            zone = clusters[value] = [far, BEFORE, NOBODY, 0, 0]
         if type_ == "invoke":
+            if zone is None:
+                clusters[value] = [far, place, place, 0, 0]
+                continue
             if zone[2] != NOBODY:
                 unfit[key] = "twice"
             elif zone[3]:
@@ -116,20 +126,24 @@ def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value])
             zone[2] = place
             zone[1] = max(zone[1], place)
             continue
-        start = started.pop(event.id, -1)
-        if start < 0:
+        start = take(event.id, None)
+        if start is None:
             continue
         total += 1
+        if zone is None:
+            zone = clusters[value] = [far, BEFORE, NOBODY, 0, 0]
         if op == "read":
             reads += 1
             zone[3] += 1
-            zone[1] = max(zone[1], start)
+            if start > zone[1]:  # noqa: PLR1730  # max() is a call, a million times
+                zone[1] = start
         elif type_ == "fail":
             zone[4] = -1
             continue
         else:
             zone[4] = 1
-        zone[0] = min(zone[0], place)
+        if place < zone[0]:  # noqa: PLR1730
+            zone[0] = place
     _open_cas(events, started, unfit)
     return Zones(found, unfit, early, reads, total)
 
@@ -137,11 +151,7 @@ def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value])
 def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Value, str]) -> None:
     for place in started.values():
         if events[place].op == "cas":
-            unfit[_plain(events[place].key)] = "cas"
-
-
-def _plain(key: Json) -> Value:
-    return frozen(key)
+            unfit[frozen(events[place].key)] = "cas"
 
 
 def broken(found: Zones) -> list[Broken]:
@@ -157,31 +167,43 @@ def broken(found: Zones) -> list[Broken]:
 def _broken_key(
     key: Value, clusters: Mapping[Value, list[int]], early: set[tuple[Value, Value]]
 ) -> Iterator[Broken]:
-    forward: list[tuple[int, int, Value]] = []
-    backward: list[tuple[int, int, Value]] = []
     name: Json = key
-    for value, (end, start, write, reads, ok) in clusters.items():
+    skip: set[Value] = {value for known, value in early if known == key}
+    for value, (end, _, write, reads, ok) in clusters.items():
+        if ok > 0 and write >= 0:
+            continue
         if reads and write == NOBODY:
             yield Broken("unwritten", name, value, None, (end,))
         elif reads and ok < 0:
             yield Broken("refused", name, value, None, (write, end))
-        elif (reads or ok > 0) and (key, value) not in early:
-            if end < start:
-                forward.append((end, start, value))
-            elif write != BEFORE:
-                backward.append((start, end, value))
-    forward.sort()
-    reach: tuple[int, int, Value] | None = None
+        elif ok > 0 or reads:
+            continue
+        skip.add(value)
+    held = [(z[0], z[1], value) for value, z in clusters.items() if z[0] < z[1]]
+    forward = sorted((zone for zone in held if zone[2] not in skip), key=itemgetter(0))
+    # What replaced a value that was read again, and the place by which it had: the first one.
+    replaced: dict[Value, tuple[int, Value]] = {}
+    for zone, other in _overlaps(forward):
+        replaced.setdefault(zone[2], (other[0], other[2]))
+    starts = [zone[0] for zone in forward]
+    for value, (end, start, write, _, _) in clusters.items():
+        place = bisect_right(starts, start) - 1
+        if end < start or place < 0 or write == BEFORE or value in skip:
+            continue
+        around = forward[place]
+        if end < around[1] and end < replaced.get(around[2], (end + 1, None))[0]:
+            replaced[around[2]] = (end, value)
+    for zone in forward:
+        if zone[2] in replaced:
+            when, other_value = replaced[zone[2]]
+            yield Broken("stale", name, zone[2], other_value, (zone[0], when, zone[1]))
+
+
+def _overlaps(forward: Sequence[Zone]) -> Iterator[tuple[Zone, Zone]]:
+    """Yield the forward zones that overlap an earlier one, with that one first."""
+    reach: Zone | None = None
     for zone in forward:
         if reach is not None and zone[0] < reach[1]:
-            places = (reach[0], zone[0], reach[1], zone[1])
-            yield Broken("torn", name, reach[2], zone[2], places)
+            yield reach, zone
         if reach is None or zone[1] > reach[1]:
             reach = zone
-    ends = [zone[0] for zone in forward]
-    for start, end, value in backward:
-        place = bisect_right(ends, start) - 1
-        if place >= 0 and end < forward[place][1]:
-            around = forward[place]
-            places = (around[0], start, end, around[1])
-            yield Broken("stale", name, around[2], value, places)

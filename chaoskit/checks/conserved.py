@@ -8,7 +8,7 @@ from typing import ClassVar
 from chaoskit.checks._bank import Snapshot, ranges, saw, snapshots
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import ordered, plain
+from chaoskit.checks._operations import last_of, ordered, plain
 from chaoskit.checks._text import count, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.records import Event, Evidence, Finding
@@ -44,7 +44,7 @@ class Conserved(WorkloadCheck):
         events = ordered(events)
         reads = list(snapshots(events))
         first = next((one for one in reads if one.early), None)
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if self.total is None and first is None:
             none = (
                 f"no read of workload `{self.workload}` came before the first transfer, so the "
@@ -90,7 +90,7 @@ def _misplaced(
     events: Sequence[Event], reads: Sequence[Snapshot], first: Mapping[str, float]
 ) -> list[Anomaly]:
     """Return the final reads in which an account holds what no transfers explain."""
-    last = max((event.t for event in events if event.op == "transfer"), default=float("-inf"))
+    last = last_of(events, "transfer")
     allowed = ranges(events, first)
     found = []
     for read in reads:

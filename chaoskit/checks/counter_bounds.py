@@ -86,7 +86,7 @@ class CounterBounds(WorkloadCheck):
             worst=_worst(low, most_low, high, most_high),
             formal=self._formal(low, high),
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         measured = f"{len(found)} out of bounds (of {count(judged, 'read')})"
         if found and last is not None:
             worst = max(most_low, most_high)

@@ -77,7 +77,7 @@ class FreshWithin(WorkloadCheck):
             worst=f"by up to {text}",
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         measured = f"stale by {text} at most ({stale} stale of {judged})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured

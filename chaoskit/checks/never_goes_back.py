@@ -68,7 +68,7 @@ class NeverGoesBack(WorkloadCheck):
             worst=f"by up to {worst:g} versions" if found else None,
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not judged:
             problem = f"no process of workload `{self.workload}` read a key twice"
         measured = f"{len(found)} went back (of {judged})"

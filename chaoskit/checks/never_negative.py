@@ -67,7 +67,7 @@ class NeverNegative(WorkloadCheck):
             worst=f"down to {plain(lowest)}" if found else None,
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         low = "nothing" if judged == 0 else plain(lowest)
         measured = f"lowest {low} (of {count(judged, 'read')})"
         return finding(evidence, found, told, bound, problem, measured=measured)

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, number, ordered, pairs, plain
+from chaoskit.checks._operations import about, last_of, number, ordered, plain
 from chaoskit.checks._sums import bounded
 from chaoskit.checks._text import count, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of
@@ -16,7 +16,13 @@ from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
 VIEWS = ("read", "truth")
-NEED = Need(writes=("buy",), reads=VIEWS, final=True, saw=lambda value: number(value) is not None)
+NEED = Need(
+    writes=("buy",),
+    reads=VIEWS,
+    final=True,
+    saw=lambda value: number(value) is not None,
+    refused=True,
+)
 
 
 @dataclass(slots=True)
@@ -61,7 +67,7 @@ class NeverOversold(WorkloadCheck):
         found = [one for item in items.values() if (one := _oversold(item)) is not None]
         wrong, reads = self._wrong_reads(events)
         found += wrong
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and any(item.initial is None for item in items.values()):
             problem = (
                 f"no read of workload `{self.workload}` came before the first purchase, so the "
@@ -96,28 +102,27 @@ class NeverOversold(WorkloadCheck):
     def _items(self, events: Sequence[Event]) -> dict[Value, _Item]:
         items: dict[Value, _Item] = {}
         firsts: dict[Value, float] = {}
+        pending: dict[int, tuple[_Item, Json]] = {}
         for event in events:
-            key = frozen(event.key)
+            key: Value = event.key if type(event.key) is str else frozen(event.key)
             if event.op == "buy":
-                if key not in items:
+                item = items.get(key)
+                if item is None:
                     initial = self.initial if self.initial is not None else firsts.get(key)
-                    items[key] = _Item(event.key, initial)
+                    item = items[key] = _Item(event.key, initial)
+                if event.type == "invoke":
+                    pending[event.id] = (item, event.value)
+                elif event.type == "ok" and event.id in pending:
+                    _sell(event, *pending.pop(event.id))
             elif event.op in VIEWS and event.type == "ok" and key not in items:
                 value = number(event.value)
                 if value is not None:
                     firsts.setdefault(key, value)
-        for begin, end in pairs(events, ("buy",)):
-            if end is None or end.type != "ok":
-                continue
-            item = items[frozen(begin.key)]
-            item.sold += number(1 if begin.value is None else begin.value) or 0
-            if item.excess is None and item.initial is not None and item.sold > item.initial:
-                item.excess = end
         return items
 
     def _wrong_reads(self, events: Sequence[Event]) -> tuple[list[Anomaly], int]:
         """Return the reads that show too little or, in the end, do not fit; and how many were."""
-        last = max((event.t for event in events if event.op == "buy"), default=float("inf"))
+        last = last_of(events, "buy")
         initial = None if self.initial is None else float(self.initial)
         found: list[Anomaly] = []
         reads = 0
@@ -137,6 +142,12 @@ class NeverOversold(WorkloadCheck):
             )
             found.append(Anomaly(read.end.t, text, off))
         return found, reads
+
+
+def _sell(event: Event, item: _Item, value: Json) -> None:
+    item.sold += number(1 if value is None else value) or 0
+    if item.excess is None and item.initial is not None and item.sold > item.initial:
+        item.excess = event
 
 
 def _oversold(item: _Item) -> Anomaly | None:

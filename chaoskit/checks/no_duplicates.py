@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import gap
-from chaoskit.checks._operations import ordered
+from chaoskit.checks._operations import Element, ordered
 from chaoskit.checks._set_history import SEEN, SetHistory, View, set_history
 from chaoskit.checks._text import count, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of
@@ -41,7 +41,7 @@ class NoDuplicates(WorkloadCheck):
         events = ordered(events)
         history = set_history(events)
         stored = len(history.stored())
-        twice: dict[str, Anomaly] = {}
+        twice: dict[Element, Anomaly] = {}
         for view in history.views.values():
             for name, t in view.duplicated_at.items():
                 at = _cause(name, history, t)
@@ -59,20 +59,20 @@ class NoDuplicates(WorkloadCheck):
             first="oldest added",
             last="newest",
         )
-        problem = gap(events, self.workload, evidence.faults, SEEN)
+        problem = gap(events, self, evidence.faults, SEEN)
         measured = f"{len(found)} duplicated (of {stored})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
         )
 
 
-def _cause(name: str, history: SetHistory, seen: float) -> float:
+def _cause(name: Element, history: SetHistory, seen: float) -> float:
     """Return when the add ended, where the logs are worth reading, or else when it was seen."""
     add = history.adds.add(name)
     return seen if add is None else add.ended
 
 
-def _line(name: str, t: float, view: View, history: SetHistory) -> str:
+def _line(name: Element, t: float, view: View, history: SetHistory) -> str:
     times = f"DUPLICATED {name}: {view.duplicated[name]} times in one read of {view.name}"
     seen = f"first seen at {moment(t)}"
     add = history.adds.add(name)

@@ -51,6 +51,8 @@ class NoGaps(WorkloadCheck):
                 if not window[0] <= message.end.t <= window[1]:
                     continue
                 judged += 1
+                if (message.channel, message.number) in one.heard:
+                    continue
                 if one.known_at(message) is None:
                     found.append(_missing(one, message))
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
@@ -63,7 +65,7 @@ class NoGaps(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         measured = f"{len(found)} missing (of {judged})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
@@ -78,7 +80,8 @@ class NoGaps(WorkloadCheck):
             if message.begin.t < since or not one.follows(message.channel):
                 continue
             # What it knows counts as judged, however late it was published.
-            if message.end.t <= until or one.known_at(message) is not None:
+            got = (message.channel, message.number) in one.heard
+            if got or message.end.t <= until or one.known_at(message) is not None:
                 yield message
 
 

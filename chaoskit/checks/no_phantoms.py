@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import name, ordered, pairs
+from chaoskit.checks._operations import Element, name, ordered, pairs
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._set_history import SEEN, set_history
 from chaoskit.checks._text import count, moment
@@ -71,7 +71,7 @@ class NoPhantoms(WorkloadCheck):
             if strange.unsure and strange.unknown
             else "",
         )
-        problem = gap(events, self.workload, evidence.faults, need)
+        problem = gap(events, self, evidence.faults, need)
         measured = f"{count(len(found), 'phantom')} (of {strange.of})"
         return finding(evidence, found, told, bound, problem, measured=measured)
 
@@ -90,7 +90,7 @@ def _parts(strange: _Strange) -> str:
 
 def _in_set(events: Sequence[Event]) -> _Strange:
     history = set_history(events)
-    seen: dict[str, tuple[float, str]] = {}
+    seen: dict[Element, tuple[float, str]] = {}
     for view in history.views.values():
         for value, t in view.unexplained_at.items():
             seen[value] = min((t, view.name), seen.get(value, (t, view.name)))
@@ -110,17 +110,18 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
     before = _first(events, "send")
     refused, strange = [], []
     unsure = True
-    for value, deliveries in history.delivered.items():
-        end = deliveries[0].end
+    for value, (_, place, _) in history.delivered.items():
+        end = events[place]
         where = f"received at {moment(end.t)}"
         if end.t < before:
             unsure = False
             continue
-        sent = history.sent.get(value)
-        if sent is None:
+        if value not in history.sent:
             strange.append(_never(value, where, end.t))
-        elif sent[1] is not None and sent[1].type == "fail":
-            refused.append(_refused(value, sent[1].error, sent[1].t, where))
+            continue
+        sent = history.ended(value)
+        if sent is not None and sent.type == "fail":
+            refused.append(_refused(value, sent.error, sent.t, where))
     return _Strange(refused, strange, len(history.delivered), unsure)
 
 
@@ -164,11 +165,11 @@ def _unexplained(
     return _refused(value, write.error, write.t, where) if write.type == "fail" else None
 
 
-def _never(value: str, where: str, t: float) -> Anomaly:
+def _never(value: Element, where: str, t: float) -> Anomaly:
     return Anomaly(t, f"PHANTOM {value}: never written, {where}")
 
 
-def _refused(value: str, error: str | None, t: float, where: str) -> Anomaly:
+def _refused(value: Element, error: str | None, t: float, where: str) -> Anomaly:
     why = f" ({error})" if error else ""
     return Anomaly(t, f"REFUSED BUT STORED {value}: {where}, refused{why} at {moment(t)}")
 

@@ -68,7 +68,7 @@ class ReadYourWrites(WorkloadCheck):
             worst=_worst(found),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not judged:
             problem = f"no client of workload `{self.workload}` read a key that it had written"
         measured = f"{len(found)} older (of {judged})"

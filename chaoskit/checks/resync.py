@@ -69,7 +69,7 @@ class Resync(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not judged:
             problem = f"no subscriber of workload `{self.workload}` had to reconnect"
             if reconnects:

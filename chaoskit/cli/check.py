@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import json
 import os
@@ -24,7 +23,7 @@ from chaoskit.report.result import CheckResult, Result
 from chaoskit.run.judging import Circumstances, judge, judged
 from chaoskit.scenario.loading import load
 from chaoskit.scenario.suggest import did_you_mean, listed
-from chaoskit.store.history import read_history
+from chaoskit.store.history import read_history, without_collecting
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
 _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
@@ -73,9 +72,9 @@ def _file(path: Path, request: CheckRequest) -> int:
     name = _workload_name(stored.events, request.name)
     events = stored.events[name]
     checks = [_made(one, name, request) for one in chosen]
-    gc.freeze()  # what was read stays: nobody need look through it again
     evidence = _evidence(name, events)
-    findings = [(check, judged(check, evidence)) for check in checks]
+    with without_collecting():
+        findings = [(check, judged(check, evidence)) for check in checks]
     _say(f"{path}: {_counted(events)}")
     out = console(sys.stdout)
     terminal.render_checks([_result(check, finding) for check, finding in findings], out)

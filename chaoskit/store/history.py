@@ -37,8 +37,8 @@ class _Operations:
     """What is known of one workload's operations while its lines are read."""
 
     events: list[Event] = field(default_factory=list)
-    begun: dict[int, tuple[int, float]] = field(default_factory=dict)  # id to line and time
-    ended: dict[int, tuple[int, float]] = field(default_factory=dict)  # waiting for their beginning
+    begun: dict[int, tuple[int, Event]] = field(default_factory=dict)  # id to line and event
+    ended: dict[int, tuple[int, Event]] = field(default_factory=dict)  # waiting for their beginning
     done: set[int] = field(default_factory=set)
 
 
@@ -52,7 +52,7 @@ def read_history(path: Path) -> Stored:
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
     reader = _Reader(path)
-    with file, _without_collecting():
+    with file, without_collecting():
         try:
             for line in file:
                 reader.take(line)
@@ -62,8 +62,8 @@ def read_history(path: Path) -> Stored:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Keep the cyclic garbage collector away: millions of new events are not garbage."""
+def without_collecting() -> Iterator[None]:
+    """Keep the cyclic garbage collector away: looking through millions of events costs seconds."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -143,7 +143,7 @@ class _Reader:
 
     def _join(self, event: Event, known: _Operations) -> None:
         """Hold every completion against its invocation; both may be lines out of order."""
-        number, here = event.id, (self._line, event.t)
+        number, here = event.id, (self._line, event)
         if event.type == "invoke":
             if number in known.begun or number in known.done:
                 first = known.begun.get(number)
@@ -166,11 +166,11 @@ class _Reader:
         else:
             known.ended[number] = here
 
-    def _in_time(self, number: int, begun: tuple[int, float], ended: tuple[int, float]) -> None:
-        if ended[1] < begun[1]:
+    def _in_time(self, number: int, begun: tuple[int, Event], ended: tuple[int, Event]) -> None:
+        if ended[1].t < begun[1].t:
             raise self._wrong(
-                f"id {number} is completed at {ended[1]:g} s (line {ended[0]}), before it was "
-                f"invoked at {begun[1]:g} s (line {begun[0]})"
+                f"id {number} is completed at {ended[1].t:g} s (line {ended[0]}), before it was "
+                f"invoked at {begun[1].t:g} s (line {begun[0]})"
             )
 
     def finished(self) -> Stored:

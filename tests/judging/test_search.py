@@ -32,7 +32,7 @@ def searched(history: Sequence[Event]) -> bool:
 
 
 def zoned(history: Sequence[Event]) -> bool:
-    found = zones(history, None, {})
+    found = zones(history, None)
     assert not found.unfit
     return not broken(found)
 
