@@ -35,6 +35,7 @@ class Subscriber:
     `received` holds (t, channel, number), `repeated` those of them that it had received before.
     `heard` says when it first received (channel, number), `resynced` when a resync returned it.
     `offered` holds (t, channel or None for all, number): all up to that number is known then.
+    `turned_away` says that it tried to come back after its last connection, and could not.
     """
 
     process: int
@@ -46,6 +47,7 @@ class Subscriber:
     heard: dict[tuple[Value, float], float] = field(default_factory=dict)
     resynced: dict[tuple[Value, float], float] = field(default_factory=dict)
     offered: list[tuple[float, Value, float]] = field(default_factory=list)
+    turned_away: bool = False
 
     def follows(self, channel: Value) -> bool:
         """Say whether it is on a channel: subscribed without a name or by it, or received from."""
@@ -78,27 +80,40 @@ class Subscriber:
 
 @dataclass(slots=True)
 class Channels:
-    """All acknowledged messages in the order of acknowledgement, all subscribers, and the end."""
+    """All acknowledged messages in the order of acknowledgement, all subscribers, and the end.
+
+    `sent` says between which places of the history a message was published; the second is None
+    where it was never acknowledged. `unheard` names the processes that never got a connection.
+    """
 
     published: list[Published]
     subscribers: list[Subscriber]
     end: float
+    sent: dict[tuple[Value, float], tuple[int, int | None]]
+    unheard: list[int]
 
 
 def channels(events: Sequence[Event]) -> Channels:
     """Analyse a history in order of time."""
     published = []
-    pending: dict[int, Event] = {}
+    pending: dict[int, tuple[int, tuple[Value, float]]] = {}
+    sent: dict[tuple[Value, float], tuple[int, int | None]] = {}
     subscribers: dict[int, Subscriber] = {}
-    for event in events:
+    for place, event in enumerate(events):
         if event.op == "publish":
             if event.type == "invoke":
-                pending[event.id] = event
-            elif event.type == "ok" and event.id in pending:
-                begin = pending.pop(event.id)
-                numbered = number(begin.value)
+                numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
-                    published.append(Published(frozen(begin.key), numbered, begin, event))
+                    what = (event.key if type(event.key) is str else frozen(event.key), numbered)
+                    pending[event.id] = (place, what)
+                    sent[what] = (sent[what][0] if what in sent else place, None)
+            elif event.type != "info" and event.id in pending:
+                begun, what = pending.pop(event.id)
+                if event.type == "fail":
+                    sent.pop(what, None)
+                    continue
+                sent[what] = (sent[what][0] if what in sent else begun, place)
+                published.append(Published(*what, events[begun], event))
         elif event.type == "invoke":
             continue
         elif event.op in ("subscribe", "receive", "resync"):
@@ -107,7 +122,9 @@ def channels(events: Sequence[Event]) -> Channels:
                 one = subscribers[event.process] = Subscriber(event.process)
             _tell(one, event)
     last = events[-1].t if events else 0.0
-    return Channels(published, [one for one in subscribers.values() if one.connections], last)
+    connected = [one for one in subscribers.values() if one.connections]
+    unheard = [one.process for one in subscribers.values() if not one.connections]
+    return Channels(published, connected, last, sent, unheard)
 
 
 def _tell(one: Subscriber, event: Event) -> None:
@@ -127,8 +144,11 @@ def _tell(one: Subscriber, event: Event) -> None:
         one.connections.append(Connection(event.t))
         one.channels.add(channel)
         one.hears_all |= key is None
+        one.turned_away = False
     elif one.connections and one.connections[-1].end is None:
         one.connections[-1].end = event.t
+    else:
+        one.turned_away = True
 
 
 def _received(one: Subscriber, t: float, channel: Value, numbered: float) -> None:

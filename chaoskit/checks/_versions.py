@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chaoskit.checks._operations import number
+from chaoskit.checks._text import count
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Json
 
@@ -125,6 +126,12 @@ class Versions:
             story.newest = version
             story.versions.append(version)
             story.times.append(event.t)
+
+
+def strangers(versions: Versions) -> tuple[str, ...]:
+    """Return the note on reads that were left out because they returned no version."""
+    many = versions.strange
+    return (f"{count(many, 'read')} returned something else than a version",) if many else ()
 
 
 def _version(value: Json) -> float | None:

@@ -11,7 +11,7 @@ from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered
 from chaoskit.checks._text import count, length, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of
-from chaoskit.checks._versions import Read, Versions, shown
+from chaoskit.checks._versions import Read, Versions, shown, strangers
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.fields import Duration
 from chaoskit.records import Event, Evidence, FaultWindow, Finding
@@ -82,7 +82,9 @@ class Converges(WorkloadCheck):
         measured = f"after {length(seen.slowest, self.within)} ({count(seen.keys, 'key')})"
         if seen.found:
             measured = f"{seen.bad} of {count(seen.keys, 'key')} not converged"
-        return finding(evidence, seen.found, told, bound, problem, measured=measured)
+        return finding(
+            evidence, seen.found, told, bound, problem, measured=measured, notes=strangers(versions)
+        )
 
     def _looked(
         self, versions: Versions, events: Sequence[Event], faults: Sequence[FaultWindow]

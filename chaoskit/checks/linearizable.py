@@ -58,7 +58,10 @@ class Linearizable(WorkloadCheck):
         infer = "initial" not in self.model_fields_set
         zoned = zones(events, self.initial, infer=infer)
         firsts = first_values(events) if infer and zoned.unfit else {}
-        keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
+        try:
+            keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
+        except ValueError as error:
+            return unknown(BOUND, f"workload `{self.workload}`: {error}")
         found = [_anomaly(one, events) for one in broken(zoned)]
         steps = int(self.budget * STEPS_PER_SECOND)
         bad, undecided = decide([one.search for one in keyed], steps)
@@ -72,6 +75,7 @@ class Linearizable(WorkloadCheck):
             noun="violation",
             of=zoned.total + sum(one.operations for one in keyed),
             sentence=self._sentence(found, keys),
+            worst=_worst(found),
             formal=self.formal,
         )
         if found:
@@ -106,6 +110,12 @@ class Linearizable(WorkloadCheck):
             "use more keys or a lower rate, write values that are all different, "
             "or give a larger `budget`"
         )
+
+
+def _worst(found: Sequence[Anomaly]) -> str | None:
+    """Say how old the oldest value was that was read; one violation says so itself."""
+    oldest = max((one.size for one in found), default=0.0)
+    return f"stale by up to {length(oldest)}" if oldest and len(found) > 1 else None
 
 
 def _anomaly(one: Broken, events: Sequence[Event]) -> Anomaly:

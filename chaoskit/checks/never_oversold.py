@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, last_of, number, ordered, plain
 from chaoskit.checks._sums import bounded
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -41,8 +41,9 @@ class NeverOversold(WorkloadCheck):
 
     Acknowledged purchases of an item add up to at most its stock: what was read before the first
     purchase, or `initial`. No read shows less than 0, and the final reads show the stock less what
-    was bought; a purchase without a clear answer may have happened or not. Usual causes: two
-    purchases that both look first and then both take the last one.
+    was bought; a purchase without a clear answer may have happened or not. `during` picks the
+    moments at which too much was sold or too little was shown. Usual causes: two purchases that
+    both look first and then both take the last one.
     """
 
     example: ClassVar[str] = "{ check: never_oversold, workload: tickets }"
@@ -54,19 +55,19 @@ class NeverOversold(WorkloadCheck):
         "there is."
     )
 
-    during: Literal["all"] = "all"
     initial: int | float | None = None
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = "sold <= stock"
         events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         items = self._items(events)
         found = [one for item in items.values() if (one := _oversold(item)) is not None]
         wrong, reads = self._wrong_reads(events)
-        found += wrong
+        found = [one for one in [*found, *wrong] if window[0] <= one.at <= window[1]]
         problem = gap(events, self, evidence.faults, NEED)
         if problem is None and any(item.initial is None for item in items.values()):
             problem = (

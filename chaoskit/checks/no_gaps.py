@@ -22,9 +22,10 @@ class NoGaps(WorkloadCheck):
     """Every subscriber comes to know every message that was acknowledged since it subscribed.
 
     By receiving it, or by a `resync` after a reconnect. Messages are not waited for that were
-    acknowledged less than `within` before the end, or that came after a subscriber had gone for
-    good. `during` picks messages by when they were acknowledged, `at_most` allows a share of them
-    to be missing. Usual causes: Redis pub/sub and websockets forget who is not connected.
+    acknowledged less than `within` before the end, or that came after a subscriber had gone and did
+    not try to come back. `during` picks messages by when they were acknowledged, `at_most` allows a
+    share of them to be missing. Usual causes: Redis pub/sub and websockets forget who is not
+    connected.
     """
 
     example: ClassVar[str] = "{ check: no_gaps, workload: feed }"
@@ -66,6 +67,11 @@ class NoGaps(WorkloadCheck):
             formal=self.formal,
         )
         problem = gap(events, self, evidence.faults, NEED)
+        if problem is None and heard.unheard:
+            problem = (
+                f"subscriber {heard.unheard[0]} of workload `{self.workload}` never got a "
+                "connection; see its `subscribe`"
+            )
         measured = f"{len(found)} missing (of {judged})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
@@ -74,7 +80,8 @@ class NoGaps(WorkloadCheck):
     def _expected(self, one: Subscriber, heard: Channels) -> Iterator[Published]:
         """Yield the acknowledged messages that a subscriber should have come to know."""
         last = one.connections[-1]
-        until = (heard.end if last.end is None else last.end) - self.within
+        end = heard.end if last.end is None or one.turned_away else last.end
+        until = end - self.within
         since = one.connections[0].start
         for message in heard.published:
             if message.begin.t < since or not one.follows(message.channel):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
@@ -12,7 +12,7 @@ from chaoskit.checks._operations import Element, name, ordered, pairs
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._set_history import SEEN, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.checks._zones import frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -32,13 +32,22 @@ class _Strange:
     of: int
     unsure: bool = False
 
+    def within(self, window: tuple[float, float]) -> _Strange:
+        """Return what of it is about a moment inside the window."""
+        return replace(
+            self,
+            refused=[one for one in self.refused if window[0] <= one.at <= window[1]],
+            unknown=[one for one in self.unknown if window[0] <= one.at <= window[1]],
+        )
+
 
 @check("no_phantoms")
 class NoPhantoms(WorkloadCheck):
     """No value appears that was never written, or whose write was refused.
 
     What a read showed before the first write was there already and is no phantom; neither is a
-    value whose write had no clear answer.
+    value whose write had no clear answer. `during` picks values by when they were refused, or else
+    first read.
     """
 
     example: ClassVar[str] = "{ check: no_phantoms, workload: members }"
@@ -47,13 +56,12 @@ class NoPhantoms(WorkloadCheck):
     cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
     remedy: ClassVar[str] = "See that the final reads return what is stored."
 
-    during: Literal["all"] = "all"
-
     def judge(self, evidence: Evidence) -> Finding:
         bound = "no phantom"
         events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         if is_queue(events):
             strange, need = _in_queue(events), QUEUE
@@ -61,6 +69,7 @@ class NoPhantoms(WorkloadCheck):
             strange, need = _in_versions(events), VERSIONS
         else:
             strange, need = _in_set(events), SEEN
+        strange = strange.within(window)
         found = [*strange.refused, *strange.unknown]
         told = Telling(
             noun="phantom",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import ClassVar
 
@@ -26,9 +26,9 @@ class Order(WorkloadCheck):
     """Messages arrive in the order in which they were sent.
 
     In a queue, two messages with the same key are out of order when one was acknowledged before the
-    other was sent, and yet received after the other had been. For events, when a subscriber gets a
-    number for the first time after a higher one of the same channel. Repetitions do not count here.
-    `at_most` allows a share of the messages to be out of order.
+    other was sent, and yet received after the other had been. For events likewise, for each
+    subscriber and channel. What was sent without a clear answer may come at any later time, and
+    repetitions do not count here. `at_most` allows a share of the messages to be out of order.
     """
 
     example: ClassVar[str] = "{ check: order, workload: jobs }"
@@ -59,7 +59,7 @@ class Order(WorkloadCheck):
             found = [
                 anomaly
                 for one in heard.subscribers
-                for anomaly in _subscriber(one.process, one.fresh())
+                for anomaly in _subscriber(one.process, one.fresh(), heard.sent)
             ]
         found = [one for one in found if window[0] <= one.at <= window[1]]
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
@@ -139,16 +139,24 @@ def _overtaken(
     return Anomaly(t, text)
 
 
-def _subscriber(process: int, received: Sequence[tuple[float, Value, float]]) -> Iterator[Anomaly]:
-    highest: dict[Value, float] = {}
+def _subscriber(
+    process: int,
+    received: Sequence[tuple[float, Value, float]],
+    sent: Mapping[tuple[Value, float], tuple[int, int | None]],
+) -> Iterator[Anomaly]:
+    latest: dict[Value, tuple[int, float]] = {}  # of what it has got: published last, its number
     for t, channel, numbered in received:
-        known = highest.get(channel)
-        if known is None or numbered > known:
-            highest[channel] = numbered
-        else:
+        when = sent.get((channel, numbered))
+        if when is None:  # nobody here published it
+            continue
+        begun, ended = when
+        known = latest.get(channel)
+        if known is None or begun > known[0]:
+            latest[channel] = (begun, numbered)
+        elif ended is not None and ended < known[0]:
             shown = channel[1] if isinstance(channel, tuple) else channel
             text = (
                 f"LATE {plain(numbered)}{about(shown)}: subscriber {process} got it at "
-                f"{moment(t)}, after {plain(known)}"
+                f"{moment(t)}, after {plain(known[1])}"
             )
-            yield Anomaly(t, text, known - numbered)
+            yield Anomaly(t, text, abs(known[1] - numbered))

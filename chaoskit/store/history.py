@@ -48,7 +48,7 @@ def read_history(path: Path) -> Stored:
     Raises `UsageError` with the number of the first line that is wrong.
     """
     try:
-        file = path.open(encoding="utf-8", errors="replace")
+        file = path.open(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
     reader = _Reader(path)
@@ -179,13 +179,14 @@ class _Reader:
                 self._line = line
                 raise self._wrong(f"id {number} is completed but was never invoked")
         if not self._workloads:
-            raise UsageError(f"`{self._path}` holds no operation")
+            why = "" if self._torn is None else f": its line {self._torn} is torn"
+            raise UsageError(f"`{self._path}` holds no operation{why}")
         notes = []
         if self._torn is not None:
             notes.append(f"the last line, {self._torn}, is torn and was left out")
         if self._disorder:
             notes.append(
-                f"{self._disorder} line(s) are out of order in time, the first is line "
+                f"{_lines(self._disorder)} out of order in time, the first is line "
                 f"{self._earlier[0]}; they were sorted"
             )
         for name, line in list(self._strange.items())[:3]:
@@ -201,5 +202,10 @@ class _Reader:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
+        column = min(error.pos, len(error.doc.rstrip())) + 1
+        return f"{error.msg[:1].lower()}{error.msg[1:]} (column {column})"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _lines(many: int) -> str:
+    return "1 line is" if many == 1 else f"{many} lines are"
