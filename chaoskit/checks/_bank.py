@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import TypeAlias, cast
 
 from chaoskit.checks._operations import name, number
 from chaoskit.records import Event, Json
@@ -12,13 +12,9 @@ from chaoskit.records import Event, Json
 VIEWS = ("read", "truth")
 
 
-class Snapshot(NamedTuple):
-    """One good read of all balances; `early` says that it ended before the first transfer began."""
-
-    begin: Event
-    end: Event
-    balances: Mapping[str, float]
-    early: bool
+# One good read of all balances: its events, the balances, and whether it ended before the first
+# transfer began. A plain tuple, because there are many.
+Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +58,12 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
             begin = pending.pop(event.id, None)
             held = balances(event.value) if event.type == "ok" else None
             if begin is not None and held is not None:
-                yield Snapshot(begin, event, held, early)
+                yield begin, event, held, early
 
 
 def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
-    sure = dict(first)
+    moved: dict[tuple[Json, Json], float] = {}  # from whom to whom, acknowledged
     pending: dict[int, Json] = {}
     doubtful: list[Json] = []
     for event in events:
@@ -79,27 +75,31 @@ def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Ran
         value = pending.pop(event.id, None)
         if event.type == "info":
             doubtful.append(value)
-        elif event.type == "ok":
-            for account, change in _changes(value):
-                sure[account] = sure.get(account, 0) + change
+        elif event.type == "ok" and isinstance(value, Mapping):
+            amount = value.get("amount")
+            if type(amount) is not int:
+                amount = number(amount)
+            source, target = value.get("from"), value.get("to")
+            if type(source) is not str or type(target) is not str:
+                source, target = name(source), name(target)
+            if amount is not None:
+                way = (source, target)
+                moved[way] = moved.get(way, 0) + amount
+    sure = dict(first)
+    for (source, target), amount in moved.items():
+        for account, change in _changes(source, target, amount):
+            sure[account] = sure.get(account, 0) + change
     low, high = dict(sure), dict(sure)
     for value in [*doubtful, *pending.values()]:
-        for account, change in _changes(value):
-            bound = low if change < 0 else high
-            bound[account] = bound.get(account, 0) + change
+        if isinstance(value, Mapping):
+            amount = number(value.get("amount"))
+            for account, change in _changes(value.get("from"), value.get("to"), amount):
+                bound = low if change < 0 else high
+                bound[account] = bound.get(account, 0) + change
     accounts = low.keys() | high.keys()
     return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
 
 
-def _changes(value: Json) -> Sequence[tuple[str, float]]:
+def _changes(source: Json, target: Json, amount: float | None) -> Sequence[tuple[str, float]]:
     """Return what a transfer takes from one account and gives to another."""
-    if not isinstance(value, Mapping):
-        return ()
-    amount = number(value.get("amount"))
-    if amount is None:
-        return ()
-    source, target = value.get("from"), value.get("to")
-    return (
-        (source if type(source) is str else name(source), -amount),
-        (target if type(target) is str else name(target), amount),
-    )
+    return () if amount is None else ((name(source), -amount), (name(target), amount))

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from chaoskit.checks._operations import number
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event
+
+_HEARING = frozenset({"subscribe", "receive", "resync"})
 
 
 class Published(NamedTuple):
@@ -80,62 +83,70 @@ class Subscriber:
 
 @dataclass(slots=True)
 class Channels:
-    """All acknowledged messages in the order of acknowledgement, all subscribers, and the end.
+    """All subscribers, and what was published.
 
     `sent` says between which places of the history a message was published; the second is None
     where it was never acknowledged. `unheard` names the processes that never got a connection.
     """
 
-    published: list[Published]
+    events: Sequence[Event]
     subscribers: list[Subscriber]
-    end: float
     sent: dict[tuple[Value, float], tuple[int, int | None]]
     unheard: list[int]
+
+    @property
+    def end(self) -> float:
+        """The end of the history."""
+        return self.events[-1].t if self.events else 0.0
+
+    def published(self) -> list[Published]:
+        """Return the acknowledged messages in the order of acknowledgement."""
+        events = self.events
+        ended = [(end, what, begin) for what, (begin, end) in self.sent.items() if end is not None]
+        ended.sort(key=itemgetter(0))
+        return [Published(*what, events[begin], events[end]) for end, what, begin in ended]
 
 
 def channels(events: Sequence[Event]) -> Channels:
     """Analyse a history in order of time."""
-    published = []
-    pending: dict[int, tuple[int, tuple[Value, float]]] = {}
+    pending: dict[int, tuple[Value, float]] = {}
     sent: dict[tuple[Value, float], tuple[int, int | None]] = {}
     subscribers: dict[int, Subscriber] = {}
     for place, event in enumerate(events):
-        if event.op == "publish":
-            if event.type == "invoke":
+        op, type_ = event.op, event.type
+        if op == "publish":
+            if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
                     what = (event.key if type(event.key) is str else frozen(event.key), numbered)
-                    pending[event.id] = (place, what)
-                    sent[what] = (sent[what][0] if what in sent else place, None)
-            elif event.type != "info" and event.id in pending:
-                begun, what = pending.pop(event.id)
-                if event.type == "fail":
+                    pending[event.id] = what
+                    sent.setdefault(what, (place, None))
+            elif type_ != "info" and event.id in pending:
+                what = pending.pop(event.id)
+                if type_ == "fail":
                     sent.pop(what, None)
-                    continue
-                sent[what] = (sent[what][0] if what in sent else begun, place)
-                published.append(Published(*what, events[begun], event))
-        elif event.type == "invoke":
-            continue
-        elif event.op in ("subscribe", "receive", "resync"):
+                else:
+                    sent[what] = (sent[what][0] if what in sent else place, place)
+        elif type_ != "invoke" and op in _HEARING:
             one = subscribers.get(event.process)
             if one is None:
                 one = subscribers[event.process] = Subscriber(event.process)
-            _tell(one, event)
-    last = events[-1].t if events else 0.0
+            key = event.key
+            channel: Value = key if type(key) is str else frozen(key)
+            if op != "receive":
+                _tell(one, event, channel)
+            elif type_ == "ok":
+                numbered = event.value if type(event.value) is int else number(event.value)
+                if numbered is not None:
+                    _received(one, event.t, channel, numbered)
     connected = [one for one in subscribers.values() if one.connections]
     unheard = [one.process for one in subscribers.values() if not one.connections]
-    return Channels(published, connected, last, sent, unheard)
+    return Channels(events, connected, sent, unheard)
 
 
-def _tell(one: Subscriber, event: Event) -> None:
-    key = event.key
-    channel: Value = key if type(key) is str else frozen(key)
-    if event.op == "receive":
-        value = event.value
-        numbered = value if type(value) is int else number(value)
-        if event.type == "ok" and numbered is not None:
-            _received(one, event.t, channel, numbered)
-    elif event.op == "resync":
+def _tell(one: Subscriber, event: Event, channel: Value) -> None:
+    """Take note of a resync, or of the begin or the end of a connection."""
+    if event.op == "resync":
         if event.type == "ok":
             _resynced(one, event, channel)
     elif event.type == "ok":
@@ -143,7 +154,7 @@ def _tell(one: Subscriber, event: Event) -> None:
             one.connections[-1].end = event.t
         one.connections.append(Connection(event.t))
         one.channels.add(channel)
-        one.hears_all |= key is None
+        one.hears_all |= event.key is None
         one.turned_away = False
     elif one.connections and one.connections[-1].end is None:
         one.connections[-1].end = event.t
@@ -152,16 +163,17 @@ def _tell(one: Subscriber, event: Event) -> None:
 
 
 def _received(one: Subscriber, t: float, channel: Value, numbered: float) -> None:
-    if not one.connections:
-        one.connections.append(Connection(t))
-    one.channels.add(channel)
     what = (channel, numbered)
     received = (t, channel, numbered)
     one.received.append(received)
     if what in one.heard:
         one.repeated.append(received)
-    else:
-        one.heard[what] = t
+        return
+    one.heard[what] = t
+    if channel not in one.channels or not one.connections:
+        one.channels.add(channel)
+        if not one.connections:
+            one.connections.append(Connection(t))
 
 
 def _resynced(one: Subscriber, event: Event, channel: Value) -> None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
-from operator import attrgetter, gt
+from operator import attrgetter
 from typing import TypeAlias
 
 from chaoskit.records import Event, Json
@@ -29,7 +28,7 @@ def ordered(events: Sequence[Event]) -> Sequence[Event]:
     that such operations count as concurrent.
     """
     times = list(map(_time, events))
-    if not any(map(gt, times, islice(times, 1, None))):
+    if times == sorted(times):
         return events
     return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
 

@@ -12,16 +12,14 @@ zone lies inside a forward one. A write that ended `info` has no end; unread, it
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Literal, TypeAlias
 
 from chaoskit.records import Event, Json
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
-Zone: TypeAlias = tuple[int, int, Value]  # a forward zone: its first end, its last start, its value
+Zone: TypeAlias = tuple[int, int, int, Value]  # where it begins, last start, first end, value
 
 # A zone is a list, because there are as many as writes: the place of the first end, of the last
 # start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), how many reads, and
@@ -97,15 +95,22 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
     reads = total = 0
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
-        if type_ == "invoke":
-            started[event.id] = place
-            if op != "write":
+        start: int | None = place
+        if op == "read":
+            if type_ == "invoke":
+                started[event.id] = place
                 continue
-        elif op == "cas":
-            if type_ != "fail":
-                unfit[frozen(event.key)] = "cas"
+            start = take(event.id, None)
+            if type_ != "ok" or start is None:
+                continue
+        elif op != "write":
+            if op == "cas":
+                if type_ == "invoke":
+                    started[event.id] = place
+                elif take(event.id, None) is not None and type_ != "fail":
+                    unfit[frozen(event.key)] = "cas"
             continue
-        elif type_ == "info" or (op != "write" and (op != "read" or type_ == "fail")):
+        elif type_ == "info":
             continue
         raw = event.key
         key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
@@ -115,7 +120,18 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
             known = value if infer and op == "read" else first
             clusters = found[key] = {known: [BEFORE, BEFORE, BEFORE, 0, 1]}
         zone = clusters.get(value)
-        if type_ == "invoke":
+        if op == "read":
+            total += 1
+            reads += 1
+            if zone is None:
+                clusters[value] = [place, start, NOBODY, 1, 0]
+                continue
+            zone[3] += 1
+            if start > zone[1]:  # noqa: PLR1730  # max() is a call, a million times
+                zone[1] = start
+            if place < zone[0]:  # noqa: PLR1730
+                zone[0] = place
+        elif type_ == "invoke":
             if zone is None:
                 clusters[value] = [far, place, place, 0, 0]
                 continue
@@ -125,25 +141,14 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
                 early.append(Broken("early", event.key, value, None, (zone[0], place)))
             zone[2] = place
             zone[1] = max(zone[1], place)
-            continue
-        start = take(event.id, None)
-        if start is None:
-            continue
-        total += 1
-        if zone is None:
-            zone = clusters[value] = [far, BEFORE, NOBODY, 0, 0]
-        if op == "read":
-            reads += 1
-            zone[3] += 1
-            if start > zone[1]:  # noqa: PLR1730  # max() is a call, a million times
-                zone[1] = start
-        elif type_ == "fail":
-            zone[4] = -1
-            continue
-        else:
-            zone[4] = 1
-        if place < zone[0]:  # noqa: PLR1730
-            zone[0] = place
+        elif zone is not None:
+            total += 1
+            if type_ == "fail":
+                zone[4] = -1
+            else:
+                zone[4] = 1
+                if place < zone[0]:  # noqa: PLR1730
+                    zone[0] = place
     _open_cas(events, started, unfit)
     return Zones(found, unfit, early, reads, total)
 
@@ -168,42 +173,31 @@ def _broken_key(
     key: Value, clusters: Mapping[Value, list[int]], early: set[tuple[Value, Value]]
 ) -> Iterator[Broken]:
     name: Json = key
-    skip: set[Value] = {value for known, value in early if known == key}
-    for value, (end, _, write, reads, ok) in clusters.items():
-        if ok > 0 and write >= 0:
+    early_ones = {value for known, value in early if known == key}
+    kept: list[Zone] = []
+    for value, (end, start, write, reads, ok) in clusters.items():
+        if early_ones and value in early_ones:
             continue
-        if reads and write == NOBODY:
-            yield Broken("unwritten", name, value, None, (end,))
-        elif reads and ok < 0:
-            yield Broken("refused", name, value, None, (write, end))
-        elif ok > 0 or reads:
-            continue
-        skip.add(value)
-    held = [(z[0], z[1], value) for value, z in clusters.items() if z[0] < z[1]]
-    forward = sorted((zone for zone in held if zone[2] not in skip), key=itemgetter(0))
+        if ok <= 0 or write < 0:
+            if reads and write == NOBODY:
+                yield Broken("unwritten", name, value, None, (end,))
+                continue
+            if reads and ok < 0:
+                yield Broken("refused", name, value, None, (write, end))
+                continue
+            if not reads:  # the first value that nobody saw, or a write that need not have been
+                continue
+        kept.append((end, start, end, value) if end < start else (start, start, end, value))
+    kept.sort()
     # What replaced a value that was read again, and the place by which it had: the first one.
-    replaced: dict[Value, tuple[int, Value]] = {}
-    for zone, other in _overlaps(forward):
-        replaced.setdefault(zone[2], (other[0], other[2]))
-    starts = [zone[0] for zone in forward]
-    for value, (end, start, write, _, _) in clusters.items():
-        place = bisect_right(starts, start) - 1
-        if end < start or place < 0 or write == BEFORE or value in skip:
-            continue
-        around = forward[place]
-        if end < around[1] and end < replaced.get(around[2], (end + 1, None))[0]:
-            replaced[around[2]] = (end, value)
-    for zone in forward:
-        if zone[2] in replaced:
-            when, other_value = replaced[zone[2]]
-            yield Broken("stale", name, zone[2], other_value, (zone[0], when, zone[1]))
-
-
-def _overlaps(forward: Sequence[Zone]) -> Iterator[tuple[Zone, Zone]]:
-    """Yield the forward zones that overlap an earlier one, with that one first."""
-    reach: Zone | None = None
-    for zone in forward:
-        if reach is not None and zone[0] < reach[1]:
-            yield reach, zone
-        if reach is None or zone[1] > reach[1]:
+    replaced: dict[Value, Broken] = {}
+    reach: Zone | None = None  # of the forward zones so far, the one that goes furthest
+    for zone in kept:
+        _, start, end, value = zone
+        # Either the two overlap, or a backward one lies inside.
+        if reach is not None and end < reach[1] and reach[3] not in replaced:
+            places = (reach[2], end, reach[1])
+            replaced[reach[3]] = Broken("stale", name, reach[3], value, places)
+        if end < start and (reach is None or start > reach[1]):
             reach = zone
+    yield from replaced.values()

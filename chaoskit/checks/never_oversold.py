@@ -64,9 +64,9 @@ class NeverOversold(WorkloadCheck):
         if isinstance(events, str) or isinstance(window, str):
             return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
-        items = self._items(events)
+        items, firsts = self._items(events)
         found = [one for item in items.values() if (one := _oversold(item)) is not None]
-        wrong, reads = self._wrong_reads(events)
+        wrong, reads = self._wrong_reads(events, firsts)
         found = [one for one in [*found, *wrong] if window[0] <= one.at <= window[1]]
         problem = gap(events, self, evidence.faults, NEED)
         if problem is None and any(item.initial is None for item in items.values()):
@@ -100,7 +100,8 @@ class NeverOversold(WorkloadCheck):
             f"{'does' if len(found) == 1 else 'do'} not fit what was sold"
         )
 
-    def _items(self, events: Sequence[Event]) -> dict[Value, _Item]:
+    def _items(self, events: Sequence[Event]) -> tuple[dict[Value, _Item], dict[Value, float]]:
+        """Return the items by key, and what a read showed of them before the first purchase."""
         items: dict[Value, _Item] = {}
         firsts: dict[Value, float] = {}
         pending: dict[int, tuple[_Item, Json]] = {}
@@ -119,12 +120,14 @@ class NeverOversold(WorkloadCheck):
                 value = number(event.value)
                 if value is not None:
                     firsts.setdefault(key, value)
-        return items
+        return items, firsts
 
-    def _wrong_reads(self, events: Sequence[Event]) -> tuple[list[Anomaly], int]:
+    def _wrong_reads(
+        self, events: Sequence[Event], firsts: Mapping[Value, float]
+    ) -> tuple[list[Anomaly], int]:
         """Return the reads that show too little or, in the end, do not fit; and how many were."""
         last = last_of(events, "buy")
-        initial = None if self.initial is None else float(self.initial)
+        initial = firsts if self.initial is None else float(self.initial)
         found: list[Anomaly] = []
         reads = 0
         for read in bounded(events, "buy", VIEWS, initial, sign=-1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
@@ -47,15 +46,24 @@ class NoGaps(WorkloadCheck):
         heard = channels(events)
         found: list[Anomaly] = []
         judged = 0
+        acknowledged = [
+            (what, events[begin], events[end])
+            for what, (begin, end) in heard.sent.items()
+            if end is not None
+        ]
         for one in heard.subscribers:
-            for message in self._expected(one, heard):
-                if not window[0] <= message.end.t <= window[1]:
+            since, until = one.connections[0].start, self._until(one, heard)
+            for what, begin, end in acknowledged:
+                if begin.t < since or not window[0] <= end.t <= window[1]:
                     continue
-                judged += 1
-                if (message.channel, message.number) in one.heard:
-                    continue
-                if one.known_at(message) is None:
-                    found.append(_missing(one, message))
+                if what in one.heard:  # what it knows counts, however late it was published
+                    judged += 1
+                elif one.follows(what[0]):
+                    message = Published(*what, begin, end)
+                    knows = one.known_at(message) is not None
+                    judged += knows or end.t <= until
+                    if not knows and end.t <= until:
+                        found.append(_missing(one, message))
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
         told = Telling(
             noun="missing message",
@@ -77,19 +85,11 @@ class NoGaps(WorkloadCheck):
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
         )
 
-    def _expected(self, one: Subscriber, heard: Channels) -> Iterator[Published]:
-        """Yield the acknowledged messages that a subscriber should have come to know."""
+    def _until(self, one: Subscriber, heard: Channels) -> float:
+        """Return when the last message was acknowledged that a subscriber must know."""
         last = one.connections[-1]
         end = heard.end if last.end is None or one.turned_away else last.end
-        until = end - self.within
-        since = one.connections[0].start
-        for message in heard.published:
-            if message.begin.t < since or not one.follows(message.channel):
-                continue
-            # What it knows counts as judged, however late it was published.
-            got = (message.channel, message.number) in one.heard
-            if got or message.end.t <= until or one.known_at(message) is not None:
-                yield message
+        return end - self.within
 
 
 def _missing(one: Subscriber, message: Published) -> Anomaly:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import Channels, Published, Subscriber, channels
+from chaoskit.checks._channels import Published, Subscriber, channels
 from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered, plain
 from chaoskit.checks._text import above, count, length, moment
@@ -44,12 +44,13 @@ class Resync(WorkloadCheck):
             return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         heard = channels(events)
+        published = heard.published()
         found: list[Anomaly] = []
         judged = early = reconnects = 0
         slowest = 0.0
         for one in heard.subscribers:
             reconnects += len(one.connections) - 1
-            for back, message in _missed(one, heard):
+            for back, message in _missed(one, published):
                 if not window[0] <= back <= window[1]:
                     continue
                 judged += 1
@@ -87,12 +88,12 @@ class Resync(WorkloadCheck):
         return finding(evidence, found, told, bound, problem, measured=measured)
 
 
-def _missed(one: Subscriber, heard: Channels) -> Iterator[tuple[float, Published]]:
+def _missed(one: Subscriber, published: Sequence[Published]) -> Iterator[tuple[float, Published]]:
     """Yield each message missed at a reconnect, once, with when the subscriber was back."""
     counted: set[int] = set()
     since = one.connections[0].start
     for connection in one.connections[1:]:
-        for message in heard.published:
+        for message in published:
             if message.end.t >= connection.start:
                 break
             if message.begin.t < since or not one.follows(message.channel):
