@@ -61,7 +61,9 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
                 yield begin, event, held, early
 
 
-def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
+def ranges(  # noqa: PLR0912  # one loop, for speed
+    events: Sequence[Event], first: Mapping[str, float]
+) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
     moved: dict[tuple[Json, Json], float] = {}  # from whom to whom, acknowledged
     pending: dict[int, Json] = {}

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from chaoskit.checks._operations import number
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event
 
 _HEARING = frozenset({"subscribe", "receive", "resync"})
+
+# When a subscriber got which message: of which channel, with which number.
+Heard: TypeAlias = tuple[float, tuple[Value, float]]
 
 
 class Published(NamedTuple):
@@ -35,7 +38,7 @@ class Connection:
 class Subscriber:
     """One subscriber: its connections, what it received in order, what resyncs offered.
 
-    `received` holds (t, channel, number), `repeated` those of them that it had received before.
+    `received` holds (t, (channel, number)), `repeated` those of them that it had received before.
     `heard` says when it first received (channel, number), `resynced` when a resync returned it.
     `offered` holds (t, channel or None for all, number): all up to that number is known then.
     `turned_away` says that it tried to come back after its last connection, and could not.
@@ -45,8 +48,8 @@ class Subscriber:
     connections: list[Connection] = field(default_factory=list)
     channels: set[Value] = field(default_factory=set)
     hears_all: bool = False
-    received: list[tuple[float, Value, float]] = field(default_factory=list)
-    repeated: list[tuple[float, Value, float]] = field(default_factory=list)
+    received: list[Heard] = field(default_factory=list)
+    repeated: list[Heard] = field(default_factory=list)
     heard: dict[tuple[Value, float], float] = field(default_factory=dict)
     resynced: dict[tuple[Value, float], float] = field(default_factory=dict)
     offered: list[tuple[float, Value, float]] = field(default_factory=list)
@@ -56,7 +59,7 @@ class Subscriber:
         """Say whether it is on a channel: subscribed without a name or by it, or received from."""
         return self.hears_all or channel in self.channels
 
-    def fresh(self) -> Sequence[tuple[float, Value, float]]:
+    def fresh(self) -> Sequence[Heard]:
         """Return what it received, without the repetitions."""
         if not self.repeated:
             return self.received
@@ -164,7 +167,7 @@ def _tell(one: Subscriber, event: Event, channel: Value) -> None:
 
 def _received(one: Subscriber, t: float, channel: Value, numbered: float) -> None:
     what = (channel, numbered)
-    received = (t, channel, numbered)
+    received = (t, what)
     one.received.append(received)
     if what in one.heard:
         one.repeated.append(received)

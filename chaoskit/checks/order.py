@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import channels
+from chaoskit.checks._channels import Heard, channels
 from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import Element, about, element, ordered, plain
 from chaoskit.checks._queue import DELIVERING, OPEN, Delivery, QueueHistory, is_queue, queue_history
@@ -141,15 +141,16 @@ def _overtaken(
 
 def _subscriber(
     process: int,
-    received: Sequence[tuple[float, Value, float]],
+    received: Sequence[Heard],
     sent: Mapping[tuple[Value, float], tuple[int, int | None]],
 ) -> Iterator[Anomaly]:
     latest: dict[Value, tuple[int, float]] = {}  # of what it has got: published last, its number
-    for t, channel, numbered in received:
-        when = sent.get((channel, numbered))
+    for t, what in received:
+        when = sent.get(what)
         if when is None:  # nobody here published it
             continue
         begun, ended = when
+        channel, numbered = what
         known = latest.get(channel)
         if known is None or begun > known[0]:
             latest[channel] = (begun, numbered)
