@@ -218,12 +218,26 @@ def injecting() -> bool:
     return over <= 0.025
 
 
+def judging() -> bool:
+    """Histories, in a process of its own: its memory is measured."""
+    sys.stdout.flush()
+    argv = [str(PYTHON), str(ROOT / "tools/bench_judging.py")]
+    return subprocess.run(argv, check=False).returncode == 0
+
+
 def main() -> int:
     if shutil.which("docker") is None:
         sys.exit("bench needs Docker: run `make setup`")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fine = [help_start(), injecting(), teardown(folder), six_services(folder), whole_run()]
+        fine = [
+            help_start(),
+            judging(),
+            injecting(),
+            teardown(folder),
+            six_services(folder),
+            whole_run(),
+        ]
     return 0 if all(fine) else 1
 
 
