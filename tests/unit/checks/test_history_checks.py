@@ -385,3 +385,147 @@ def test_money_that_moved_twice_is_noticed_although_the_total_is_right() -> None
     found = judge("conserved", changed(ops, place, lambda _: None))
     assert "do not fit the transfers although they sum to 10" in (found.reason or "")
     assert found.witness[0].startswith("ACCOUNT ")
+
+
+class TestEnough:
+    """What a history must hold before a check may pass."""
+
+    def test_every_kind_of_operation_in_use_must_have_succeeded(self) -> None:
+        refused = [replace(op, how="fail") if op.op == "cas" else op for op in GOOD["cas"]()]
+        refused = [replace(op, back=0) if op.op == "read" else op for op in refused]
+        assert (judge("linearizable", refused).reason or "").startswith("no cas of workload `w`")
+        unread = [replace(op, how="fail") if op.op == "read" else op for op in GOOD["versions"]()]
+        found = judge("fresh_within", unread)
+        assert (found.verdict, found.reason) == (
+            UNKNOWN,
+            "no read of workload `w` returned anything; see its `read` and what it extracts",
+        )
+
+    def test_every_long_fault_must_have_seen_an_attempt(self) -> None:
+        quiet = [op for op in GOOD["set"]() if not 14.4 < op.start < 17.1]
+        later = replace(FAULT, id="later", injected=14.8, healed=16.9)
+        found = judge("no_loss", quiet, (FAULT, later))
+        assert found.reason == (
+            "no add of workload `w` was attempted during fault `later`; raise its `rate`"
+        )
+        short = replace(later, healed=15.2)
+        assert judge("no_loss", quiet, (FAULT, short)).verdict is PASS
+
+    def test_an_operation_that_lasts_through_a_fault_was_attempted_in_it(self) -> None:
+        quiet = [op for op in GOOD["set"]() if not 9.9 < op.start < 12.1]
+        assert "attempted" in (judge("no_loss", quiet).reason or "")
+        at = max(n for n, op in enumerate(quiet) if op.op == "add" and op.start < 10)
+        stalled = changed(quiet, at, lambda op: replace(op, end=12.5))
+        values = [op.value for op in stalled if op.op == "add"]
+        stalled = [replace(op, back=values) if op.back else op for op in stalled]
+        assert judge("no_loss", stalled).verdict is PASS
+
+    def test_more_than_one_operation_may_be_asked_for(self) -> None:
+        assert judge("no_loss", GOOD["set"](), minimum=4).verdict is PASS
+        found = judge("no_loss", GOOD["set"](), minimum=20)
+        assert found.verdict is UNKNOWN
+        assert found.reason == (
+            "only 19 of the 20 operations asked for (add of workload `w`) were acknowledged "
+            "before the first fault; use a longer `baseline`"
+        )
+
+    def test_a_queue_that_is_only_drained_in_the_end_is_enough(self) -> None:
+        values = list(range(39))
+        ops = [op for op in GOOD["queue"]() if op.op == "send"]
+        ops += [Op("drain", 21, 21.1, 0, None, None, values), Op("drain", 22, 22.1, 0, back=[])]
+        for check in ("no_loss", "no_phantoms", "at_most_n_duplicates", "order"):
+            assert judge(check, ops).verdict is PASS
+
+    def test_what_is_sold_out_is_refused_and_that_is_an_answer(self) -> None:
+        ops = [
+            replace(op, how="fail") if op.op == "buy" and op.start > 12 else op
+            for op in GOOD["stock"]()
+        ]
+        left = 30 - sum(op.op == "buy" and op.how == "ok" for op in ops)
+        ops = [replace(op, back=left) if op.start > 12 and op.op != "buy" else op for op in ops]
+        assert judge("never_oversold", ops).verdict is PASS
+
+    def test_a_404_on_every_read_tells_of_none(self) -> None:
+        ops = events(GOOD["versions"]())
+        missing = [
+            replace(one, type="fail", error="status 404") if one.op == "read" and n % 2 else one
+            for n, one in enumerate(ops)
+        ]
+        missing = [
+            replace(one, type="fail", error="status 404")
+            if one.op == "read" and one.type == "ok"
+            else one
+            for one in missing
+        ]
+        missing = [one for one in missing if one.op != "read" or one.type == "fail"]
+        assert "give it `none: [404]`" in (judge("fresh_within", missing).reason or "")
+
+
+class TestFeeds:
+    def test_a_publish_in_doubt_may_arrive_at_any_later_time(self) -> None:
+        ops = [
+            *GOOD["events"](),
+            Op("publish", 15.1, 15.2, 0, "room", 100, how="info"),
+            Op("receive", 18.9, 18.9, 8, "room", None, 100),
+            Op("receive", 18.9, 18.9, 9, "room", None, 100),
+        ]
+        assert judge("order", ops).verdict is PASS
+        acknowledged = [replace(op, how="ok") for op in ops]
+        assert judge("order", acknowledged).measured == "2 out of order (of 76)"
+
+    def test_who_tried_to_come_back_and_could_not_misses_what_is_published(self) -> None:
+        gone = [op for op in GOOD["events"]() if op.process != 9 or op.start < 10]
+        assert judge("no_gaps", gone).verdict is PASS, "it left for good"
+        tried = [*gone, Op("subscribe", 11.7, 11.8, 9, how="fail")]
+        found = judge("no_gaps", tried)
+        assert found.verdict is FAIL
+        assert "never seen by subscriber 9, which was away then" in found.witness[0]
+
+    def test_who_never_got_a_connection_heard_nothing(self) -> None:
+        ops = [*GOOD["events"](), Op("subscribe", 0.1, 0.2, 10, how="fail")]
+        found = judge("no_gaps", ops)
+        assert found.reason == (
+            "subscriber 10 of workload `w` never got a connection; see its `subscribe`"
+        )
+
+
+@pytest.mark.parametrize(
+    ("check", "ops"),
+    [
+        ("no_duplicates", with_back("set", "truth", -1, [*range(100, 139), 105])),
+        ("no_phantoms", [*GOOD["queue"](), Op("receive", 5.0, 5.1, 7, None, None, 99)]),
+        ("never_oversold", with_back("stock", "read", 6, -1)),
+    ],
+)
+def test_what_is_wrong_at_another_time_is_not_in_the_window(check: str, ops: list[Op]) -> None:
+    assert judge(check, ops).verdict is FAIL
+    assert judge(check, ops, during="baseline").verdict is FAIL
+    assert judge(check, ops, during="settle").verdict is PASS
+
+
+def test_a_resync_is_judged_by_when_the_subscriber_was_back() -> None:
+    ops = without("events", "resync", 0)
+    assert judge("resync", ops, during="faults").verdict is FAIL
+    assert judge("resync", ops, during="settle").verdict is UNKNOWN
+
+
+def test_a_counter_that_nobody_looked_at_before_is_said_to_begin_at_nothing() -> None:
+    ops = [op for op in GOOD["counter"]() if op.start > 0.4]
+    assert "so it was taken to begin at 0 (give `initial`)" in (
+        judge("counter_bounds", ops).reason or ""
+    )
+    assert judge("counter_bounds", ops, initial=5).verdict is PASS
+
+
+def test_reads_that_return_no_version_are_noted() -> None:
+    ops = with_back("versions", "read", 60, "gone")
+    assert judge("fresh_within", ops).notes == ("1 read returned something else than a version",)
+
+
+def test_a_cas_that_is_none_is_named() -> None:
+    ops = GOOD["cas"]()
+    found = judge("linearizable", changed(ops, 4, lambda op: replace(op, op="cas", value=5)))
+    assert (found.verdict, found.reason) == (
+        UNKNOWN,
+        "workload `w`: a cas carries [old, new], not 5",
+    )
