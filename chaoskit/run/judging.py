@@ -57,9 +57,9 @@ class Circumstances:
 
 def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Result:
     """Judge a stored run with the checks of its scenario."""
-    evidence = read_evidence(folder)
     story = read_story(folder)
     with without_collecting():
+        evidence = read_evidence(folder)
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
     faults = [_fault(fault, story, evidence) for fault in _wanted(scenario, story)]
     doubts = _doubts(scenario, story, evidence, faults, circumstances)
