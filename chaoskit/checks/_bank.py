@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeAlias, cast
 
 from chaoskit.checks._operations import name, number
 from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
+
+_parts: Callable[[Json], tuple[Json, Json, Json]] = itemgetter("from", "to", "amount")
 
 
 # One good read of all balances: its events, the balances, and whether it ended before the first
@@ -61,12 +65,10 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
                 yield begin, event, held, early
 
 
-def ranges(  # noqa: PLR0912  # one loop, for speed
-    events: Sequence[Event], first: Mapping[str, float]
-) -> dict[str, Range]:
+def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
-    moved: dict[tuple[Json, Json], float] = {}  # from whom to whom, acknowledged
     pending: dict[int, Json] = {}
+    done: list[Json] = []
     doubtful: list[Json] = []
     for event in events:
         if event.op != "transfer":
@@ -75,33 +77,38 @@ def ranges(  # noqa: PLR0912  # one loop, for speed
             pending[event.id] = event.value
             continue
         value = pending.pop(event.id, None)
-        if event.type == "info":
+        if event.type == "ok":
+            done.append(value)
+        elif event.type == "info":
             doubtful.append(value)
-        elif event.type == "ok" and isinstance(value, Mapping):
-            amount = value.get("amount")
-            if type(amount) is not int:
-                amount = number(amount)
-            source, target = value.get("from"), value.get("to")
-            if type(source) is not str or type(target) is not str:
-                source, target = name(source), name(target)
-            if amount is not None:
-                way = (source, target)
-                moved[way] = moved.get(way, 0) + amount
     sure = dict(first)
-    for (source, target), amount in moved.items():
-        for account, change in _changes(source, target, amount):
-            sure[account] = sure.get(account, 0) + change
+    for account, change in _changes(done):
+        sure[account] = sure.get(account, 0) + change
     low, high = dict(sure), dict(sure)
-    for value in [*doubtful, *pending.values()]:
-        if isinstance(value, Mapping):
-            amount = number(value.get("amount"))
-            for account, change in _changes(value.get("from"), value.get("to"), amount):
-                bound = low if change < 0 else high
-                bound[account] = bound.get(account, 0) + change
+    for account, change in _changes([*doubtful, *pending.values()]):
+        bound = low if change < 0 else high
+        bound[account] = bound.get(account, 0) + change
     accounts = low.keys() | high.keys()
     return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
 
 
-def _changes(source: Json, target: Json, amount: float | None) -> Sequence[tuple[str, float]]:
-    """Return what a transfer takes from one account and gives to another."""
-    return () if amount is None else ((name(source), -amount), (name(target), amount))
+def _changes(transfers: Sequence[Json]) -> Iterator[tuple[str, float]]:
+    """Yield what transfers take from one account and give to another; equal ones together."""
+    try:
+        alike = Counter(map(_parts, transfers))
+    except (KeyError, TypeError):  # some of them are no transfers
+        alike = Counter(map(_named, filter(_is_transfer, transfers)))
+    for (source, target, much), times in alike.items():
+        amount = number(much)
+        if amount is not None:
+            yield name(source), -amount * times
+            yield name(target), amount * times
+
+
+def _is_transfer(value: Json) -> bool:
+    return isinstance(value, Mapping) and number(value.get("amount")) is not None
+
+
+def _named(value: Json) -> tuple[Json, Json, Json]:
+    assert isinstance(value, Mapping)
+    return name(value.get("from")), name(value.get("to")), value.get("amount")

@@ -13,10 +13,13 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from chaoskit.checks._text import count
 from chaoskit.records import Event, FaultWindow, Json
+
+if TYPE_CHECKING:
+    from chaoskit.checks._base import WorkloadCheck
 
 LONG = 1.0  # seconds; nothing may be due during a shorter fault
 AT_THE_ENDS = ("truth", "drain")  # views that are looked at before and after a run, not in it
@@ -44,15 +47,8 @@ class Need:
     refused: bool = False
 
 
-class Asking(Protocol):
-    """The check that asks: the workload it judges, and how many operations are enough."""
-
-    workload: str
-    minimum: int
-
-
 def gap(
-    events: Sequence[Event], check: Asking, faults: Sequence[FaultWindow], need: Need
+    events: Sequence[Event], check: WorkloadCheck, faults: Sequence[FaultWindow], need: Need
 ) -> str | None:
     """Return why the history proves nothing, with what to change, or None when it does.
 
@@ -80,7 +76,7 @@ def gap(
 
 
 def _unwritten(
-    events: Sequence[Event], used: Collection[str], what: str, writes: Collection[str]
+    events: Sequence[Event], used: Collection[str], what: str, writes: Sequence[str]
 ) -> str | None:
     kinds = _either(writes, used)
     if not any(op in used for op in writes):

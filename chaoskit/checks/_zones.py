@@ -95,13 +95,13 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
     reads = total = 0
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
-        start: int | None = place
+        start = place
         if op == "read":
             if type_ == "invoke":
                 started[event.id] = place
                 continue
-            start = take(event.id, None)
-            if type_ != "ok" or start is None:
+            start = take(event.id, -1)
+            if type_ != "ok" or start < 0:
                 continue
         elif op != "write":
             if op == "cas":

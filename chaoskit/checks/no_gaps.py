@@ -46,24 +46,29 @@ class NoGaps(WorkloadCheck):
         heard = channels(events)
         found: list[Anomaly] = []
         judged = 0
-        acknowledged = [
-            (what, events[begin], events[end])
+        acknowledged = {
+            what: (events[begin], events[end])
             for what, (begin, end) in heard.sent.items()
-            if end is not None
-        ]
+            if end is not None and window[0] <= events[end].t <= window[1]
+        }
+        first = min((begin.t for begin, _ in acknowledged.values()), default=0.0)
         for one in heard.subscribers:
             since, until = one.connections[0].start, self._until(one, heard)
-            for what, begin, end in acknowledged:
-                if begin.t < since or not window[0] <= end.t <= window[1]:
+            expected = acknowledged
+            if first < since:
+                expected = {what: two for what, two in acknowledged.items() if two[0].t >= since}
+            # What it knows counts as judged, however late it was published.
+            unheard = expected.keys() - one.heard.keys()
+            judged += len(expected) - len(unheard)
+            for what in unheard:
+                message = Published(*what, *expected[what])
+                if not one.follows(message.channel):
                     continue
-                if what in one.heard:  # what it knows counts, however late it was published
-                    judged += 1
-                elif one.follows(what[0]):
-                    message = Published(*what, begin, end)
-                    knows = one.known_at(message) is not None
-                    judged += knows or end.t <= until
-                    if not knows and end.t <= until:
-                        found.append(_missing(one, message))
+                knows = one.known_at(message) is not None
+                judged += knows or message.end.t <= until
+                if not knows and message.end.t <= until:
+                    found.append(_missing(one, message))
+        found.sort(key=lambda one: one.at)
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
         told = Telling(
             noun="missing message",

@@ -247,13 +247,13 @@ def run(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     started = {"t": 0, "event": "run_started", "started_at": "2026-01-01T00:00:00+00:00"}
     events: list[Row] = [started]
-    fault = {"fault": "kill", "target": "redis", "services": ["redis"], "id": "down"}
+    fault: Row = {"fault": "kill", "target": "redis", "services": ["redis"], "id": "down"}
     for name, start, end in (("baseline", 0, 4), ("faults", 4, 6), ("settle", 6, 20)):
         events.append({"t": start, "event": "phase_started", "phase": name})
         events.append({"t": end, "event": "phase_ended", "phase": name})
     events.append({"t": 4, "event": "fault_injected"} | fault)
     events.append({"t": 6, "event": "fault_healed", "id": "down"})
-    concluded = {"proven": True, "reason": None, "evidence": []}
+    concluded: Row = {"proven": True, "reason": None, "evidence": []}
     events.append({"t": 20, "event": "fault_concluded", "id": "down"} | concluded)
     history = [one | {"workload": "m"} for one in [*adds(*range(10)), *read(list(range(9)))]]
     (folder / "events.ndjson").write_text(lines(events))

@@ -119,7 +119,7 @@ class TestStarts:
             started(-3.5, "chat"),
             started(-3, "postgres", "health_status: healthy"),
         ]
-        fields = {"service": "chat", "after": "postgres", "containers": events}
+        fields: dict[str, Any] = {"service": "chat", "after": "postgres", "containers": events}
         found = judge("started_after", **fields)
         assert (found.verdict, found.measured) == (PASS, "500ms after")
         found = judge("started_after", **fields, condition="healthy")
@@ -168,7 +168,8 @@ class TestOperationsAsSamples:
         assert baseline.measured == "p50 200ms (of 17)"
 
     def test_either_a_probe_or_a_workload_is_named(self) -> None:
-        for fields in ({}, {"probe": "p", "workload": "w"}, {"probe": "p", "op": "get"}):
+        wrong: list[dict[str, Any]] = [{}, {"probe": "p", "workload": "w"}]
+        for fields in [*wrong, {"probe": "p", "op": "get"}]:
             with pytest.raises(ValueError, match="`workload`"):
                 judge("availability", at_least="99%", **fields)
         found = judge("availability", workload="w", op="nope", at_least="99%", history=load())
