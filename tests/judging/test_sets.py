@@ -1,4 +1,4 @@
-"""Sets of any values and any one mutation of what is read: hypothesis looks for a counterexample."""
+"""Sets of any values, and any one mutation of what is read: found by hypothesis."""
 
 from __future__ import annotations
 
