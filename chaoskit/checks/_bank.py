@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import itemgetter
+from typing import TypeAlias, cast
 
-from chaoskit.checks._operations import name, number, pairs
+from chaoskit.checks._operations import name, number
 from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
 
+_parts: Callable[[Json], tuple[Json, Json, Json]] = itemgetter("from", "to", "amount")
 
-class Snapshot(NamedTuple):
-    """One good read of all balances; `early` says that it ended before the first transfer began."""
 
-    begin: Event
-    end: Event
-    balances: Mapping[str, float]
-    early: bool
+# One good read of all balances: its events, the balances, and whether it ended before the first
+# transfer began. A plain tuple, because there are many.
+Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ def balances(value: Json) -> Mapping[str, float] | None:
     """Return the balances of one read by account; None when it is not a mapping of numbers."""
     if not isinstance(value, Mapping):
         return None
+    if value and set(map(type, value.values())) == {int}:
+        return cast("Mapping[str, float]", value)
     found = {}
     for account, held in value.items():
         amount = held if type(held) is int else number(held)
@@ -60,24 +62,53 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
             begin = pending.pop(event.id, None)
             held = balances(event.value) if event.type == "ok" else None
             if begin is not None and held is not None:
-                yield Snapshot(begin, event, held, early)
+                yield begin, event, held, early
 
 
 def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
-    low, high = dict(first), dict(first)
-    for begin, end in pairs(events, ("transfer",)):
-        value = begin.value
-        if (end is not None and end.type == "fail") or not isinstance(value, Mapping):
+    pending: dict[int, Json] = {}
+    done: list[Json] = []
+    doubtful: list[Json] = []
+    for event in events:
+        if event.op != "transfer":
             continue
-        amount = number(value.get("amount"))
-        if amount is None:
+        if event.type == "invoke":
+            pending[event.id] = event.value
             continue
-        done = end is not None and end.type == "ok"
-        for account, change in ((value.get("from"), -amount), (value.get("to"), amount)):
-            known = name(account)
-            if done or change < 0:
-                low[known] = low.get(known, 0) + change
-            if done or change > 0:
-                high[known] = high.get(known, 0) + change
-    return {account: Range(low[account], high.get(account, low[account])) for account in low}
+        value = pending.pop(event.id, None)
+        if event.type == "ok":
+            done.append(value)
+        elif event.type == "info":
+            doubtful.append(value)
+    sure = dict(first)
+    for account, change in _changes(done):
+        sure[account] = sure.get(account, 0) + change
+    low, high = dict(sure), dict(sure)
+    for account, change in _changes([*doubtful, *pending.values()]):
+        bound = low if change < 0 else high
+        bound[account] = bound.get(account, 0) + change
+    accounts = low.keys() | high.keys()
+    return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
+
+
+def _changes(transfers: Sequence[Json]) -> Iterator[tuple[str, float]]:
+    """Yield what transfers take from one account and give to another; equal ones together."""
+    try:
+        alike = Counter(map(_parts, transfers))
+    except (KeyError, TypeError):  # some of them are no transfers
+        alike = Counter(map(_named, filter(_is_transfer, transfers)))
+    for (source, target, much), times in alike.items():
+        amount = number(much)
+        if amount is not None:
+            yield name(source), -amount * times
+            yield name(target), amount * times
+
+
+def _is_transfer(value: Json) -> bool:
+    return isinstance(value, Mapping) and number(value.get("amount")) is not None
+
+
+def _named(value: Json) -> tuple[Json, Json, Json]:
+    assert isinstance(value, Mapping)
+    return name(value.get("from")), name(value.get("to")), value.get("amount")

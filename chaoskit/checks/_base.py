@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from chaoskit.checks._operations import ordered, pairs
 from chaoskit.fields import Model, seconds_text
@@ -109,6 +109,14 @@ class WorkloadCheck(Check):
     workloads: ClassVar[tuple[str, ...]] = ()
 
     workload: str
+    minimum: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="How many operations must have been seen before, during and after the "
+            "faults; with fewer the answer is `unknown`.",
+        ),
+    ] = 1
 
     @property
     def subject(self) -> str:

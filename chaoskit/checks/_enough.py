@@ -1,18 +1,28 @@
 """Whether a history is enough to judge by: without it, a pass would prove nothing.
 
-What is asked for: something written, acknowledged before the first fault, attempted while one was
-in force (refused is fine) and acknowledged after the last heal; reads that saw something in the
-same three times; and, where the check is about what is left in the end, a final read of every view.
+What is asked for: every kind of operation in use succeeded; something was written and acknowledged
+before the first fault, attempted while faults were in force (refused is fine) and acknowledged
+after the last heal; reads that saw something in the same three times; and, where the check is about
+what is left in the end, a final read of every view.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
+from chaoskit.checks._text import count
 from chaoskit.records import Event, FaultWindow, Json
+
+if TYPE_CHECKING:
+    from chaoskit.checks._base import WorkloadCheck
+
+LONG = 1.0  # seconds; nothing may be due during a shorter fault
+AT_THE_ENDS = ("truth", "drain")  # views that are looked at before and after a run, not in it
 
 _time, _op = attrgetter("t"), attrgetter("op")
 
@@ -25,65 +35,81 @@ def _anything(_value: Json) -> bool:
 class Need:
     """What a history must hold before its check may pass.
 
-    `writes` and `reads` name operations; one kind of each is enough. `final` asks for a good read
-    of every view in use after the last write; `saw` says which read values count as data.
+    `writes` and `reads` name operations. `final` asks for a good read of every view in use after
+    the last write; `saw` says which read values count as data. `refused` says that a refusal after
+    the faults is as good as an acknowledgement: what is sold out cannot be bought.
     """
 
     writes: tuple[str, ...]
     reads: tuple[str, ...] = ("read", "truth")
     final: bool = False
     saw: Callable[[Json], bool] = _anything
+    refused: bool = False
 
 
 def gap(
-    events: Sequence[Event], workload: str, faults: Sequence[FaultWindow], need: Need
+    events: Sequence[Event], check: WorkloadCheck, faults: Sequence[FaultWindow], need: Need
 ) -> str | None:
     """Return why the history proves nothing, with what to change, or None when it does.
 
     `events` are in order of time.
     """
     used = set(map(_op, events))
-    what = f"of workload `{workload}`"
+    what = f"of workload `{check.workload}`"
     missing = _unwritten(events, used, what, need.writes)
     if missing is not None:
         return missing
     if need.reads:
         views = [view for view in need.reads if view in used]
         if not views:
-            return f"workload `{workload}` never read back what it wrote"
+            return f"workload `{check.workload}` never read back what it wrote"
         missing = _unread(events, views, what, need)
         if missing is not None:
             return missing
     if not faults:
         return None
-    missing = _around(events, need.writes, f"{_either(need.writes, used)} {what}", faults)
-    if missing is not None or not need.reads or need.final:
+    missing = _around(events, _either(need.writes, used), what, faults, check.minimum, need)
+    watched = [view for view in need.reads if view in used and view not in AT_THE_ENDS]
+    if missing is not None or not watched or need.final:
         return missing
-    return _around(events, need.reads, f"{_either(need.reads, used)} {what}", faults)
+    return _around(events, watched, what, faults, check.minimum, need)
 
 
 def _unwritten(
-    events: Sequence[Event], used: Collection[str], what: str, writes: Collection[str]
+    events: Sequence[Event], used: Collection[str], what: str, writes: Sequence[str]
 ) -> str | None:
-    word = _either(writes, used)
+    kinds = _either(writes, used)
     if not any(op in used for op in writes):
-        return f"no {word} {what} was invoked"
-    if any(event.type == "ok" and event.op in writes for event in events):
-        return None
-    errors = [event.error for event in events if event.error and event.op in writes]
-    last = f": {errors[-1]}" if errors else ""
-    return f"no {word} {what} was acknowledged{last}; see its `{word}` and the statuses in `ok`"
+        return f"no {' or '.join(kinds)} {what} was invoked"
+    for kind in kinds:
+        if not any(event.op == kind and event.type == "ok" for event in events):
+            last = _last_error(events, (kind,))
+            see = f"see its `{kind}` and the statuses in `ok`"
+            return f"no {kind} {what} was acknowledged{last}; {see}"
+    return None
 
 
 def _unread(events: Sequence[Event], views: Sequence[str], what: str, need: Need) -> str | None:
     if need.final:
         return _no_final_read(events, views, need)
-    if any(e.type == "ok" and e.op in need.reads and need.saw(e.value) for e in events):
+    for view in views:
+        if not any(event.op == view and event.type == "ok" for event in reversed(events)):
+            last = _last_error(events, (view,))
+            return f"no {view} {what} returned anything{last}; see its `{view}`{_hint(last)}"
+    if any(e.type == "ok" and e.op in views and need.saw(e.value) for e in events):
         return None
-    errors = [event.error for event in events if event.error and event.op in views]
-    last = f": {errors[-1]}" if errors else ""
-    word = _either(views, views)
-    return f"no {word} {what} returned anything{last}; see its `{word}` and what it extracts"
+    return f"no {' or '.join(views)} {what} saw any data; see what it extracts"
+
+
+def _last_error(events: Sequence[Event], ops: Collection[str]) -> str:
+    found = (f": {event.error}" for event in reversed(events) if event.error and event.op in ops)
+    return next(found, "")
+
+
+def _hint(error: str) -> str:
+    if error.endswith("status 404"):
+        return "; if a 404 says that there is nothing, give it `none: [404]`"
+    return " and what it extracts"
 
 
 def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) -> str | None:
@@ -108,47 +134,79 @@ def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) ->
             continue
         if view in empty:
             return f"the final reads of `{view}` saw no data; see what it extracts"
-        return f"no final read of `{view}` succeeded: {errors.get(view, 'none was tried')}"
+        error = errors.get(view, "none was tried")
+        hint = _hint(error) if error.endswith("404") else ""
+        return f"no final read of `{view}` succeeded: {error}{hint}"
     return None
 
 
 def _around(
-    events: Sequence[Event], ops: Collection[str], what: str, faults: Sequence[FaultWindow]
+    events: Sequence[Event],
+    ops: Sequence[str],
+    workload: str,
+    faults: Sequence[FaultWindow],
+    minimum: int,
+    need: Need,
 ) -> str | None:
-    """Return which of before, during and after the faults saw none of these operations."""
-    first = next((e.t for e in events if e.type == "ok" and e.op in ops), float("inf"))
-    if first > min(fault.injected for fault in faults):
-        return f"no {what} was acknowledged before the first fault; use a longer `baseline`"
-    if not any(_attempted(events, ops, fault) for fault in faults):
-        return f"no {what} was attempted while a fault was in force; raise its `rate`"
+    """Return which of before, during and after the faults saw too few of these operations."""
+    what = f"{' or '.join(ops)} {workload}"
+    kinds = frozenset(ops)
+    injected = min(fault.injected for fault in faults)
+    before = bisect_left(events, injected, key=_time)
+    enough = _upto(minimum, (e.type == "ok" and e.op in kinds for e in islice(events, before)))
+    if enough < minimum:
+        few = _few(enough, minimum, what)
+        return f"{few} acknowledged before the first fault; use a longer `baseline`"
+    attempted = [_attempted(events, kinds, fault) for fault in faults]
+    if sum(attempted) < minimum:
+        few = _few(sum(attempted), minimum, what)
+        return f"{few} attempted while a fault was in force; raise its `rate`"
+    for fault, tried in zip(faults, attempted, strict=True):
+        if not tried and fault.healed is not None and fault.healed - fault.injected >= LONG:
+            return f"no {what} was attempted during fault `{fault.id}`; raise its `rate`"
     heals = [fault.healed for fault in faults if fault.healed is not None]
     if len(heals) < len(faults):
         return f"a fault was never healed, so no {what} came after the faults"
-    last = next((e.t for e in reversed(events) if e.type == "ok" and e.op in ops), 0.0)
-    if last < max(heals):
+    good = ("ok", "fail") if need.refused else ("ok",)
+    after = events[bisect_left(events, max(heals), key=_time) :]
+    enough = _upto(minimum, (e.type in good and e.op in kinds for e in after))
+    if enough < minimum:
+        few = _few(enough, minimum, what)
         return (
-            f"no {what} was acknowledged after the last heal at {max(heals):.2f} s; "
+            f"{few} acknowledged after the last heal at {max(heals):.2f} s; "
             "use a longer `settle`, or see why the app did not recover"
         )
     return None
 
 
-def _attempted(events: Sequence[Event], ops: Collection[str], fault: FaultWindow) -> bool:
-    """Say whether an operation was under way while the fault was in force."""
+def _upto(minimum: int, which: Iterable[bool]) -> int:
+    """Return how many are true, or the minimum when there are more."""
+    return sum(islice(filter(None, which), minimum))
+
+
+def _few(enough: int, minimum: int, what: str) -> str:
+    if not enough:
+        return f"no {what} was"
+    return f"only {enough} of the {count(minimum, 'operation')} asked for ({what}) were"
+
+
+def _attempted(events: Sequence[Event], ops: Collection[str], fault: FaultWindow) -> int:
+    """Return how many operations were under way while the fault was in force."""
     begin = bisect_left(events, fault.injected, key=_time)
     end = len(events) if fault.healed is None else bisect_right(events, fault.healed, key=_time)
-    if any(events[place].op in ops for place in range(begin, end)):
-        return True
+    inside = {event.id for event in islice(events, begin, end) if event.op in ops}
+    if inside:
+        return len(inside)
     opened: set[int] = set()  # those that began before it and ended after it
-    for event in events[:begin]:
+    for event in islice(events, begin):
         if event.op in ops:
             if event.type == "invoke":
                 opened.add(event.id)
             else:
                 opened.discard(event.id)
-    return any(event.id in opened for event in events[end:])
+    return sum(event.id in opened for event in islice(events, end, None))
 
 
-def _either(ops: Collection[str], used: Collection[str]) -> str:
-    """Return the kinds that were in use, or else all of them, for a sentence."""
-    return " or ".join([op for op in ops if op in used] or list(ops))
+def _either(ops: Sequence[str], used: Collection[str]) -> list[str]:
+    """Return the kinds that were in use, or else all of them."""
+    return [op for op in ops if op in used] or list(ops)

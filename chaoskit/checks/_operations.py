@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
-from operator import attrgetter, gt
+from operator import attrgetter
 from typing import TypeAlias
 
 from chaoskit.records import Event, Json
 
+Element: TypeAlias = int | str
 Pair: TypeAlias = tuple[Event, Event | None]  # an invocation and its completion, if there is one
 
 _time = attrgetter("t")
@@ -28,7 +28,7 @@ def ordered(events: Sequence[Event]) -> Sequence[Event]:
     that such operations count as concurrent.
     """
     times = list(map(_time, events))
-    if not any(map(gt, times, islice(times, 1, None))):
+    if times == sorted(times):
         return events
     return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
 
@@ -49,6 +49,11 @@ def pairs(events: Sequence[Event], ops: Collection[str]) -> Iterator[Pair]:
         yield begin, None
 
 
+def last_of(events: Sequence[Event], op: str) -> float:
+    """Return when the last event of an operation of this kind was; infinitely early for none."""
+    return next((event.t for event in reversed(events) if event.op == op), float("-inf"))
+
+
 def refused(events: Sequence[Event], ops: Collection[str]) -> set[int]:
     """Return the ids of the operations of these kinds that ended `fail`: they never happened."""
     return {event.id for event in events if event.type == "fail" and event.op in ops}
@@ -56,9 +61,9 @@ def refused(events: Sequence[Event], ops: Collection[str]) -> set[int]:
 
 def number(value: Json) -> float | None:
     """Return a number, also one that a store returned as text; None for anything else."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
+    if type(value) is int:  # the usual case, and not a boolean
+        return value
+    if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):
         try:
@@ -67,6 +72,19 @@ def number(value: Json) -> float | None:
             return None
         return found if math.isfinite(found) else None
     return None
+
+
+def element(value: Json) -> Element:
+    """Return what a value is compared by: `17`, `17.0` and `"17"` are the same.
+
+    An id is a number in JSON and may be text in SQL. Numbers stay numbers: there are millions.
+    """
+    if type(value) is int:
+        return value
+    if isinstance(value, str):
+        digits = len(value) < 20 and value.isascii() and value.removeprefix("-").isdecimal()
+        return int(value) if digits and str(int(value)) == value else value
+    return int(value) if isinstance(value, float) and value.is_integer() else name(value)
 
 
 def name(value: Json) -> str:

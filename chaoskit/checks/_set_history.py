@@ -1,20 +1,20 @@
 """What a history of a `set` workload says about the data: one linear pass, after Jepsen's `set`.
 
 Every add stores one value of its own; `read` returns all values through the app and `truth`
-straight from the store. Each is a *view*. An element is compared as text, because an id is a number
-in JSON and may be text in SQL. A *final* read is a good one, invoked after the last add had ended.
+straight from the store. Each is a *view*. A *final* read is a good one, invoked after the last add
+had ended.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 from chaoskit.checks._enough import Need
-from chaoskit.checks._operations import name as element
+from chaoskit.checks._operations import Element, element
 from chaoskit.checks._operations import ordered as in_order
 from chaoskit.records import Event, Json
 
@@ -38,7 +38,7 @@ Outcome = Literal["ok", "fail", "info"]
 class Add:
     """One add, in run-clock seconds; without a completion it is `info`: it may have happened."""
 
-    element: str
+    element: Element
     invoked: float
     ended: float
     outcome: Outcome
@@ -47,49 +47,31 @@ class Add:
 
 @dataclass(slots=True)
 class Adds:
-    """The adds of a history. It refers to the events instead of copying them: there are many."""
+    """The adds of a history by element. It refers to the events: there are many.
 
-    invoked: dict[int, Event] = field(default_factory=dict)  # by operation id
-    completed: dict[int, Event] = field(default_factory=dict)
-    ids: dict[str, int] = field(default_factory=dict)  # by element
-    ok: set[int] = field(default_factory=set)
-    fail: set[int] = field(default_factory=set)
+    `begun` holds invocations; `ok`, `fail` and `info` completions. What is in none of them never
+    ended. Where one value was added more than once, the best outcome counts.
+    """
 
-    def outcome(self, number: int) -> Outcome:
-        return "ok" if number in self.ok else "fail" if number in self.fail else "info"
+    begun: dict[Element, Event] = field(default_factory=dict)
+    ok: dict[Element, Event] = field(default_factory=dict)
+    fail: dict[Element, Event] = field(default_factory=dict)
+    info: dict[Element, Event] = field(default_factory=dict)
 
-    def add(self, name: str) -> Add | None:
+    def add(self, name: Element) -> Add | None:
         """Return the add of an element, None when there was none."""
-        number = self.ids.get(name)
-        if number is None:
+        begin = self.begun.get(name)
+        if begin is None:
             return None
-        begin = self.invoked[number]
-        end = self.completed.get(number, begin)
-        return Add(name, begin.t, end.t, self.outcome(number), end.error)
+        for outcome, ended in (("ok", self.ok), ("fail", self.fail), ("info", self.info)):
+            end = ended.get(name)
+            if end is not None:
+                return Add(name, begin.t, end.t, cast("Outcome", outcome), end.error)
+        return Add(name, begin.t, begin.t, "info", None)
 
-    def ended(self, outcome: Outcome) -> frozenset[str]:
-        """Return the elements whose add ended so."""
-        if outcome == "info":
-            return frozenset(self.ids) - self.ended("ok") - self.ended("fail")
-        numbers = self.ok if outcome == "ok" else self.fail
-        if not numbers:
-            return frozenset()
-        return frozenset(name for name, number in self.ids.items() if number in numbers)
-
-    def spans(self, outcome: Outcome | None = None) -> Iterator[tuple[float, float]]:
-        """Yield when each add, or each that ended so, was invoked and ended."""
-        for number in self.ids.values():
-            if outcome is None or self.outcome(number) == outcome:
-                begin = self.invoked[number]
-                yield begin.t, self.completed.get(number, begin).t
-
-    def settle_repeats(self) -> None:
-        """Let the best outcome count where one value was added more than once."""
-        if len(self.ids) == len(self.invoked):
-            return
-        rank = {"fail": 0, "info": 1, "ok": 2}
-        for number in sorted(self.invoked, key=lambda number: rank[self.outcome(number)]):
-            self.ids[element(self.invoked[number].value)] = number
+    def doubtful(self) -> set[Element]:
+        """Return the elements whose add may have happened or not."""
+        return self.begun.keys() - self.ok.keys() - self.fail.keys()
 
 
 @dataclass(slots=True)
@@ -101,10 +83,10 @@ class View:
     """
 
     name: str
-    final: list[frozenset[str]] = field(default_factory=list)
-    duplicated: dict[str, int] = field(default_factory=dict)
-    duplicated_at: dict[str, float] = field(default_factory=dict)
-    unexplained_at: dict[str, float] = field(default_factory=dict)
+    final: list[frozenset[Element]] = field(default_factory=list)
+    duplicated: dict[Element, int] = field(default_factory=dict)
+    duplicated_at: dict[Element, float] = field(default_factory=dict)
+    unexplained_at: dict[Element, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,15 +109,15 @@ class SetHistory:
     views: Mapping[str, View]
     read_before_adds: bool
 
-    def _last_reads(self) -> dict[str, frozenset[str]]:
+    def _last_reads(self) -> dict[str, frozenset[Element]]:
         return {view.name: view.final[-1] for view in self.views.values() if view.final}
 
     def lost(self) -> list[Lost]:
         """Return every acknowledged add that some view lost, in the order of acknowledgement."""
-        acknowledged = self.adds.ended("ok")
+        acknowledged = self.adds.ok.keys()
         missing = {name: acknowledged - last for name, last in self._last_reads().items()}
         found = []
-        for gone in frozenset().union(*missing.values()):
+        for gone in set[Element]().union(*missing.values()):
             add = self.adds.add(gone)
             if add is not None:
                 absent = {
@@ -143,26 +125,27 @@ class SetHistory:
                 }
                 present = tuple(name for name in missing if gone not in missing[name])
                 found.append(Lost(add, absent, present))
-        return sorted(found, key=lambda lost: (lost.add.ended, lost.add.element))
+        return sorted(found, key=lambda lost: (lost.add.ended, str(lost.add.element)))
 
-    def _absent(self, view: str, name: str) -> tuple[int, int]:
+    def _absent(self, view: str, name: Element) -> tuple[int, int]:
         final = self.views[view].final
         return sum(name not in read for read in final), len(final)
 
     def unanswered(self) -> tuple[int, int]:
         """Return how many `info` adds are in some last final read, and how many there are."""
-        adds = self.adds.ended("info")
+        adds = self.adds.doubtful()
         return len(adds & self.stored()), len(adds)
 
-    def stored(self) -> frozenset[str]:
+    def stored(self) -> frozenset[Element]:
         """Return the elements that the last final reads hold."""
-        return frozenset().union(*self._last_reads().values())
+        last = list(self._last_reads().values())
+        return last[0] if len(last) == 1 else frozenset[Element]().union(*last)
 
 
-def elements(values: Sequence[Json]) -> list[str]:
-    """Return the elements of one read; whole numbers and text, the usual case, take a fast way."""
-    if set(map(type, values)) <= {int, str}:
-        return list(map(str, values))
+def elements(values: Sequence[Json]) -> Sequence[Element]:
+    """Return the elements of one read; whole numbers, the usual case, as they are."""
+    if set(map(type, values)) == {int}:
+        return cast("Sequence[Element]", values)
     return [element(value) for value in values]
 
 
@@ -172,9 +155,8 @@ def set_history(events: Sequence[Event]) -> SetHistory:
     adds, first_add, last_add, reads = _split(ordered)
     views: dict[str, View] = {}
     invoked: dict[int, int] = {}
-    initial: set[str] = set()
+    initial: set[Element] = set()
     early = False
-    refused = adds.ended("fail")
     for position in reads:
         event = ordered[position]
         view = views.setdefault(event.op, View(event.op))
@@ -192,7 +174,9 @@ def set_history(events: Sequence[Event]) -> SetHistory:
         if start < first_add:
             early = True
             initial |= distinct
-        for stranger in itertools.chain(distinct.difference(adds.ids), distinct & refused):
+        for stranger in itertools.chain(
+            distinct.difference(adds.begun), adds.fail.keys() & distinct
+        ):
             if stranger not in initial:
                 view.unexplained_at.setdefault(stranger, event.t)
         if start > last_add:
@@ -206,30 +190,37 @@ def set_history(events: Sequence[Event]) -> SetHistory:
 def _split(ordered: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
     """Return the adds, the positions of their first and last event, and those of the reads."""
     adds = Adds()
-    invoked, completed, ids, ok, fail = adds.invoked, adds.completed, adds.ids, adds.ok, adds.fail
-    first, last = len(ordered), -1
+    begun, ok = adds.begun, adds.ok
+    pending: dict[int, Element] = {}
+    take = pending.pop
     reads: list[int] = []
     for position, event in enumerate(ordered):
         if event.op == "add":
-            last = position
             if event.type == "invoke":
-                invoked[event.id] = event
-                ids[element(event.value)] = event.id
-            elif event.id in invoked:
-                completed[event.id] = event
-                if event.type == "ok":
-                    ok.add(event.id)
-                elif event.type == "fail":
-                    fail.add(event.id)
+                value = event.value
+                name = value if type(value) is int else element(value)
+                begun[name] = event
+                pending[event.id] = name
+                continue
+            ended = take(event.id, None)
+            if ended is None:
+                continue
+            if event.type == "ok":
+                ok[ended] = event
+            else:
+                (adds.fail if event.type == "fail" else adds.info)[ended] = event
         elif event.op in VIEWS:
             reads.append(position)
-    if invoked:
-        first = next(n for n, event in enumerate(ordered) if event.op == "add")
-    adds.settle_repeats()
+    if adds.fail:
+        for name in [*pending.values(), *(adds.fail.keys() & (ok.keys() | adds.info.keys()))]:
+            adds.fail.pop(name, None)
+    total = len(ordered)
+    first = next((n for n in range(total) if ordered[n].op == "add"), total)
+    last = next((n for n in reversed(range(total)) if ordered[n].op == "add"), -1)
     return adds, first, last, reads
 
 
-def _note_duplicates(view: View, found: Sequence[str], t: float) -> None:
+def _note_duplicates(view: View, found: Sequence[Element], t: float) -> None:
     for name, times in Counter(found).items():
         if times > 1:
             view.duplicated[name] = max(times, view.duplicated.get(name, 0))

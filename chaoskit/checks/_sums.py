@@ -7,13 +7,13 @@ answer may have happened at any later time, or never. Amounts may be negative.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from chaoskit.checks._operations import number, refused
 from chaoskit.checks._zones import Value, frozen
-from chaoskit.records import Event, Json
+from chaoskit.records import Event
 
 
 class Bounded(NamedTuple):
@@ -43,90 +43,57 @@ class Sums:
     down_tried: float = 0
 
 
-def bounded(
+def bounded(  # noqa: PLR0912  # one loop, for speed
     events: Sequence[Event],
     op: str,
     views: Collection[str],
-    initial: float | None,
+    initial: float | Mapping[Value, float],
     sign: int = 1,
 ) -> Iterator[Bounded]:
     """Yield the good reads of a history in which `op` adds its value, times `sign`, to its key.
 
-    Where `initial` is None, a key starts with what the first good read returned that ended before
-    the first addition to it was invoked; reads of a key without any such are left out.
+    Where `initial` says it key by key, reads of other keys are left out.
     """
     never = refused(events, (op,))
     keys: dict[Value, Sums] = {}
-    firsts = {} if initial is not None else _firsts(events, op, views)
     adding: dict[int, tuple[Sums, float]] = {}
     pending: dict[int, tuple[Event, float, float]] = {}
     for event in events:
-        kind = event.op
+        kind, type_ = event.op, event.type
         if kind != op and kind not in views:
             continue
-        key: Value = event.key if event.key is None else frozen(event.key)
+        raw = event.key
+        key: Value = raw if raw is None or type(raw) is str else frozen(raw)
         sums = keys.get(key)
         if sums is None:
-            sums = keys[key] = Sums(initial if initial is not None else firsts.get(key))
+            first = initial.get(key) if isinstance(initial, Mapping) else initial
+            sums = keys[key] = Sums(first)
         if kind == op:
-            _add(event, sums, adding, never, sign)
-        elif event.type == "invoke":
+            if type_ == "invoke":
+                amount = number(1 if event.value is None else event.value)
+                if amount is not None and event.id not in never:
+                    amount *= sign
+                    adding[event.id] = (sums, amount)
+                    if amount > 0:
+                        sums.up_tried += amount
+                    else:
+                        sums.down_tried += amount
+            elif type_ == "ok":
+                added = adding.pop(event.id, None)
+                if added is not None:
+                    sums.acknowledged += added[1]
+                    if added[1] > 0:
+                        sums.up_acknowledged += added[1]
+                    else:
+                        sums.down_acknowledged += added[1]
+        elif type_ == "invoke":
             pending[event.id] = (event, sums.up_acknowledged, sums.down_acknowledged)
-        else:
+        elif type_ == "ok" and sums.initial is not None:
             started = pending.pop(event.id, None)
-            if started is None or event.type != "ok" or sums.initial is None:
-                continue
             value = number(event.value)
-            if value is None:
-                continue
-            begin, up, down = started
-            low = sums.initial + up + sums.down_tried
-            high = sums.initial + down + sums.up_tried
-            tried = sums.up_tried + sums.down_tried
-            yield Bounded(begin, event, value, low, high, sums.acknowledged, tried)
-
-
-def _add(
-    event: Event,
-    sums: Sums,
-    adding: dict[int, tuple[Sums, float]],
-    never: Collection[int],
-    sign: int,
-) -> None:
-    if event.type == "invoke":
-        amount = number(1 if event.value is None else event.value)
-        if amount is None or event.id in never:
-            return
-        amount *= sign
-        adding[event.id] = (sums, amount)
-        if amount > 0:
-            sums.up_tried += amount
-        else:
-            sums.down_tried += amount
-    elif event.type == "ok":
-        _, amount = adding.pop(event.id, (sums, 0.0))
-        sums.acknowledged += amount
-        if amount > 0:
-            sums.up_acknowledged += amount
-        else:
-            sums.down_acknowledged += amount
-
-
-def _firsts(events: Sequence[Event], op: str, views: Collection[str]) -> dict[Value, float]:
-    """Return what each key held before the first addition to it was invoked."""
-    found: dict[Value, float] = {}
-    touched: set[Value] = set()
-    for event in events:
-        if event.op == op:
-            touched.add(frozen(event.key))
-        elif event.op in views and event.type == "ok":
-            key = frozen(event.key)
-            value = number(event.value)
-            if key not in touched and value is not None:
-                found.setdefault(key, value)
-    return found
-
-
-def start(initial: Json) -> float | None:
-    """Return the `initial` that a check was given, as a number."""
-    return None if initial is None else number(initial)
+            if started is not None and value is not None:
+                begin, up, down = started
+                low = sums.initial + up + sums.down_tried
+                high = sums.initial + down + sums.up_tried
+                tried = sums.up_tried + sums.down_tried
+                yield Bounded(begin, event, value, low, high, sums.acknowledged, tried)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from chaoskit.checks._operations import number
+from chaoskit.checks._text import count
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Json
 
@@ -27,6 +28,7 @@ class KeyStory:
     versions: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     tried: dict[float, Event] = field(default_factory=dict)  # version to invocation
+    newest: float = NOTHING
 
     def newer_since(self, version: float) -> float:
         """Return when the first version newer than this one was acknowledged."""
@@ -65,24 +67,33 @@ class Versions:
         pending: dict[int, tuple[Event, float, float, float]] = {}
         own: dict[tuple[int, Value], float] = {}
         seen: dict[tuple[int, Value, str], float] = {}
-        writing: dict[int, Event] = {}
+        writing: dict[int, tuple[KeyStory, float]] = {}
         for event in self._events:
             op = event.op
-            key: Value = event.key if type(event.key) in (int, str) else frozen(event.key)  # type: ignore[assignment]
+            raw = event.key
+            key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
             if op == "write":
-                self._write(event, key, writing, own)
+                story = keys.get(key)
+                if story is None:
+                    story = keys[key] = KeyStory()
+                if event.type == "invoke":
+                    value = event.value
+                    version = value if type(value) is int else _version(value)
+                    if version is not None:
+                        story.tried[version] = event
+                        writing[event.id] = (story, version)
+                elif event.type != "info":
+                    written = writing.pop(event.id, None)
+                    if written is not None:
+                        self._ended(event, key, written, own)
             elif op in VIEWS:
                 if event.type == "invoke":
                     story = keys.get(key)
-                    newest = story.versions[-1] if story is not None and story.versions else NOTHING
+                    newest = story.newest if story is not None else NOTHING
                     process = event.process
                     mine = own.get((process, key), NOTHING)
-                    pending[event.id] = (
-                        event,
-                        newest,
-                        mine,
-                        seen.get((process, key, op), NOTHING),
-                    )
+                    before = seen.get((process, key, op), NOTHING)
+                    pending[event.id] = (event, newest, mine, before)
                     continue
                 started = pending.pop(event.id, None)
                 if started is None or event.type != "ok":
@@ -97,33 +108,30 @@ class Versions:
                     seen[event.process, key, op] = version
                 yield Read(begin, event, version, newest, mine, before)
 
-    def _write(
+    def _ended(
         self,
         event: Event,
         key: Value,
-        writing: dict[int, Event],
+        written: tuple[KeyStory, float],
         own: dict[tuple[int, Value], float],
     ) -> None:
-        if event.type == "invoke":
-            version = _version(event.value)
-            if version is not None:
-                self.keys.setdefault(key, KeyStory()).tried[version] = event
-                writing[event.id] = event
-            return
-        begin = writing.pop(event.id, None)
-        if begin is None:
-            return
-        version = _version(begin.value)
-        if version is None:
-            return
-        story = self.keys[key]
+        story, version = written
         if event.type == "fail":
             del story.tried[version]
-        elif event.type == "ok":
-            own[begin.process, key] = max(version, own.get((begin.process, key), NOTHING))
-            if not story.versions or version > story.versions[-1]:
-                story.versions.append(version)
-                story.times.append(event.t)
+            return
+        who = (event.process, key)
+        if version > own.get(who, NOTHING):
+            own[who] = version
+        if version > story.newest:
+            story.newest = version
+            story.versions.append(version)
+            story.times.append(event.t)
+
+
+def strangers(versions: Versions) -> tuple[str, ...]:
+    """Return the note on reads that were left out because they returned no version."""
+    many = versions.strange
+    return (f"{count(many, 'read')} returned something else than a version",) if many else ()
 
 
 def _version(value: Json) -> float | None:

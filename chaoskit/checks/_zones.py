@@ -12,7 +12,6 @@ zone lies inside a forward one. A write that ended `info` has no end; unread, it
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -20,18 +19,23 @@ from typing import Literal, TypeAlias
 from chaoskit.records import Event, Json
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
+Zone: TypeAlias = tuple[int, int, int, Value]  # where it begins, last start, first end, value
 
 # A zone is a list, because there are as many as writes: the place of the first end, of the last
-# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), and how many reads.
-_END, _START, _WRITE, _READS, _OK = range(5)
+# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), how many reads, and
+# whether the write ended `ok` (1), `fail` (-1) or in doubt (0).
 NOBODY, BEFORE = -2, -1
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """One reason why a key is not linearizable, and the places of the events that show it."""
+    """One reason why a key is not linearizable, and the places of the events that show it.
 
-    how: Literal["unwritten", "refused", "early", "torn", "stale"]
+    For a `stale` value those are its first end, that of the `other` value which had replaced it by
+    then, and the invocation of the last read that returned it all the same.
+    """
+
+    how: Literal["unwritten", "refused", "early", "stale"]
     key: Json
     value: Value
     other: Value
@@ -73,63 +77,78 @@ def first_values(events: Sequence[Event]) -> dict[Value, Value]:
     return found
 
 
-def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value]) -> Zones:  # noqa: PLR0912, PLR0915  # for speed
+def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
+    events: Sequence[Event], initial: Json, *, infer: bool = False
+) -> Zones:
     """Sweep a history of reads, writes and cas, in order of time. Linear.
 
-    A key starts with its value in `firsts`, or with `initial`.
+    A key starts with `initial`; to `infer` means that it starts with what a read returned that
+    ended before its first write began.
     """
     found: dict[Value, dict[Value, list[int]]] = {}
     unfit: dict[Value, str] = {}
     early: list[Broken] = []
     started: dict[int, int] = {}
+    take = started.pop
     first = frozen(initial)
     far = len(events)
     reads = total = 0
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
-        if type_ == "invoke":
-            started[event.id] = place
-            if op != "write":
+        start = place
+        if op == "read":
+            if type_ == "invoke":
+                started[event.id] = place
                 continue
-        elif type_ == "info" or op not in ("read", "write"):
-            if op == "cas" and type_ != "fail":
-                unfit[_plain(event.key)] = "cas"
+            start = take(event.id, -1)
+            if type_ != "ok" or start < 0:
+                continue
+        elif op != "write":
+            if op == "cas":
+                if type_ == "invoke":
+                    started[event.id] = place
+                elif take(event.id, None) is not None and type_ != "fail":
+                    unfit[frozen(event.key)] = "cas"
             continue
-        elif op == "read" and type_ == "fail":
+        elif type_ == "info":
             continue
-        key, value = event.key, event.value
-        if type(key) is not int and type(key) is not str:
-            key = frozen(key)
-        if type(value) is not int:
-            value = frozen(value)
+        raw = event.key
+        key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
+        value: Value = event.value if type(event.value) is int else frozen(event.value)
         clusters = found.get(key)
         if clusters is None:
-            clusters = found[key] = {firsts.get(key, first): [BEFORE, BEFORE, BEFORE, 0, 1]}
+            known = value if infer and op == "read" else first
+            clusters = found[key] = {known: [BEFORE, BEFORE, BEFORE, 0, 1]}
         zone = clusters.get(value)
-        if zone is None:
-            zone = clusters[value] = [far, BEFORE, NOBODY, 0, 0]
-        if type_ == "invoke":
+        if op == "read":
+            total += 1
+            reads += 1
+            if zone is None:
+                clusters[value] = [place, start, NOBODY, 1, 0]
+                continue
+            zone[3] += 1
+            if start > zone[1]:  # noqa: PLR1730  # max() is a call, a million times
+                zone[1] = start
+            if place < zone[0]:  # noqa: PLR1730
+                zone[0] = place
+        elif type_ == "invoke":
+            if zone is None:
+                clusters[value] = [far, place, place, 0, 0]
+                continue
             if zone[2] != NOBODY:
                 unfit[key] = "twice"
             elif zone[3]:
                 early.append(Broken("early", event.key, value, None, (zone[0], place)))
             zone[2] = place
             zone[1] = max(zone[1], place)
-            continue
-        start = started.pop(event.id, -1)
-        if start < 0:
-            continue
-        total += 1
-        if op == "read":
-            reads += 1
-            zone[3] += 1
-            zone[1] = max(zone[1], start)
-        elif type_ == "fail":
-            zone[4] = -1
-            continue
-        else:
-            zone[4] = 1
-        zone[0] = min(zone[0], place)
+        elif zone is not None:
+            total += 1
+            if type_ == "fail":
+                zone[4] = -1
+            else:
+                zone[4] = 1
+                if place < zone[0]:  # noqa: PLR1730
+                    zone[0] = place
     _open_cas(events, started, unfit)
     return Zones(found, unfit, early, reads, total)
 
@@ -137,11 +156,7 @@ def zones(events: Sequence[Event], initial: Json, firsts: Mapping[Value, Value])
 def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Value, str]) -> None:
     for place in started.values():
         if events[place].op == "cas":
-            unfit[_plain(events[place].key)] = "cas"
-
-
-def _plain(key: Json) -> Value:
-    return frozen(key)
+            unfit[frozen(events[place].key)] = "cas"
 
 
 def broken(found: Zones) -> list[Broken]:
@@ -157,31 +172,32 @@ def broken(found: Zones) -> list[Broken]:
 def _broken_key(
     key: Value, clusters: Mapping[Value, list[int]], early: set[tuple[Value, Value]]
 ) -> Iterator[Broken]:
-    forward: list[tuple[int, int, Value]] = []
-    backward: list[tuple[int, int, Value]] = []
     name: Json = key
+    early_ones = {value for known, value in early if known == key}
+    kept: list[Zone] = []
     for value, (end, start, write, reads, ok) in clusters.items():
-        if reads and write == NOBODY:
-            yield Broken("unwritten", name, value, None, (end,))
-        elif reads and ok < 0:
-            yield Broken("refused", name, value, None, (write, end))
-        elif (reads or ok > 0) and (key, value) not in early:
-            if end < start:
-                forward.append((end, start, value))
-            elif write != BEFORE:
-                backward.append((start, end, value))
-    forward.sort()
-    reach: tuple[int, int, Value] | None = None
-    for zone in forward:
-        if reach is not None and zone[0] < reach[1]:
-            places = (reach[0], zone[0], reach[1], zone[1])
-            yield Broken("torn", name, reach[2], zone[2], places)
-        if reach is None or zone[1] > reach[1]:
+        if early_ones and value in early_ones:
+            continue
+        if ok <= 0 or write < 0:
+            if reads and write == NOBODY:
+                yield Broken("unwritten", name, value, None, (end,))
+                continue
+            if reads and ok < 0:
+                yield Broken("refused", name, value, None, (write, end))
+                continue
+            if not reads:  # the first value that nobody saw, or a write that need not have been
+                continue
+        kept.append((end, start, end, value) if end < start else (start, start, end, value))
+    kept.sort()
+    # What replaced a value that was read again, and the place by which it had: the first one.
+    replaced: dict[Value, Broken] = {}
+    reach: Zone | None = None  # of the forward zones so far, the one that goes furthest
+    for zone in kept:
+        _, start, end, value = zone
+        # Either the two overlap, or a backward one lies inside.
+        if reach is not None and end < reach[1] and reach[3] not in replaced:
+            places = (reach[2], end, reach[1])
+            replaced[reach[3]] = Broken("stale", name, reach[3], value, places)
+        if end < start and (reach is None or start > reach[1]):
             reach = zone
-    ends = [zone[0] for zone in forward]
-    for start, end, value in backward:
-        place = bisect_right(ends, start) - 1
-        if place >= 0 and end < forward[place][1]:
-            around = forward[place]
-            places = (around[0], start, end, around[1])
-            yield Broken("stale", name, around[2], value, places)
+    yield from replaced.values()

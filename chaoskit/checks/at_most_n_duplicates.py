@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._channels import channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, name, ordered, plain
+from chaoskit.checks._operations import Element, about, ordered, plain
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._text import count, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._zones import Value
 from chaoskit.records import Event, Evidence, Finding
 
 QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
@@ -45,18 +46,12 @@ class AtMostNDuplicates(WorkloadCheck):
             return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         queue = is_queue(events)
-        judged = 0
-        found: list[Anomaly] = []
-        for t, text, times in _queue(events) if queue else _events(events):
-            if not window[0] <= t <= window[1]:
-                continue
-            judged += 1
-            if times > 1:
-                found.append(Anomaly(t, f"AGAIN {text} at {moment(t)}, delivery {times}"))
+        judged, again = _queue(events, window) if queue else _events(events, window)
+        found = [Anomaly(t, f"AGAIN {text} at {moment(t)}") for t, text in again]
         measured = (
             f"{count(len(found), 'duplicate')} (of {count(judged, 'delivery', 'deliveries')})"
         )
-        problem = gap(events, self.workload, evidence.faults, QUEUE if queue else EVENTS)
+        problem = gap(events, self, evidence.faults, QUEUE if queue else EVENTS)
         if len(found) <= self.n and problem is None:
             found = []
         told = Telling(
@@ -73,17 +68,35 @@ class AtMostNDuplicates(WorkloadCheck):
         return finding(evidence, found, told, bound, problem, measured=measured)
 
 
-def _queue(events: Sequence[Event]) -> Iterator[tuple[float, str, int]]:
-    """Yield every delivery: when, what, and the how manyth of this value it is."""
-    for value, deliveries in queue_history(events).delivered.items():
-        for times, delivery in enumerate(deliveries, 1):
-            yield delivery.end.t, f"{value}: {delivery.begin.op}", times
+Again: TypeAlias = tuple[int, list[tuple[float, str]]]  # deliveries, and when which came again
 
 
-def _events(events: Sequence[Event]) -> Iterator[tuple[float, str, int]]:
+def _queue(events: Sequence[Event], window: tuple[float, float]) -> Again:
+    history = queue_history(events)
+    times: dict[Element, int] = {}
+    again = []
+    for value, (begin, end, _) in history.repeated:
+        times[value] = times.get(value, 1) + 1
+        t = events[end].t
+        if window[0] <= t <= window[1]:
+            again.append((t, f"{value}: {events[begin].op}, delivery {times[value]},"))
+    first = len(history.delivered)
+    if window[0] != float("-inf"):
+        ends = (events[end].t for _, end, _ in history.delivered.values())
+        first = sum(window[0] <= t <= window[1] for t in ends)
+    return first + len(again), again
+
+
+def _events(events: Sequence[Event], window: tuple[float, float]) -> Again:
+    deliveries = 0
+    again = []
     for one in channels(events).subscribers:
-        seen: dict[tuple[object, float], int] = {}
-        for t, channel, number in one.received:
-            times = seen[channel, number] = seen.get((channel, number), 0) + 1
-            shown = name(channel) if not isinstance(channel, tuple) else channel[1]
-            yield t, f"{plain(number)}{about(shown)}: subscriber {one.process}", times
+        deliveries += sum(window[0] <= t <= window[1] for t, _ in one.received)
+        seen: dict[tuple[Value, float], int] = {}
+        for t, (channel, number) in one.repeated:
+            times = seen[channel, number] = seen.get((channel, number), 1) + 1
+            if window[0] <= t <= window[1]:
+                shown = channel[1] if isinstance(channel, tuple) else channel
+                who = f"subscriber {one.process}, delivery {times},"
+                again.append((t, f"{plain(number)}{about(shown)}: {who}"))
+    return deliveries, again

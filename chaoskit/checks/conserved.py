@@ -8,7 +8,7 @@ from typing import ClassVar
 from chaoskit.checks._bank import Snapshot, ranges, saw, snapshots
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import ordered, plain
+from chaoskit.checks._operations import last_of, ordered, plain
 from chaoskit.checks._text import count, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.records import Event, Evidence, Finding
@@ -43,19 +43,20 @@ class Conserved(WorkloadCheck):
             return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         reads = list(snapshots(events))
-        first = next((one for one in reads if one.early), None)
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        first = next((balances for _, _, balances, early in reads if early), None)
+        problem = gap(events, self, evidence.faults, NEED)
         if self.total is None and first is None:
             none = (
                 f"no read of workload `{self.workload}` came before the first transfer, so the "
                 "total is not known; give it as `total`"
             )
             return unknown(bound, problem or none)
-        total = sum(first.balances.values()) if first and self.total is None else self.total or 0
-        judged = [one for one in reads if window[0] <= one.begin.t <= window[1]]
-        found = [one for read in judged if (one := _off(read, total)) is not None]
+        total = sum(first.values()) if first and self.total is None else self.total or 0
+        judged = [read for read in reads if window[0] <= read[0].t <= window[1]]
+        sums = ((read, sum(read[2].values())) for read in judged)
+        found = [_off(read, sum_, total) for read, sum_ in sums if abs(sum_ - total) > CENT]
         if first is not None and not found:
-            found += _misplaced(events, judged, first.balances)
+            found += _misplaced(events, judged, first)
         worst = max((one.size for one in found), default=0.0)
         off_total = any(one.text.startswith("SUM") for one in found)
         what = "do not add up to" if off_total else "do not fit the transfers although they sum to"
@@ -74,37 +75,35 @@ class Conserved(WorkloadCheck):
         return finding(evidence, found, told, bound, problem, measured=measured)
 
 
-def _off(read: Snapshot, total: float) -> Anomaly | None:
-    sum_ = sum(read.balances.values())
-    if abs(sum_ - total) <= CENT:
-        return None
+def _off(read: Snapshot, sum_: float, total: float) -> Anomaly:
+    begin, end, _, _ = read
     less = "missing" if sum_ < total else "too much"
     text = (
         f"SUM {plain(sum_)} instead of {plain(total)}: {plain(abs(sum_ - total))} {less}, "
-        f"{read.begin.op} at {moment(read.end.t)}"
+        f"{begin.op} at {moment(end.t)}"
     )
-    return Anomaly(read.end.t, text, abs(sum_ - total))
+    return Anomaly(end.t, text, abs(sum_ - total))
 
 
 def _misplaced(
     events: Sequence[Event], reads: Sequence[Snapshot], first: Mapping[str, float]
 ) -> list[Anomaly]:
     """Return the final reads in which an account holds what no transfers explain."""
-    last = max((event.t for event in events if event.op == "transfer"), default=float("-inf"))
+    last = last_of(events, "transfer")
     allowed = ranges(events, first)
     found = []
-    for read in reads:
-        if read.begin.t < last or read.early:
+    for begin, end, balances, early in reads:
+        if begin.t < last or early:
             continue
-        for account, held in read.balances.items():
+        for account, held in balances.items():
             span_ = allowed.get(account)
             if span_ is None or span_.low - CENT <= held <= span_.high + CENT:
                 continue
             off = max(span_.low - held, held - span_.high)
             text = (
                 f"ACCOUNT {account} holds {plain(held)}, the transfers allow {plain(span_.low)} to "
-                f"{plain(span_.high)}: {read.begin.op} at {moment(read.end.t)}"
+                f"{plain(span_.high)}: {begin.op} at {moment(end.t)}"
             )
-            found.append(Anomaly(read.end.t, text, off))
+            found.append(Anomaly(end.t, text, off))
             break
     return found

@@ -11,7 +11,7 @@ from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered
 from chaoskit.checks._text import count, length, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of
-from chaoskit.checks._versions import Read, Versions, shown
+from chaoskit.checks._versions import Read, Versions, shown, strangers
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.fields import Duration
 from chaoskit.records import Event, Evidence, FaultWindow, Finding
@@ -60,7 +60,7 @@ class Converges(WorkloadCheck):
             return unknown(bound, events)
         events = ordered(events)
         versions = Versions(events)
-        seen = self._looked(versions, list(versions.reads()), events, evidence.faults)
+        seen = self._looked(versions, events, evidence.faults)
         told = Telling(
             noun="key that did not converge",
             plural="keys that did not converge",
@@ -71,7 +71,7 @@ class Converges(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and seen.unread:
             key = about(seen.unread[0] if not isinstance(seen.unread[0], tuple) else None)
             problem = (
@@ -82,20 +82,20 @@ class Converges(WorkloadCheck):
         measured = f"after {length(seen.slowest, self.within)} ({count(seen.keys, 'key')})"
         if seen.found:
             measured = f"{seen.bad} of {count(seen.keys, 'key')} not converged"
-        return finding(evidence, seen.found, told, bound, problem, measured=measured)
+        return finding(
+            evidence, seen.found, told, bound, problem, measured=measured, notes=strangers(versions)
+        )
 
     def _looked(
-        self,
-        versions: Versions,
-        reads: Sequence[Read],
-        events: Sequence[Event],
-        faults: Sequence[FaultWindow],
+        self, versions: Versions, events: Sequence[Event], faults: Sequence[FaultWindow]
     ) -> _Seen:
         healed = max((fault.healed or 0.0 for fault in faults), default=float("-inf"))
         quiet = _last_writes(events)
+        horizon = max(healed, min(quiet.values(), default=healed))
         by_key: dict[Value, list[Read]] = {}
-        for read in reads:
-            by_key.setdefault(frozen(read.begin.key), []).append(read)
+        for read in versions.reads():
+            if read.begin.t >= horizon:
+                by_key.setdefault(frozen(read.begin.key), []).append(read)
         found: list[Anomaly] = []
         unread: list[Value] = []
         slowest, keys, bad = 0.0, 0, 0
@@ -122,7 +122,12 @@ class Converges(WorkloadCheck):
 
 def _last_writes(events: Sequence[Event]) -> Mapping[Value, float]:
     """Return when the last event of a write of each key was."""
-    return {frozen(event.key): event.t for event in events if event.op == "write"}
+    found: dict[Value, float] = {}
+    for event in events:
+        if event.op == "write":
+            key = event.key
+            found[key if type(key) is int or type(key) is str else frozen(key)] = event.t
+    return found
 
 
 def _wrong(judged: Sequence[Read], last: float, newest: float) -> list[Anomaly]:

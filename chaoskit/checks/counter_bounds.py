@@ -49,7 +49,8 @@ class CounterBounds(WorkloadCheck):
         if isinstance(events, str) or isinstance(window, str):
             return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
-        initial = _initial(events) if self.initial is None else self.initial
+        looked = _initial(events)
+        initial = (looked or 0) if self.initial is None else self.initial
         found: list[Anomaly] = []
         judged = low = high = 0
         most_low = most_high = 0.0
@@ -85,8 +86,12 @@ class CounterBounds(WorkloadCheck):
             ),
             worst=_worst(low, most_low, high, most_high),
             formal=self._formal(low, high),
+            tail="; nobody looked before the first increment, so it was taken to begin at 0 "
+            "(give `initial`)"
+            if looked is None and self.initial is None
+            else "",
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         measured = f"{len(found)} out of bounds (of {count(judged, 'read')})"
         if found and last is not None:
             worst = max(most_low, most_high)
@@ -109,12 +114,12 @@ def _worst(low: int, most_low: float, high: int, most_high: float) -> str:
     return ", ".join(parts)
 
 
-def _initial(events: Sequence[Event]) -> float:
-    """Return what was read before the first increment was invoked; 0 where nobody looked."""
+def _initial(events: Sequence[Event]) -> float | None:
+    """Return what was read before the first increment was invoked; None where nobody looked."""
     for event in events:
         if event.op == "increment":
             break
         if event.op in VIEWS and event.type == "ok":
             value: Json = event.value
             return number(value) or 0
-    return 0
+    return None

@@ -79,7 +79,7 @@ class Fencing(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and without and not judged:
             problem = (
                 f"the lock of workload `{self.workload}` gives no tokens; let `acquire` return one"

@@ -9,7 +9,7 @@ from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered
 from chaoskit.checks._text import above, count, length, moment, percent
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
-from chaoskit.checks._versions import Versions, shown
+from chaoskit.checks._versions import Versions, shown, strangers
 from chaoskit.fields import Duration, Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -77,8 +77,15 @@ class FreshWithin(WorkloadCheck):
             worst=f"by up to {text}",
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         measured = f"stale by {text} at most ({stale} stale of {judged})"
         return finding(
-            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+            evidence,
+            found,
+            told,
+            bound,
+            problem,
+            at_most=self.at_most,
+            measured=measured,
+            notes=strangers(versions),
         )

@@ -12,7 +12,7 @@ from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, name, ordered
 from chaoskit.checks._register import Keyed, searches
 from chaoskit.checks._search import FOREVER, STEPS_PER_SECOND, Call, decide
-from chaoskit.checks._text import count, moment
+from chaoskit.checks._text import count, length, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import Broken, Value, broken, first_values, zones
 from chaoskit.fields import Duration
@@ -55,15 +55,19 @@ class Linearizable(WorkloadCheck):
         if isinstance(events, str):
             return unknown(BOUND, events)
         events = ordered(events)
-        firsts = {} if "initial" in self.model_fields_set else first_values(events)
-        zoned = zones(events, self.initial, firsts)
-        keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
+        infer = "initial" not in self.model_fields_set
+        zoned = zones(events, self.initial, infer=infer)
+        firsts = first_values(events) if infer and zoned.unfit else {}
+        try:
+            keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
+        except ValueError as error:
+            return unknown(BOUND, f"workload `{self.workload}`: {error}")
         found = [_anomaly(one, events) for one in broken(zoned)]
         steps = int(self.budget * STEPS_PER_SECOND)
         bad, undecided = decide([one.search for one in keyed], steps)
         found += [_stuck(keyed[place], events) for place in bad]
         problem = self._undecided([keyed[place] for place in undecided]) if undecided else None
-        problem = problem or gap(events, self.workload, evidence.faults, NEED)
+        problem = problem or gap(events, self, evidence.faults, NEED)
         if problem is None and not any(e.type == "ok" and e.op in NEED.reads for e in events):
             problem = f"no read of workload `{self.workload}` succeeded"
         keys = len(zoned.zones.keys() | zoned.unfit.keys())
@@ -71,6 +75,7 @@ class Linearizable(WorkloadCheck):
             noun="violation",
             of=zoned.total + sum(one.operations for one in keyed),
             sentence=self._sentence(found, keys),
+            worst=_worst(found),
             formal=self.formal,
         )
         if found:
@@ -107,20 +112,30 @@ class Linearizable(WorkloadCheck):
         )
 
 
+def _worst(found: Sequence[Anomaly]) -> str | None:
+    """Say how old the oldest value was that was read; one violation says so itself."""
+    oldest = max((one.size for one in found), default=0.0)
+    return f"stale by up to {length(oldest)}" if oldest and len(found) > 1 else None
+
+
 def _anomaly(one: Broken, events: Sequence[Event]) -> Anomaly:
     """Return one broken zone as a person would tell it."""
-    shown = sorted(set(one.places))
     value, other = _shown(one.value), _shown(one.other)
+    places = sorted({place for place in one.places if 0 <= place < len(events)})
+    size = 0.0
+    if one.how == "stale":
+        size = events[one.places[2]].t - events[one.places[1]].t
     text = {
         "unwritten": f"a read{about(one.key)} returned {value}, which nobody wrote",
         "refused": f"a read{about(one.key)} returned {value}, whose write was refused",
         "early": f"a read{about(one.key)} returned {value} before its write began",
-        "torn": f"reads{about(one.key)} went back and forth between {value} and {other}",
-        "stale": f"{value} was read{about(one.key)} after {other} had replaced it",
+        "stale": (
+            f"{value} was read{about(one.key)} after {other} had replaced it (stale by "
+            f"{length(size)})"
+        ),
     }[one.how]
-    places = [place for place in shown if 0 <= place < len(events)]
-    lines = tuple(_line(events[place]) for place in places)
-    return Anomaly(events[places[-1]].t, text, 0.0, lines)
+    lines = tuple(_line(events, place) for place in places)
+    return Anomaly(events[places[-1]].t, text, size, lines)
 
 
 def _shown(value: Value) -> str:
@@ -153,8 +168,13 @@ def _told(events: Sequence[Event], call: Call) -> str:
     return f"{what} ({when}, process {begin.process})"
 
 
-def _line(event: Event) -> str:
+def _line(events: Sequence[Event], place: int) -> str:
+    event = events[place]
+    if event.type == "invoke" and event.op == "read":  # what it returned says more
+        later = (events[n] for n in range(place + 1, len(events)))
+        end = next((one for one in later if one.id == event.id), event)
+        when = f"{event.t:.2f} - {moment(end.t)}"
+        return f"{when}: read{about(event.key)} {name(end.value)} ok (process {event.process})"
     done = {"invoke": "invoked", "ok": "ok", "fail": "refused", "info": "no clear answer"}
-    value = "" if event.op == "read" and event.type == "invoke" else f" {name(event.value)}"
-    what = f"{event.op}{about(event.key)}{value}"
+    what = f"{event.op}{about(event.key)} {name(event.value)}"
     return f"{moment(event.t)}: {what} {done[event.type]} (process {event.process})"

@@ -76,7 +76,7 @@ class MutualExclusion(WorkloadCheck):
             worst=f"for up to {length(max(one.size for one in found))}" if found else None,
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not any(
             hold.end > hold.start for x in by_key.values() for hold in x
         ):

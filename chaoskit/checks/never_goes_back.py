@@ -9,7 +9,7 @@ from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered
 from chaoskit.checks._text import count, moment, percent
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
-from chaoskit.checks._versions import NOTHING, Versions, shown
+from chaoskit.checks._versions import NOTHING, Versions, shown, strangers
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -40,10 +40,11 @@ class NeverGoesBack(WorkloadCheck):
         if isinstance(events, str) or isinstance(window, str):
             return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
+        versions = Versions(events)
         found: list[Anomaly] = []
         judged = 0
         start, end = window
-        for read in Versions(events).reads():
+        for read in versions.reads():
             if read.before == NOTHING or not start <= read.begin.t <= end:
                 continue
             judged += 1
@@ -68,10 +69,17 @@ class NeverGoesBack(WorkloadCheck):
             worst=f"by up to {worst:g} versions" if found else None,
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not judged:
             problem = f"no process of workload `{self.workload}` read a key twice"
         measured = f"{len(found)} went back (of {judged})"
         return finding(
-            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+            evidence,
+            found,
+            told,
+            bound,
+            problem,
+            at_most=self.at_most,
+            measured=measured,
+            notes=strangers(versions),
         )

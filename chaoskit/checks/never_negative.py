@@ -43,19 +43,16 @@ class NeverNegative(WorkloadCheck):
         found: list[Anomaly] = []
         judged = 0
         lowest = float("inf")
-        for read in snapshots(events):
-            if not window[0] <= read.begin.t <= window[1]:
+        for begin, end, balances, _ in snapshots(events):
+            if not window[0] <= begin.t <= window[1]:
                 continue
             judged += 1
-            account = min(read.balances, key=read.balances.__getitem__)
-            held = read.balances[account]
+            held = min(balances.values())
             lowest = min(lowest, held)
             if held < self.floor:
-                text = (
-                    f"BELOW account {account}: {plain(held)}, "
-                    f"{read.begin.op} at {moment(read.end.t)}"
-                )
-                found.append(Anomaly(read.end.t, text, self.floor - held))
+                account = min(balances, key=balances.__getitem__)
+                text = f"BELOW account {account}: {plain(held)}, {begin.op} at {moment(end.t)}"
+                found.append(Anomaly(end.t, text, self.floor - held))
         told = Telling(
             noun="read below the floor",
             plural="reads below the floor",
@@ -67,7 +64,7 @@ class NeverNegative(WorkloadCheck):
             worst=f"down to {plain(lowest)}" if found else None,
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         low = "nothing" if judged == 0 else plain(lowest)
         measured = f"lowest {low} (of {count(judged, 'read')})"
         return finding(evidence, found, told, bound, problem, measured=measured)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, number, ordered, pairs, plain
+from chaoskit.checks._operations import about, last_of, number, ordered, plain
 from chaoskit.checks._sums import bounded
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
 VIEWS = ("read", "truth")
-NEED = Need(writes=("buy",), reads=VIEWS, final=True, saw=lambda value: number(value) is not None)
+NEED = Need(
+    writes=("buy",),
+    reads=VIEWS,
+    final=True,
+    saw=lambda value: number(value) is not None,
+    refused=True,
+)
 
 
 @dataclass(slots=True)
@@ -35,8 +41,9 @@ class NeverOversold(WorkloadCheck):
 
     Acknowledged purchases of an item add up to at most its stock: what was read before the first
     purchase, or `initial`. No read shows less than 0, and the final reads show the stock less what
-    was bought; a purchase without a clear answer may have happened or not. Usual causes: two
-    purchases that both look first and then both take the last one.
+    was bought; a purchase without a clear answer may have happened or not. `during` picks the
+    moments at which too much was sold or too little was shown. Usual causes: two purchases that
+    both look first and then both take the last one.
     """
 
     example: ClassVar[str] = "{ check: never_oversold, workload: tickets }"
@@ -48,20 +55,20 @@ class NeverOversold(WorkloadCheck):
         "there is."
     )
 
-    during: Literal["all"] = "all"
     initial: int | float | None = None
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = "sold <= stock"
         events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
-        items = self._items(events)
+        items, firsts = self._items(events)
         found = [one for item in items.values() if (one := _oversold(item)) is not None]
-        wrong, reads = self._wrong_reads(events)
-        found += wrong
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        wrong, reads = self._wrong_reads(events, firsts)
+        found = [one for one in [*found, *wrong] if window[0] <= one.at <= window[1]]
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and any(item.initial is None for item in items.values()):
             problem = (
                 f"no read of workload `{self.workload}` came before the first purchase, so the "
@@ -93,32 +100,34 @@ class NeverOversold(WorkloadCheck):
             f"{'does' if len(found) == 1 else 'do'} not fit what was sold"
         )
 
-    def _items(self, events: Sequence[Event]) -> dict[Value, _Item]:
+    def _items(self, events: Sequence[Event]) -> tuple[dict[Value, _Item], dict[Value, float]]:
+        """Return the items by key, and what a read showed of them before the first purchase."""
         items: dict[Value, _Item] = {}
         firsts: dict[Value, float] = {}
+        pending: dict[int, tuple[_Item, Json]] = {}
         for event in events:
-            key = frozen(event.key)
+            key: Value = event.key if type(event.key) is str else frozen(event.key)
             if event.op == "buy":
-                if key not in items:
+                item = items.get(key)
+                if item is None:
                     initial = self.initial if self.initial is not None else firsts.get(key)
-                    items[key] = _Item(event.key, initial)
+                    item = items[key] = _Item(event.key, initial)
+                if event.type == "invoke":
+                    pending[event.id] = (item, event.value)
+                elif event.type == "ok" and event.id in pending:
+                    _sell(event, *pending.pop(event.id))
             elif event.op in VIEWS and event.type == "ok" and key not in items:
                 value = number(event.value)
                 if value is not None:
                     firsts.setdefault(key, value)
-        for begin, end in pairs(events, ("buy",)):
-            if end is None or end.type != "ok":
-                continue
-            item = items[frozen(begin.key)]
-            item.sold += number(1 if begin.value is None else begin.value) or 0
-            if item.excess is None and item.initial is not None and item.sold > item.initial:
-                item.excess = end
-        return items
+        return items, firsts
 
-    def _wrong_reads(self, events: Sequence[Event]) -> tuple[list[Anomaly], int]:
+    def _wrong_reads(
+        self, events: Sequence[Event], firsts: Mapping[Value, float]
+    ) -> tuple[list[Anomaly], int]:
         """Return the reads that show too little or, in the end, do not fit; and how many were."""
-        last = max((event.t for event in events if event.op == "buy"), default=float("inf"))
-        initial = None if self.initial is None else float(self.initial)
+        last = last_of(events, "buy")
+        initial = firsts if self.initial is None else float(self.initial)
         found: list[Anomaly] = []
         reads = 0
         for read in bounded(events, "buy", VIEWS, initial, sign=-1):
@@ -137,6 +146,12 @@ class NeverOversold(WorkloadCheck):
             )
             found.append(Anomaly(read.end.t, text, off))
         return found, reads
+
+
+def _sell(event: Event, item: _Item, value: Json) -> None:
+    item.sold += number(1 if value is None else value) or 0
+    if item.excess is None and item.initial is not None and item.sold > item.initial:
+        item.excess = event
 
 
 def _oversold(item: _Item) -> Anomaly | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import gap
-from chaoskit.checks._operations import ordered
+from chaoskit.checks._operations import Element, ordered
 from chaoskit.checks._set_history import SEEN, SetHistory, View, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -18,8 +18,9 @@ from chaoskit.records import Evidence, Finding
 class NoDuplicates(WorkloadCheck):
     """No value appears more than once in one read, neither through the app nor in the store.
 
-    `at_most` allows a share of the stored values to be there more than once. Usual causes: a lost
-    reply and a retry, by a client, a proxy or a library.
+    `at_most` allows a share of the stored values to be there more than once, `during` picks values
+    by when they were added. Usual causes: a lost reply and a retry, by a client, a proxy or a
+    library.
     """
 
     example: ClassVar[str] = "{ check: no_duplicates, workload: members }"
@@ -30,22 +31,22 @@ class NoDuplicates(WorkloadCheck):
     )
     remedy: ClassVar[str] = "See that the final reads return every stored value."
 
-    during: Literal["all"] = "all"
     at_most: Percentage = Percentage(0)
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} duplicated" if self.at_most else "none duplicated"
         events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         history = set_history(events)
         stored = len(history.stored())
-        twice: dict[str, Anomaly] = {}
+        twice: dict[Element, Anomaly] = {}
         for view in history.views.values():
             for name, t in view.duplicated_at.items():
                 at = _cause(name, history, t)
-                if name not in twice:
+                if name not in twice and window[0] <= at <= window[1]:
                     twice[name] = Anomaly(at, _line(name, t, view, history))
         found = list(twice.values())
         told = Telling(
@@ -59,20 +60,20 @@ class NoDuplicates(WorkloadCheck):
             first="oldest added",
             last="newest",
         )
-        problem = gap(events, self.workload, evidence.faults, SEEN)
+        problem = gap(events, self, evidence.faults, SEEN)
         measured = f"{len(found)} duplicated (of {stored})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
         )
 
 
-def _cause(name: str, history: SetHistory, seen: float) -> float:
+def _cause(name: Element, history: SetHistory, seen: float) -> float:
     """Return when the add ended, where the logs are worth reading, or else when it was seen."""
     add = history.adds.add(name)
     return seen if add is None else add.ended
 
 
-def _line(name: str, t: float, view: View, history: SetHistory) -> str:
+def _line(name: Element, t: float, view: View, history: SetHistory) -> str:
     times = f"DUPLICATED {name}: {view.duplicated[name]} times in one read of {view.name}"
     seen = f"first seen at {moment(t)}"
     add = history.adds.add(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
@@ -22,9 +21,10 @@ class NoGaps(WorkloadCheck):
     """Every subscriber comes to know every message that was acknowledged since it subscribed.
 
     By receiving it, or by a `resync` after a reconnect. Messages are not waited for that were
-    acknowledged less than `within` before the end, or that came after a subscriber had gone for
-    good. `during` picks messages by when they were acknowledged, `at_most` allows a share of them
-    to be missing. Usual causes: Redis pub/sub and websockets forget who is not connected.
+    acknowledged less than `within` before the end, or that came after a subscriber had gone and did
+    not try to come back. `during` picks messages by when they were acknowledged, `at_most` allows a
+    share of them to be missing. Usual causes: Redis pub/sub and websockets forget who is not
+    connected.
     """
 
     example: ClassVar[str] = "{ check: no_gaps, workload: feed }"
@@ -46,13 +46,29 @@ class NoGaps(WorkloadCheck):
         heard = channels(events)
         found: list[Anomaly] = []
         judged = 0
+        acknowledged = {
+            what: (events[begin], events[end])
+            for what, (begin, end) in heard.sent.items()
+            if end is not None and window[0] <= events[end].t <= window[1]
+        }
+        first = min((begin.t for begin, _ in acknowledged.values()), default=0.0)
         for one in heard.subscribers:
-            for message in self._expected(one, heard):
-                if not window[0] <= message.end.t <= window[1]:
+            since, until = one.connections[0].start, self._until(one, heard)
+            expected = acknowledged
+            if first < since:
+                expected = {what: two for what, two in acknowledged.items() if two[0].t >= since}
+            # What it knows counts as judged, however late it was published.
+            unheard = expected.keys() - one.heard.keys()
+            judged += len(expected) - len(unheard)
+            for what in unheard:
+                message = Published(*what, *expected[what])
+                if not one.follows(message.channel):
                     continue
-                judged += 1
-                if one.known_at(message) is None:
+                knows = one.known_at(message) is not None
+                judged += knows or message.end.t <= until
+                if not knows and message.end.t <= until:
                     found.append(_missing(one, message))
+        found.sort(key=lambda one: one.at)
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
         told = Telling(
             noun="missing message",
@@ -63,23 +79,22 @@ class NoGaps(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
+        if problem is None and heard.unheard:
+            problem = (
+                f"subscriber {heard.unheard[0]} of workload `{self.workload}` never got a "
+                "connection; see its `subscribe`"
+            )
         measured = f"{len(found)} missing (of {judged})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
         )
 
-    def _expected(self, one: Subscriber, heard: Channels) -> Iterator[Published]:
-        """Yield the acknowledged messages that a subscriber should have come to know."""
+    def _until(self, one: Subscriber, heard: Channels) -> float:
+        """Return when the last message was acknowledged that a subscriber must know."""
         last = one.connections[-1]
-        until = (heard.end if last.end is None else last.end) - self.within
-        since = one.connections[0].start
-        for message in heard.published:
-            if message.begin.t < since or not one.follows(message.channel):
-                continue
-            # What it knows counts as judged, however late it was published.
-            if message.end.t <= until or one.known_at(message) is not None:
-                yield message
+        end = heard.end if last.end is None or one.turned_away else last.end
+        return end - self.within
 
 
 def _missing(one: Subscriber, message: Published) -> Anomaly:

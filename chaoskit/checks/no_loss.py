@@ -97,7 +97,10 @@ class NoLoss(WorkloadCheck):
     ) -> _Loss:
         history = set_history(events)
         start, end = window
-        acknowledged = sum(start <= t <= end for _, t in history.adds.spans("ok"))
+        ends = history.adds.ok
+        acknowledged = len(ends)
+        if self.during != "all":
+            acknowledged = sum(start <= event.t <= end for event in ends.values())
         lost = [one for one in history.lost() if start <= one.add.ended <= end]
         tail = ""
         if lost:
@@ -106,7 +109,7 @@ class NoLoss(WorkloadCheck):
             if views == {"read"} and "truth" in other:
                 tail = "; all of them are still in the store (`truth`), the app does not show them"
         stored, unanswered = history.unanswered()
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         notes = _doubtful("add", unanswered, stored, "stored")
         return _Loss([_absent(one) for one in lost], acknowledged, problem, notes, tail)
 
@@ -120,7 +123,7 @@ class NoLoss(WorkloadCheck):
             if window[0] <= end.t <= window[1]
         }
         missing = [(value, end) for value, end in sent.items() if value not in history.delivered]
-        problem = gap(events, self.workload, evidence.faults, QUEUE)
+        problem = gap(events, self, evidence.faults, QUEUE)
         if not history.emptied:
             # What nobody received may still be waiting.
             missing = []
@@ -139,7 +142,7 @@ class NoLoss(WorkloadCheck):
                 f"; {count(doubt, 'receive')} had no clear answer and may have taken "
                 f"{'one' if doubt == 1 else 'some'} away"
             )
-        unanswered = [value for value, (_, end) in history.sent.items() if _unclear(end)]
+        unanswered = [value for value in history.sent if _unclear(history.ended(value))]
         arrived = sum(value in history.delivered for value in unanswered)
         notes = _doubtful("send", len(unanswered), arrived, "received")
         return _Loss(found, len(sent), problem, notes, tail)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import name, ordered, pairs
+from chaoskit.checks._operations import Element, name, ordered, pairs
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._set_history import SEEN, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.checks._zones import frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -32,13 +32,22 @@ class _Strange:
     of: int
     unsure: bool = False
 
+    def within(self, window: tuple[float, float]) -> _Strange:
+        """Return what of it is about a moment inside the window."""
+        return replace(
+            self,
+            refused=[one for one in self.refused if window[0] <= one.at <= window[1]],
+            unknown=[one for one in self.unknown if window[0] <= one.at <= window[1]],
+        )
+
 
 @check("no_phantoms")
 class NoPhantoms(WorkloadCheck):
     """No value appears that was never written, or whose write was refused.
 
     What a read showed before the first write was there already and is no phantom; neither is a
-    value whose write had no clear answer.
+    value whose write had no clear answer. `during` picks values by when they were refused, or else
+    first read.
     """
 
     example: ClassVar[str] = "{ check: no_phantoms, workload: members }"
@@ -47,13 +56,12 @@ class NoPhantoms(WorkloadCheck):
     cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
     remedy: ClassVar[str] = "See that the final reads return what is stored."
 
-    during: Literal["all"] = "all"
-
     def judge(self, evidence: Evidence) -> Finding:
         bound = "no phantom"
         events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         if is_queue(events):
             strange, need = _in_queue(events), QUEUE
@@ -61,6 +69,7 @@ class NoPhantoms(WorkloadCheck):
             strange, need = _in_versions(events), VERSIONS
         else:
             strange, need = _in_set(events), SEEN
+        strange = strange.within(window)
         found = [*strange.refused, *strange.unknown]
         told = Telling(
             noun="phantom",
@@ -71,7 +80,7 @@ class NoPhantoms(WorkloadCheck):
             if strange.unsure and strange.unknown
             else "",
         )
-        problem = gap(events, self.workload, evidence.faults, need)
+        problem = gap(events, self, evidence.faults, need)
         measured = f"{count(len(found), 'phantom')} (of {strange.of})"
         return finding(evidence, found, told, bound, problem, measured=measured)
 
@@ -90,7 +99,7 @@ def _parts(strange: _Strange) -> str:
 
 def _in_set(events: Sequence[Event]) -> _Strange:
     history = set_history(events)
-    seen: dict[str, tuple[float, str]] = {}
+    seen: dict[Element, tuple[float, str]] = {}
     for view in history.views.values():
         for value, t in view.unexplained_at.items():
             seen[value] = min((t, view.name), seen.get(value, (t, view.name)))
@@ -110,17 +119,18 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
     before = _first(events, "send")
     refused, strange = [], []
     unsure = True
-    for value, deliveries in history.delivered.items():
-        end = deliveries[0].end
+    for value, (_, place, _) in history.delivered.items():
+        end = events[place]
         where = f"received at {moment(end.t)}"
         if end.t < before:
             unsure = False
             continue
-        sent = history.sent.get(value)
-        if sent is None:
+        if value not in history.sent:
             strange.append(_never(value, where, end.t))
-        elif sent[1] is not None and sent[1].type == "fail":
-            refused.append(_refused(value, sent[1].error, sent[1].t, where))
+            continue
+        sent = history.ended(value)
+        if sent is not None and sent.type == "fail":
+            refused.append(_refused(value, sent.error, sent.t, where))
     return _Strange(refused, strange, len(history.delivered), unsure)
 
 
@@ -164,11 +174,11 @@ def _unexplained(
     return _refused(value, write.error, write.t, where) if write.type == "fail" else None
 
 
-def _never(value: str, where: str, t: float) -> Anomaly:
+def _never(value: Element, where: str, t: float) -> Anomaly:
     return Anomaly(t, f"PHANTOM {value}: never written, {where}")
 
 
-def _refused(value: str, error: str | None, t: float, where: str) -> Anomaly:
+def _refused(value: Element, error: str | None, t: float, where: str) -> Anomaly:
     why = f" ({error})" if error else ""
     return Anomaly(t, f"REFUSED BUT STORED {value}: {where}, refused{why} at {moment(t)}")
 

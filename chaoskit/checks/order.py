@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import channels
+from chaoskit.checks._channels import Heard, channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, name, ordered, plain
-from chaoskit.checks._queue import DELIVERING, Delivery, QueueHistory, is_queue, queue_history
+from chaoskit.checks._operations import Element, about, element, ordered, plain
+from chaoskit.checks._queue import DELIVERING, OPEN, Delivery, QueueHistory, is_queue, queue_history
 from chaoskit.checks._text import count, moment, percent
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.checks._zones import Value, frozen
@@ -25,9 +26,9 @@ class Order(WorkloadCheck):
     """Messages arrive in the order in which they were sent.
 
     In a queue, two messages with the same key are out of order when one was acknowledged before the
-    other was sent, and yet received after the other had been. For events, when a subscriber gets a
-    number for the first time after a higher one of the same channel. Repetitions do not count here.
-    `at_most` allows a share of the messages to be out of order.
+    other was sent, and yet received after the other had been. For events likewise, for each
+    subscriber and channel. What was sent without a clear answer may come at any later time, and
+    repetitions do not count here. `at_most` allows a share of the messages to be out of order.
     """
 
     example: ClassVar[str] = "{ check: order, workload: jobs }"
@@ -54,11 +55,11 @@ class Order(WorkloadCheck):
             found = list(_queue(events, history))
         else:
             heard = channels(events)
-            judged = sum(len(one.known) for one in heard.subscribers)
+            judged = sum(len(one.heard) for one in heard.subscribers)
             found = [
                 anomaly
                 for one in heard.subscribers
-                for anomaly in _subscriber(one.process, one.received)
+                for anomaly in _subscriber(one.process, one.fresh(), heard.sent)
             ]
         found = [one for one in found if window[0] <= one.at <= window[1]]
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
@@ -72,7 +73,7 @@ class Order(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, QUEUE if queue else EVENTS)
+        problem = gap(events, self, evidence.faults, QUEUE if queue else EVENTS)
         measured = f"{len(found)} out of order (of {judged})"
         return finding(
             evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
@@ -81,69 +82,82 @@ class Order(WorkloadCheck):
 
 def _queue(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomaly]:
     """Yield the overtaken messages: the sender knew their order, and the receiver saw another."""
-    places = {id(event): place for place, event in enumerate(events)}
-    first = {value: found[0] for value, found in history.delivered.items()}
-    yield from _in_lists(first, history, places)
-    latest: dict[Value, tuple[int, str]] = {}  # the latest begun delivery of what was sent before
+    sent, delivered = history.sent, history.delivered
+    yield from _in_lists(events, history)
+    # Of what was sent before: the delivery that began last, and its value; by key.
+    latest: dict[Value, tuple[int, Element]] = {}
     for event in events:
-        if event.op != "send":
+        if event.op != "send" or event.type not in ("ok", "invoke"):
             continue
-        value, key = name(event.value), frozen(event.key)
-        delivery = first.get(value)
-        if delivery is None:
+        value = event.value if type(event.value) is int else element(event.value)
+        delivery = delivered.get(value)
+        if delivery is None or value not in sent:
             continue
+        key: Value = event.key if event.key is None else frozen(event.key)
+        known = latest.get(key)
         if event.type == "ok":
-            begun = places[id(delivery.begin)]
-            if begun > latest.get(key, (-1, ""))[0]:
-                latest[key] = (begun, value)
-        elif event.type == "invoke" and key in latest:
-            begun, earlier = latest[key]
-            if begun > places[id(delivery.end)]:
-                yield _overtaken(earlier, first[earlier], value, delivery)
+            if known is None or delivery[0] > known[0]:
+                latest[key] = (delivery[0], value)
+        elif known is not None and known[0] > delivery[1]:
+            yield _overtaken(events, known[1], delivered[known[1]], value, delivery)
 
 
-def _in_lists(
-    first: Mapping[str, Delivery], history: QueueHistory, places: Mapping[int, int]
-) -> Iterator[Anomaly]:
+def _in_lists(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomaly]:
     """Yield what is in the wrong order inside one list of a `drain` or a `receive`."""
-    lists: dict[int, list[tuple[int, str]]] = {}
-    for value, delivery in first.items():
-        lists.setdefault(id(delivery.end), []).append((delivery.place, value))
+    lists: dict[int, list[tuple[int, Element]]] = {}
+    for value, (_, end, place) in history.delivered.items():
+        if place:
+            lists.setdefault(end, []).append((place, value))
+    if not lists:
+        return
+    for value, (_, end, place) in history.delivered.items():
+        if not place and end in lists:
+            lists[end].append((place, value))
     for row in lists.values():
-        earliest: dict[Value, tuple[int, str]] = {}  # of what comes later in the list
-        for _, value in sorted(row, reverse=True):
-            sent = history.sent.get(value)
-            if sent is None:
+        earliest: dict[Value, tuple[int, Element]] = {}  # of what comes later in the list
+        for _, value in sorted(row, key=itemgetter(0), reverse=True):
+            if value not in history.sent:
                 continue
-            begin, end = sent
-            key = frozen(begin.key)
-            ended, earlier = earliest.get(key, (len(places), ""))
-            if places[id(begin)] > ended:
-                yield _overtaken(earlier, first[earlier], value, first[value])
-            if end is not None and end.type == "ok" and places[id(end)] < ended:
-                earliest[key] = (places[id(end)], value)
+            begin, end = history.sent[value]
+            key = frozen(events[begin].key)
+            ended, earlier = earliest.get(key, (len(events), ""))
+            if begin > ended:
+                late = history.delivered[earlier]
+                yield _overtaken(events, earlier, late, value, history.delivered[value])
+            if end != OPEN and events[end].type == "ok" and end < ended:
+                earliest[key] = (end, value)
 
 
-def _overtaken(earlier: str, late: Delivery, value: str, delivery: Delivery) -> Anomaly:
+def _overtaken(
+    events: Sequence[Event], earlier: Element, late: Delivery, value: Element, delivery: Delivery
+) -> Anomaly:
+    t = events[late[1]].t
     text = (
-        f"OVERTAKEN {earlier}: sent before {value}, received at {moment(late.end.t)}, "
-        f"{value} at {moment(delivery.end.t)}"
+        f"OVERTAKEN {earlier}: sent before {value}, received at {moment(t)}, "
+        f"{value} at {moment(events[delivery[1]].t)}"
     )
-    return Anomaly(late.end.t, text)
+    return Anomaly(t, text)
 
 
-def _subscriber(process: int, received: Sequence[tuple[float, Value, float]]) -> Iterator[Anomaly]:
-    highest: dict[Value, float] = {}
-    seen: set[tuple[Value, float]] = set()
-    for t, channel, numbered in received:
-        known = highest.get(channel)
-        if known is None or numbered > known:
-            highest[channel] = numbered
-        elif (channel, numbered) not in seen:
+def _subscriber(
+    process: int,
+    received: Sequence[Heard],
+    sent: Mapping[tuple[Value, float], tuple[int, int | None]],
+) -> Iterator[Anomaly]:
+    latest: dict[Value, tuple[int, float]] = {}  # of what it has got: published last, its number
+    for t, what in received:
+        when = sent.get(what)
+        if when is None:  # nobody here published it
+            continue
+        begun, ended = when
+        channel, numbered = what
+        known = latest.get(channel)
+        if known is None or begun > known[0]:
+            latest[channel] = (begun, numbered)
+        elif ended is not None and ended < known[0]:
             shown = channel[1] if isinstance(channel, tuple) else channel
             text = (
                 f"LATE {plain(numbered)}{about(shown)}: subscriber {process} got it at "
-                f"{moment(t)}, after {plain(known)}"
+                f"{moment(t)}, after {plain(known[1])}"
             )
-            yield Anomaly(t, text, known - numbered)
-        seen.add((channel, numbered))
+            yield Anomaly(t, text, abs(known[1] - numbered))

@@ -9,7 +9,7 @@ from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered
 from chaoskit.checks._text import count, length, moment, percent
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
-from chaoskit.checks._versions import NOTHING, Versions, shown
+from chaoskit.checks._versions import NOTHING, Versions, shown, strangers
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -68,12 +68,19 @@ class ReadYourWrites(WorkloadCheck):
             worst=_worst(found),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not judged:
             problem = f"no client of workload `{self.workload}` read a key that it had written"
         measured = f"{len(found)} older (of {judged})"
         return finding(
-            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+            evidence,
+            found,
+            told,
+            bound,
+            problem,
+            at_most=self.at_most,
+            measured=measured,
+            notes=strangers(versions),
         )
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import Channels, Published, Subscriber, channels
+from chaoskit.checks._channels import Published, Subscriber, channels
 from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import about, ordered, plain
 from chaoskit.checks._text import above, count, length, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
 from chaoskit.fields import Duration
 from chaoskit.records import Evidence, Finding
 
@@ -23,7 +23,7 @@ class Resync(WorkloadCheck):
 
     Judged are the messages that were acknowledged before the reconnect and not known to the
     subscriber then: each must be received, or be covered by what `resync` returned: a list of
-    numbers, or the last one.
+    numbers, or the last one. `during` picks reconnects.
     """
 
     example: ClassVar[str] = "{ check: resync, workload: feed, within: 5s }"
@@ -34,22 +34,25 @@ class Resync(WorkloadCheck):
         "Cut the subscribers off while messages are published, and leave time after the heal."
     )
 
-    during: Literal["all"] = "all"
     within: Duration = Duration(5)
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.within}"
         events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
+        window = span(self, evidence)
+        if isinstance(events, str) or isinstance(window, str):
+            return unknown(bound, events if isinstance(events, str) else str(window))
         events = ordered(events)
         heard = channels(events)
+        published = heard.published()
         found: list[Anomaly] = []
         judged = early = reconnects = 0
         slowest = 0.0
         for one in heard.subscribers:
             reconnects += len(one.connections) - 1
-            for back, message in _missed(one, heard):
+            for back, message in _missed(one, published):
+                if not window[0] <= back <= window[1]:
+                    continue
                 judged += 1
                 known = one.known_at(message)
                 took = float("inf") if known is None else known - back
@@ -69,7 +72,7 @@ class Resync(WorkloadCheck):
             ),
             formal=self.formal,
         )
-        problem = gap(events, self.workload, evidence.faults, NEED)
+        problem = gap(events, self, evidence.faults, NEED)
         if problem is None and not judged:
             problem = f"no subscriber of workload `{self.workload}` had to reconnect"
             if reconnects:
@@ -85,12 +88,12 @@ class Resync(WorkloadCheck):
         return finding(evidence, found, told, bound, problem, measured=measured)
 
 
-def _missed(one: Subscriber, heard: Channels) -> Iterator[tuple[float, Published]]:
+def _missed(one: Subscriber, published: Sequence[Published]) -> Iterator[tuple[float, Published]]:
     """Yield each message missed at a reconnect, once, with when the subscriber was back."""
     counted: set[int] = set()
     since = one.connections[0].start
     for connection in one.connections[1:]:
-        for message in heard.published:
+        for message in published:
             if message.end.t >= connection.start:
                 break
             if message.begin.t < since or not one.follows(message.channel):

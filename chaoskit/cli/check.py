@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import json
-import os
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,19 +16,23 @@ from pydantic import ValidationError
 from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
 from chaoskit.cli.progress import console
-from chaoskit.errors import UsageError
+from chaoskit.cli.report import stored_result
+from chaoskit.errors import StoreFailed, UsageError
 from chaoskit.records import Event, Evidence, Finding, Json, Phase, Verdict, combined
 from chaoskit.report import terminal
-from chaoskit.report.result import CheckResult, Result
+from chaoskit.report.result import CheckResult
 from chaoskit.run.judging import Circumstances, judge, judged
-from chaoskit.scenario.loading import load
+from chaoskit.run.recorder import HISTORY
+from chaoskit.run.stored import stored_circumstances, stored_scenario
 from chaoskit.scenario.suggest import did_you_mean, listed
-from chaoskit.store.history import read_history
+from chaoskit.store.folder import find_run
+from chaoskit.store.history import read_history, without_collecting
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
 _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
 _SAMPLED = ("availability", "latency")  # they judge a workload of any kind
-_INTERRUPTED = (4, 6, 70, 129, 130, 143)  # how a run ended, whatever its data says
+_WIDE, _MARGIN = 85, 13  # columns of the text that explains a check, and before it
+_INTERRUPTED = (4, 70, 129, 130, 143)  # how a run ended, whatever its data says
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +55,16 @@ def check_history(request: CheckRequest) -> int:
     path = Path(request.what)
     if path.is_file():
         return _file(path, request)
-    for folder in (path, request.runs_dir / request.what):
-        if (folder / "scenario.yaml").is_file():
-            return _run(folder.resolve(), request)
-    raise UsageError(
-        f"`{request.what}` is neither a history file nor a run",
-        hint=f"runs are folders in `{request.runs_dir}`; the newest is `latest`",
-    )
+    try:
+        folder = find_run(request.runs_dir, request.what)
+    except UsageError as error:
+        if error.hint is None:  # several runs
+            raise
+        raise UsageError(
+            f"`{request.what}` is neither a history file nor a run",
+            hint=f"give the path of a file, or a run: {error.hint}",
+        ) from error
+    return _run(folder, request)
 
 
 # -- a file ------------------------------------------------------------------------------------
@@ -69,13 +75,14 @@ def _file(path: Path, request: CheckRequest) -> int:
     chosen = _chosen(kind, request)
     stored = read_history(path)
     for note in stored.notes:
-        print(f"note: {note}", file=sys.stderr)
+        _note(note)
     name = _workload_name(stored.events, request.name)
     events = stored.events[name]
+    _fits(kind, name, events)
     checks = [_made(one, name, request) for one in chosen]
-    gc.freeze()  # what was read stays: nobody need look through it again
     evidence = _evidence(name, events)
-    findings = [(check, judged(check, evidence)) for check in checks]
+    with without_collecting():
+        findings = [(check, judged(check, evidence)) for check in checks]
     _say(f"{path}: {_counted(events)}")
     out = console(sys.stdout)
     terminal.render_checks([_result(check, finding) for check, finding in findings], out)
@@ -99,6 +106,24 @@ def _kind(given: str | None) -> str:
             hint=f"one of {listed(sorted(known))}",
         )
     return given
+
+
+def _fits(kind: str, name: str, events: Sequence[Event]) -> None:
+    """Refuse a file whose operations are those of another kind of workload."""
+    ops = list(dict.fromkeys(event.op for event in events))
+    # Operations are fields of their kind; what subscribers receive comes by itself.
+    fitting = [one.kind for one in WORKLOADS if set(ops) <= {*one.model_fields, "receive"}]
+    if kind == "load" or kind in fitting:
+        return
+    if fitting:
+        raise UsageError(
+            f"workload `{name}` has the operations {listed(ops)}: those of `{fitting[0]}`, "
+            f"not of `{kind}`",
+            hint=f"such as `--workload {fitting[0]}`",
+        )
+    known = WORKLOADS.get(kind)
+    strange = [op for op in ops if known is not None and op not in known.model_fields]
+    _note(f"the operations {listed(strange)} mean nothing to a `{kind}`: left out")
 
 
 def _chosen(kind: str, request: CheckRequest) -> list[type[Check]]:
@@ -129,18 +154,29 @@ def _chosen(kind: str, request: CheckRequest) -> list[type[Check]]:
 
 def _made(kind: type[Check], name: str, request: CheckRequest) -> Check:
     """Return the check with those of the fields given that it has."""
-    fields: dict[str, Any] = {"check": kind.kind, "workload": name}
+    return _changed(kind, {"check": kind.kind, "workload": name}, request)
+
+
+def _given(request: CheckRequest) -> dict[str, Json]:
+    """Return the fields that the command line gives."""
     given = dict(_field(text) for text in request.fields)
     if request.initial is not None:
         given["initial"] = _parsed(request.initial)
     if request.budget is not None:
         given["budget"] = request.budget
-    fields |= {field: value for field, value in given.items() if field in kind.model_fields}
+    return given
+
+
+def _changed(kind: type[Check], fields: Mapping[str, Any], request: CheckRequest) -> Check:
+    """Return a check with these fields, and over them those of the command line that it has."""
+    given = _given(request)
     unused = [field for field in given if field not in kind.model_fields]
     if unused and request.checks:
-        raise UsageError(f"check `{kind.kind}` has no field `{unused[0]}`")
+        have = listed([field for field in kind.model_fields if field not in ("check", "workload")])
+        raise UsageError(f"check `{kind.kind}` has no field `{unused[0]}`", hint=f"it has {have}")
+    known = {field: value for field, value in given.items() if field not in unused}
     try:
-        return kind.model_validate(fields)
+        return kind.model_validate({**fields, **known})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -213,53 +249,55 @@ def _result(check: Check, finding: Finding) -> CheckResult:
 
 
 def _run(folder: Path, request: CheckRequest) -> int:
-    given = (request.workload, request.name, request.initial, request.budget, request.fields)
-    if any(given):
-        raise UsageError(
-            "a run is judged with the checks of its scenario",
-            hint=f"change them in `{folder / 'scenario.yaml'}`, or check its `history.ndjson`",
-        )
-    scenario = load(folder / "scenario.yaml", os.environ, compose=False).scenario
+    for option, given in (("workload", request.workload), ("name", request.name)):
+        if given is not None:
+            raise UsageError(
+                f"`--{option}` is for a file: a run is judged with the checks of its scenario",
+                hint=f"check its `{folder / HISTORY}` for that",
+            )
+    scenario = stored_scenario(folder)
+    checks = list(scenario.expect)
     if request.checks:
-        kept = [check for check in scenario.expect if check.check in request.checks]
-        if not kept:
+        checks = [check for check in checks if check.check in request.checks]
+        absent = set(request.checks) - {check.check for check in checks}
+        if absent:
             have = listed(dict.fromkeys(check.check for check in scenario.expect))
-            raise UsageError("the scenario has no such check", hint=f"it has {have}")
-        scenario = scenario.model_copy(update={"expect": kept})
+            raise UsageError(
+                f"the scenario of this run has no check `{min(absent)}`", hint=f"it has {have}"
+            )
+    if _given(request):
+        if not request.checks:
+            raise UsageError("name the check whose fields are to be changed", hint="use --check")
+        checks = [
+            _changed(type(check), check.model_dump(mode="json", exclude_unset=True), request)
+            for check in checks
+        ]
+    scenario = scenario.model_copy(update={"expect": checks})
     result = judge(scenario, folder, _circumstances(folder))
     terminal.render(result, console(sys.stdout), folder)
     if request.explain:
-        _explain([type(check) for check in scenario.expect])
+        _explain([type(check) for check in checks])
     return _CODES[result.verdict]
 
 
 def _circumstances(folder: Path) -> Circumstances:
     """Return what the first judging knew besides the files; a killed run left no result."""
+    circumstances = stored_circumstances(folder)
     try:
-        was = Result.model_validate_json((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        again = f"chaoskit check {folder.name}"
-        cut = "the run was cut off: it left no result"
-        return Circumstances(folder.name, "scenario.yaml", 0, again, "", ended_early=cut)
+        was = stored_result(folder)
+    except StoreFailed:
+        return replace(circumstances, ended_early="the run was cut off: it left no result")
     lateness = {
         workload.workload.rpartition(" (")[0]: workload.lateness_p99
         for workload in was.workloads
         if workload.lateness_p99 is not None
     }
-    circumstances = Circumstances(
-        was.run.id,
-        was.run.scenario_file,
-        was.run.seed,
-        was.run.command,
-        was.stack.project,
-        was.run.versions,
-        lateness=lateness,
-        last_logs=was.stack.last_logs,
+    early = None
+    if was.exit_code in _INTERRUPTED:
+        early = was.reason or f"the run ended with exit code {was.exit_code}"
+    return replace(
+        circumstances, lateness=lateness, last_logs=was.stack.last_logs, ended_early=early
     )
-    if was.exit_code in _INTERRUPTED and was.exit_code != 6:
-        why = was.reason or f"the run ended with exit code {was.exit_code}"
-        return replace(circumstances, ended_early=why)
-    return circumstances
 
 
 # -- explaining ----------------------------------------------------------------------------------
@@ -277,7 +315,14 @@ def _explain(kinds: Sequence[type[Check]]) -> None:
             ("if unknown", kind.remedy or "The reason says what was missing."),
         ):
             if text:
-                _say(f"  {title:<12} {text}")
+                lines = textwrap.wrap(text, _WIDE, break_on_hyphens=False)
+                _say(f"  {title:<{_MARGIN}}{lines[0]}")
+                for line in lines[1:]:
+                    _say(f"  {'':<{_MARGIN}}{line}")
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
 
 
 def _say(text: str) -> None:

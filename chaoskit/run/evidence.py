@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 from typing import Any, cast
 
 from chaoskit.clock import parse_stamp
@@ -129,16 +130,17 @@ def _sample(row: Row) -> Sample:
 
 
 def _operation(row: Row) -> Event:
-    return Event(
+    key, error = row.get("key"), row.get("error")
+    return Event(  # there may be millions: equal words are one
         row["t"],
-        row["type"],
+        cast("Any", intern(row["type"])),
         row["process"],
-        row["workload"],
-        row["op"],
-        row.get("key"),
+        intern(row["workload"]),
+        intern(row["op"]),
+        intern(key) if type(key) is str else key,
         row.get("value"),
         row["id"],
-        row.get("error"),
+        intern(error) if type(error) is str else error,
     )
 
 

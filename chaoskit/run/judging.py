@@ -29,6 +29,7 @@ from chaoskit.report.result import (
 )
 from chaoskit.run.evidence import Story, read_evidence, read_story
 from chaoskit.scenario.document import Scenario
+from chaoskit.store.history import without_collecting
 
 EXIT_PASS, EXIT_FAIL, EXIT_UNKNOWN, EXIT_ENVIRONMENT, EXIT_DIRTY = 0, 1, 3, 4, 6
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
@@ -56,9 +57,10 @@ class Circumstances:
 
 def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Result:
     """Judge a stored run with the checks of its scenario."""
-    evidence = read_evidence(folder)
     story = read_story(folder)
-    findings = [(check, judged(check, evidence)) for check in scenario.expect]
+    with without_collecting():
+        evidence = read_evidence(folder)
+        findings = [(check, judged(check, evidence)) for check in scenario.expect]
     faults = [_fault(fault, story, evidence) for fault in _wanted(scenario, story)]
     doubts = _doubts(scenario, story, evidence, faults, circumstances)
     verdict = combined([finding.verdict for _, finding in findings])

@@ -37,8 +37,8 @@ class _Operations:
     """What is known of one workload's operations while its lines are read."""
 
     events: list[Event] = field(default_factory=list)
-    begun: dict[int, tuple[int, float]] = field(default_factory=dict)  # id to line and time
-    ended: dict[int, tuple[int, float]] = field(default_factory=dict)  # waiting for their beginning
+    begun: dict[int, tuple[int, Event]] = field(default_factory=dict)  # id to line and event
+    ended: dict[int, tuple[int, Event]] = field(default_factory=dict)  # waiting for their beginning
     done: set[int] = field(default_factory=set)
 
 
@@ -48,11 +48,11 @@ def read_history(path: Path) -> Stored:
     Raises `UsageError` with the number of the first line that is wrong.
     """
     try:
-        file = path.open(encoding="utf-8", errors="replace")
+        file = path.open(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
     reader = _Reader(path)
-    with file, _without_collecting():
+    with file, without_collecting():
         try:
             for line in file:
                 reader.take(line)
@@ -62,8 +62,8 @@ def read_history(path: Path) -> Stored:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Keep the cyclic garbage collector away: millions of new events are not garbage."""
+def without_collecting() -> Iterator[None]:
+    """Keep the cyclic garbage collector away: looking through millions of events costs seconds."""
     was = gc.isenabled()
     gc.disable()
     try:
@@ -143,7 +143,7 @@ class _Reader:
 
     def _join(self, event: Event, known: _Operations) -> None:
         """Hold every completion against its invocation; both may be lines out of order."""
-        number, here = event.id, (self._line, event.t)
+        number, here = event.id, (self._line, event)
         if event.type == "invoke":
             if number in known.begun or number in known.done:
                 first = known.begun.get(number)
@@ -166,11 +166,11 @@ class _Reader:
         else:
             known.ended[number] = here
 
-    def _in_time(self, number: int, begun: tuple[int, float], ended: tuple[int, float]) -> None:
-        if ended[1] < begun[1]:
+    def _in_time(self, number: int, begun: tuple[int, Event], ended: tuple[int, Event]) -> None:
+        if ended[1].t < begun[1].t:
             raise self._wrong(
-                f"id {number} is completed at {ended[1]:g} s (line {ended[0]}), before it was "
-                f"invoked at {begun[1]:g} s (line {begun[0]})"
+                f"id {number} is completed at {ended[1].t:g} s (line {ended[0]}), before it was "
+                f"invoked at {begun[1].t:g} s (line {begun[0]})"
             )
 
     def finished(self) -> Stored:
@@ -179,13 +179,14 @@ class _Reader:
                 self._line = line
                 raise self._wrong(f"id {number} is completed but was never invoked")
         if not self._workloads:
-            raise UsageError(f"`{self._path}` holds no operation")
+            why = "" if self._torn is None else f": its line {self._torn} is torn"
+            raise UsageError(f"`{self._path}` holds no operation{why}")
         notes = []
         if self._torn is not None:
             notes.append(f"the last line, {self._torn}, is torn and was left out")
         if self._disorder:
             notes.append(
-                f"{self._disorder} line(s) are out of order in time, the first is line "
+                f"{_lines(self._disorder)} out of order in time, the first is line "
                 f"{self._earlier[0]}; they were sorted"
             )
         for name, line in list(self._strange.items())[:3]:
@@ -201,5 +202,10 @@ class _Reader:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg[:1].lower()}{error.msg[1:]} (column {error.colno})"
+        column = min(error.pos, len(error.doc.rstrip())) + 1
+        return f"{error.msg[:1].lower()}{error.msg[1:]} (column {column})"
     return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _lines(many: int) -> str:
+    return "1 line is" if many == 1 else f"{many} lines are"

@@ -286,3 +286,43 @@ def _ended(
     if not applied or (op == "cas" and got is False):
         return "fail", sent
     return "ok", sent
+
+
+def hot_key(operations: int, seed: int = 7) -> list[Event]:
+    """Return one hot key with few values, where 2 % of the writes have no answer."""
+    rng = Random(seed)
+    found: list[Event] = []
+    state: Json = None
+    number = 0
+    while number < operations:
+        batch = []
+        for process in range(10):
+            op = rng.choice(["read", "write", "cas"])
+            value: Json = None if op == "read" else rng.randrange(40)
+            if op == "cas":
+                value = [rng.randrange(40), rng.randrange(40)]
+            t = float(len(found))
+            found.append(Event(t, "invoke", process, "w", op, "hot", value, number))
+            batch.append((process, op, value, number))
+            number += 1
+        rng.shuffle(batch)
+        for process, op, value, this in batch:
+            t = float(len(found))
+            how, back = "ok", value
+            if op == "cas":
+                assert isinstance(value, list)
+                how = "ok" if state == value[0] else "fail"
+                state = value[1] if how == "ok" else state
+            elif op == "write":
+                state = value
+                how = "info" if rng.random() < 0.06 else "ok"
+            else:
+                back = state
+            found.append(Event(t, how, process, "w", op, "hot", back, this))  # type: ignore[arg-type]
+    # The last read saw what nobody can have left there: a proof of that is out of reach.
+    t = float(len(found))
+    found.append(Event(t, "invoke", 0, "w", "write", "hot", 99, number))
+    found.append(Event(t + 1, "ok", 0, "w", "write", "hot", 99, number))
+    found.append(Event(t + 2, "invoke", 0, "w", "read", "hot", None, number + 1))
+    found.append(Event(t + 3, "ok", 0, "w", "read", "hot", 98, number + 1))
+    return found

@@ -18,7 +18,7 @@ from chaoskit.checks._versions import NOTHING, Versions
 from chaoskit.checks._zones import broken, zones
 from chaoskit.checks.linearizable import Linearizable
 from chaoskit.records import Event, Evidence, Json, Verdict
-from tests.judging.histories import random_register
+from tests.judging.histories import hot_key, random_register
 
 INFINITY = float("inf")
 
@@ -32,7 +32,7 @@ def searched(history: Sequence[Event]) -> bool:
 
 
 def zoned(history: Sequence[Event]) -> bool:
-    found = zones(history, None, {})
+    found = zones(history, None)
     assert not found.unfit
     return not broken(found)
 
@@ -192,49 +192,9 @@ def _by_rules(history: Sequence[Event]) -> bool:
     return True
 
 
-def _hard(operations: int, seed: int = 7) -> list[Event]:
-    """Return one hot key with few values, where 2 % of the writes have no answer."""
-    rng = Random(seed)
-    found: list[Event] = []
-    state: Json = None
-    number = 0
-    while number < operations:
-        batch = []
-        for process in range(10):
-            op = rng.choice(["read", "write", "cas"])
-            value: Json = None if op == "read" else rng.randrange(40)
-            if op == "cas":
-                value = [rng.randrange(40), rng.randrange(40)]
-            t = float(len(found))
-            found.append(Event(t, "invoke", process, "w", op, "hot", value, number))
-            batch.append((process, op, value, number))
-            number += 1
-        rng.shuffle(batch)
-        for process, op, value, this in batch:
-            t = float(len(found))
-            how, back = "ok", value
-            if op == "cas":
-                assert isinstance(value, list)
-                how = "ok" if state == value[0] else "fail"
-                state = value[1] if how == "ok" else state
-            elif op == "write":
-                state = value
-                how = "info" if rng.random() < 0.06 else "ok"
-            else:
-                back = state
-            found.append(Event(t, how, process, "w", op, "hot", back, this))  # type: ignore[arg-type]
-    # The last read saw what nobody can have left there: a proof of that is out of reach.
-    t = float(len(found))
-    found.append(Event(t, "invoke", 0, "w", "write", "hot", 99, number))
-    found.append(Event(t + 1, "ok", 0, "w", "write", "hot", 99, number))
-    found.append(Event(t + 2, "invoke", 0, "w", "read", "hot", None, number + 1))
-    found.append(Event(t + 3, "ok", 0, "w", "read", "hot", 98, number + 1))
-    return found
-
-
 def test_a_hot_key_with_doubtful_writes_ends_unknown_within_its_budget_and_says_why() -> None:
     check = Linearizable.model_validate({"check": "linearizable", "workload": "w", "budget": "1s"})
-    history = _hard(3_000)
+    history = hot_key(3_000)
     history[-1] = Event(history[-1].t, "ok", 0, "w", "read", "hot", 17, history[-1].id)
     found = check.judge(Evidence((), (), history={"w": history}))
     assert found.verdict is Verdict.UNKNOWN
@@ -248,7 +208,7 @@ def test_a_hot_key_with_doubtful_writes_ends_unknown_within_its_budget_and_says_
 
 def test_a_hard_key_does_not_keep_an_easy_one_from_being_found() -> None:
     bad = [Call(0, 1, None, 1, 0), Call(2, 3, 2, None, 2)]
-    hard = searches(_hard(2_000), {"hot": ""}, None, {})[0].search
+    hard = searches(hot_key(2_000), {"hot": ""}, None, {})[0].search
     wrong, undecided = decide([hard, Search(bad, 0, 3)], STEPS_PER_SECOND)
     assert wrong == [1]
     assert undecided == [0]

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from chaoskit.checks._base import REGISTRY as CHECKS
+from chaoskit.checks._base import WorkloadCheck
 from chaoskit.faults import REGISTRY
 from chaoskit.scenario.loading import load
 
@@ -93,3 +95,9 @@ async def test_the_page_on_adding_a_fault_works(world: World, tmp_path: Path) ->
     finally:
         del sys.modules["noop"]
         del REGISTRY._kinds["noop"]
+
+
+def test_how_it_judges_names_every_check_over_a_history() -> None:
+    text = (ROOT / "docs/how-it-judges.md").read_text()
+    kinds = [kind for kind in CHECKS if issubclass(kind, WorkloadCheck)]
+    assert [kind.kind for kind in kinds if f"`{kind.kind}`" not in text] == []
