@@ -1,9 +1,10 @@
-"""Run every exhibit of the museum, with its bug and repaired, and write the table of docs/museum.md.
+"""Run every bug of the museum and its repaired twin, and write the table of docs/museum.md.
 
     python tools/museum.py --rounds 20 [--parallel 3] [--only NAME ...] [--keep DIRECTORY]
 
-A bug is found when exactly the first check of its scenario fails (exit 1); a repaired twin has to pass
-(exit 0). Exit 1: less than 95 % were found, or a twin did not pass. With `--only` nothing is written.
+A bug is found when exactly the first check of its scenario fails (exit 1); a twin has to pass
+(exit 0). Exit 1: less than 95 % were found, or a twin did not pass. With `--only` nothing is
+written.
 """
 
 from __future__ import annotations
@@ -114,9 +115,7 @@ def surprise(
     return None if failed == [exhibit.check] else f"{said}; failed: {', '.join(failed)}"
 
 
-def visits(
-    chosen: Sequence[Exhibit], rounds: int, parallel: int, keep: Path
-) -> Iterator[Visit]:
+def visits(chosen: Sequence[Exhibit], rounds: int, parallel: int, keep: Path) -> Iterator[Visit]:
     """Yield the runs as they end."""
     with ThreadPoolExecutor(parallel) as workers:
         going = [
@@ -149,13 +148,12 @@ def table(chosen: Sequence[Exhibit], ended: Sequence[Visit]) -> str:
     found = sum(one.reason is None for one in bugs)
     failed = sum(one.reason is not None for one in twins)
     seconds = sorted(one.seconds for one in ended)
-    rows += [
-        "",
+    summary = (
         f"{datetime.now(UTC):%Y-%m-%d}: {found} of {len(bugs)} bugs found, {failed} of "
         f"{len(twins)} repaired twins failed; a run took {seconds[len(seconds) // 2]:.0f} s, "
-        f"the longest {seconds[-1]:.0f} s, from start to teardown.",
-    ]
-    return "\n".join(rows)
+        f"the longest {seconds[-1]:.0f} s, from start to teardown."
+    )
+    return "\n".join([*rows, "", summary])
 
 
 def write(text: str) -> None:

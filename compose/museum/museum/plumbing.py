@@ -54,6 +54,9 @@ def redis(timeout: float | None = 2.0, attempts: int = 1) -> Redis:
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), attempts - 1),
+        # A new connection begins with the command: nothing is said about the client first.
+        lib_name=None,
+        lib_version=None,
     )
 
 

@@ -36,7 +36,9 @@ async def save_regularly() -> None:
         await asyncio.sleep(SAVE_EVERY)
         try:
             for number in await cache.smembers("members"):
-                await database.execute("INSERT INTO members VALUES (%s) ON CONFLICT DO NOTHING", int(number))
+                await database.execute(
+                    "INSERT INTO members VALUES (%s) ON CONFLICT DO NOTHING", int(number)
+                )
         except StoreErrors as error:
             log("not_saved", error=type(error).__name__)
 

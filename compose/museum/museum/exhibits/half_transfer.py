@@ -14,9 +14,13 @@ CREDIT = "UPDATE accounts SET balance = balance + %s WHERE id = %s"
 
 
 async def open() -> None:
-    await database.execute("CREATE TABLE IF NOT EXISTS accounts (id int PRIMARY KEY, balance bigint NOT NULL)")
+    await database.execute(
+        "CREATE TABLE IF NOT EXISTS accounts (id int PRIMARY KEY, balance bigint NOT NULL)"
+    )
     for account in ACCOUNTS:
-        await database.execute("INSERT INTO accounts VALUES (%s, %s) ON CONFLICT DO NOTHING", account, START)
+        await database.execute(
+            "INSERT INTO accounts VALUES (%s, %s) ON CONFLICT DO NOTHING", account, START
+        )
 
 
 async def transfer(request: Request) -> Response:

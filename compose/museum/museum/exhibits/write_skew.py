@@ -18,10 +18,16 @@ INSERT INTO bookings (area) SELECT area FROM taken
 
 
 async def open() -> None:
-    await database.execute("CREATE TABLE IF NOT EXISTS areas (area text PRIMARY KEY, seats int, free int)")
-    await database.execute("CREATE TABLE IF NOT EXISTS bookings (id bigserial PRIMARY KEY, area text NOT NULL)")
+    await database.execute(
+        "CREATE TABLE IF NOT EXISTS areas (area text PRIMARY KEY, seats int, free int)"
+    )
+    await database.execute(
+        "CREATE TABLE IF NOT EXISTS bookings (id bigserial PRIMARY KEY, area text NOT NULL)"
+    )
     for area, seats in SEATS.items():
-        await database.execute("INSERT INTO areas VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", area, seats, seats)
+        await database.execute(
+            "INSERT INTO areas VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", area, seats, seats
+        )
 
 
 async def book(request: Request) -> Response:
