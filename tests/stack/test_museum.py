@@ -17,17 +17,19 @@ EXHIBITS = sorted((SCENARIOS / "museum").glob("*.yaml"))
 def test_a_bug_fails_the_check_it_is_about_and_says_why(chaoskit: Chaoskit, file: Path) -> None:
     run = chaoskit.run(file, env={"FIXED": ""})
     assert run.code == 1, run.output
-    intended = yaml.safe_load(file.read_text())["expect"][0]
-    found = next(one for one in run.result.checks if one.verdict is Verdict.FAIL)
-    assert found.check == intended["check"]
-    assert all(one.verdict is Verdict.PASS for one in run.result.checks if one is not found)
-    assert all(fault.proven for fault in run.result.faults)
+    result = run.result
+    intended, *others = yaml.safe_load(file.read_text())["expect"]
+    found, *rest = result.checks
+    assert (found.check, found.verdict) == (intended["check"], Verdict.FAIL)
+    assert len(rest) == len(others)
+    assert all(one.verdict is Verdict.PASS for one in rest)
+    assert all(fault.proven for fault in result.faults)
     assert 1 <= len(found.witness) <= 6
     assert all(len(line.split()) > 3 for line in found.witness)
     reason = found.reason or ""
-    assert len(reason.split()) > 8
+    assert len(reason.split()) > 8, "a reason is a sentence"
     assert f"`{found.subject}`" in reason
-    assert run.result.reason == reason
+    assert result.reason == reason
     assert " ".join(reason.split()[:8]) in " ".join(run.stdout.split())
 
 
@@ -35,5 +37,6 @@ def test_a_bug_fails_the_check_it_is_about_and_says_why(chaoskit: Chaoskit, file
 def test_a_repaired_twin_passes_the_same_scenario(chaoskit: Chaoskit, file: Path) -> None:
     run = chaoskit.run(file, env={"FIXED": "1"})
     assert run.code == 0, run.output
-    assert all(fault.proven for fault in run.result.faults)
-    assert all(check.verdict is Verdict.PASS for check in run.result.checks)
+    result = run.result
+    assert all(fault.proven for fault in result.faults)
+    assert all(check.verdict is Verdict.PASS for check in result.checks)

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from museum.plumbing import CREATED, FIXED, StoreErrors, answer, database, log, redis
 
-SAVE_EVERY = 3.0  # seconds
+SAVE_EVERY = 10.0  # seconds
 
 cache = redis()
 _saver: asyncio.Task[None] | None = None
