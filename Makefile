@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench matrix torture clean
+.PHONY: help setup images demo lint unit test bench matrix torture museum clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
@@ -44,6 +44,9 @@ matrix: setup ## measure anew what clients feel under every fault, for docs/faul
 
 torture: setup ## kill chaoskit 300 times at random moments and look for what is left
 	@$(BIN)/python -m tests.stack.torturing --kills 300
+
+museum: setup ## run every bug of docs/museum.md and its repaired twin 20 times (ROUNDS) and write its table
+	@$(BIN)/python tools/museum.py --rounds $(or $(ROUNDS),20)
 
 clean: ## remove caches and the virtual environment; keeps images and recorded runs
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -16,7 +16,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly OFFICIAL_BASE=debian:trixie-slim OUR_BASE=chaoskit/base:trixie
 readonly TOXIPROXY_VERSION=2.12.0
 readonly OFFICIAL_TOXIPROXY=ghcr.io/shopify/toxiproxy:$TOXIPROXY_VERSION OUR_TOXIPROXY=chaoskit/toxiproxy:$TOXIPROXY_VERSION
-readonly LAB=chaoskit/lab:1 PARTICIPANTS=chaoskit/participants:1
+readonly LAB=chaoskit/lab:1 PARTICIPANTS=chaoskit/participants:1 MUSEUM=chaoskit/museum:1
 readonly HASH_LABEL=io.chaoskit.sources # on our images: a hash of what they were built from
 readonly DOCKERD_LOG=/var/log/chaoskit-dockerd.log
 
@@ -240,13 +240,14 @@ PYTHON
 # Without an image that was chosen by hand, official ones come first. Ours are not replaced when a registry
 # turns up later: the same machine keeps the same images until --rebuild.
 setup_images() { # [--rebuild]
-  local rebuild=${1:-} toxiproxy_hash lab_hash participants_hash have
+  local rebuild=${1:-} toxiproxy_hash lab_hash participants_hash museum_hash have
   toxiproxy_hash=$(sources_hash compose/images/toxiproxy)
   lab_hash=$( (sources_hash compose/images/lab && echo "${CHAOSKIT_BASE:-}") | cksum | tr -d ' ')
   participants_hash=$( (sources_hash compose/participants && echo "$lab_hash") | cksum | tr -d ' ')
+  museum_hash=$( (sources_hash compose/museum && echo "$lab_hash") | cksum | tr -d ' ')
   # One call for all: each costs some 30 ms. Those that are missing are errors, and the rest is printed.
   have=$(docker image inspect --format "{{join .RepoTags \" \"}} {{index .Config.Labels \"$HASH_LABEL\"}}" \
-    "$OFFICIAL_TOXIPROXY" "$OUR_TOXIPROXY" "$LAB" "$PARTICIPANTS" 2>/dev/null || true)
+    "$OFFICIAL_TOXIPROXY" "$OUR_TOXIPROXY" "$LAB" "$PARTICIPANTS" "$MUSEUM" 2>/dev/null || true)
   fresh() { [[ $rebuild != --rebuild ]] && grep -q "$1 \(.* \)\?$2\$" <<<"$have"; }
 
   if [[ -n ${CHAOSKIT_TOXIPROXY_IMAGE:-} ]]; then
@@ -274,6 +275,10 @@ setup_images() { # [--rebuild]
   if ! fresh "$PARTICIPANTS" "$participants_hash"; then
     say "building $PARTICIPANTS"
     quietly docker build --build-arg "LAB=$LAB" --label "$HASH_LABEL=$participants_hash" -t "$PARTICIPANTS" compose/participants
+  fi
+  if ! fresh "$MUSEUM" "$museum_hash"; then
+    say "building $MUSEUM"
+    quietly docker build --build-arg "LAB=$LAB" --label "$HASH_LABEL=$museum_hash" -t "$MUSEUM" compose/museum
   fi
 }
 

@@ -10,6 +10,7 @@ from chaoskit.errors import NothingSelected
 from chaoskit.scenario.source import LARGEST, no_such_path
 
 _SUFFIXES = (".yaml", ".yml")
+APART = ".chaoskit-apart"  # a file that keeps its folder out of what lies above it
 _TOP_KEY = re.compile(r"^[\"']?([A-Za-z_][\w.-]*)[\"']?[ \t]*:(?:\s|$)", re.MULTILINE)
 _TOP_LIST = re.compile(r"^- ", re.MULTILINE)
 _SCENARIO_KEYS = frozenset({"stack", "probes", "workloads", "timeline", "expect"})
@@ -19,7 +20,9 @@ def find(paths: Sequence[Path]) -> list[Path]:
     """Return scenario files: those named, and those in named directories, each once.
 
     Below a directory every `*.yaml` and `*.yml` counts, except in hidden folders, unless it is
-    plainly something else, such as a Compose file: a broken scenario must not go unnoticed.
+    plainly something else, such as a Compose file: a broken scenario must not go unnoticed. A
+    folder that holds a file `.chaoskit-apart` counts only where it is named itself: its scenarios
+    are not meant to pass with the others.
     Raises `UsageError` for a path that does not exist, `NothingSelected` when a directory holds
     no scenario.
     """
@@ -44,11 +47,14 @@ def find(paths: Sequence[Path]) -> list[Path]:
 
 
 def _below(folder: Path) -> list[Path]:
+    files = list(folder.rglob("*"))
+    apart = {file.parent for file in files if file.name == APART} - {folder}
     return sorted(
         file
-        for file in folder.rglob("*")
+        for file in files
         if file.suffix in _SUFFIXES
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and apart.isdisjoint(file.parents)
         and file.is_file()
         and _may_be_a_scenario(file)
     )

@@ -14,7 +14,7 @@ from tests.stack.running import Chaoskit, docker
 def _engine() -> None:
     """A missing engine or image is a failure that names the way out, never a skip."""
     images = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split()
-    for image in ("chaoskit/lab:1", "chaoskit/participants:1"):
+    for image in ("chaoskit/lab:1", "chaoskit/participants:1", "chaoskit/museum:1"):
         assert image in images, f"the image {image} is missing: run `make setup`"
 
 

@@ -269,6 +269,20 @@ def test_a_directory_below_a_hidden_one_can_be_named(desk: Desk, tmp_path: Path)
     assert find([folder]) == [folder / "a.yaml"]
 
 
+def test_a_folder_that_stands_apart_counts_only_where_it_is_named(
+    desk: Desk, tmp_path: Path
+) -> None:
+    for name in ("a.yaml", "apart/b.yaml", "apart/deep/c.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(desk.good)
+    (tmp_path / "apart/.chaoskit-apart").write_text("")
+    assert find([tmp_path]) == [tmp_path / "a.yaml"]
+    named = [tmp_path / "apart/b.yaml", tmp_path / "apart/deep/c.yaml"]
+    assert find([tmp_path / "apart"]) == named
+    assert find([tmp_path / "apart/deep"]) == named[1:]
+    assert find([tmp_path, named[0]]) == [tmp_path / "a.yaml", named[0]]
+
+
 def test_a_directory_without_scenarios_selects_nothing(tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     with pytest.raises(NothingSelected, match=f"no scenario in `{tmp_path}`"):
@@ -352,5 +366,5 @@ def test_any_value_at_any_place_never_crashes_loading(desk: Desk, value: Any, se
 
 def test_every_scenario_in_the_repository_loads() -> None:
     folder = Path(__file__).parents[3] / "scenarios"
-    for file in sorted(folder.glob("*.yaml")):
+    for file in sorted(folder.rglob("*.yaml")):
         assert load(file, {}).scenario.name

@@ -1,0 +1,1 @@
+"""The museum: one well-known bug at a time, and its repaired twin."""

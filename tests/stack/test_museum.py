@@ -1,0 +1,42 @@
+"""The museum: every bug is found by the check that its scenario is about, and only by that one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from chaoskit.records import Verdict
+from tests.stack.running import SCENARIOS, Chaoskit
+
+EXHIBITS = sorted((SCENARIOS / "museum").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", EXHIBITS, ids=lambda file: file.stem)
+def test_a_bug_fails_the_check_it_is_about_and_says_why(chaoskit: Chaoskit, file: Path) -> None:
+    run = chaoskit.run(file, env={"FIXED": ""})
+    assert run.code == 1, run.output
+    result = run.result
+    intended, *others = yaml.safe_load(file.read_text())["expect"]
+    found, *rest = result.checks
+    assert (found.check, found.verdict) == (intended["check"], Verdict.FAIL)
+    assert len(rest) == len(others)
+    assert all(one.verdict is Verdict.PASS for one in rest)
+    assert all(fault.proven for fault in result.faults)
+    assert 1 <= len(found.witness) <= 6
+    assert all(len(line.split()) > 3 for line in found.witness)
+    reason = found.reason or ""
+    assert len(reason.split()) > 8, "a reason is a sentence"
+    assert f"`{found.subject}`" in reason
+    assert result.reason == reason
+    assert " ".join(reason.split()[:8]) in " ".join(run.stdout.split())
+
+
+@pytest.mark.parametrize("file", EXHIBITS, ids=lambda file: file.stem)
+def test_a_repaired_twin_passes_the_same_scenario(chaoskit: Chaoskit, file: Path) -> None:
+    run = chaoskit.run(file, env={"FIXED": "1"})
+    assert run.code == 0, run.output
+    result = run.result
+    assert all(fault.proven for fault in result.faults)
+    assert all(check.verdict is Verdict.PASS for check in result.checks)
