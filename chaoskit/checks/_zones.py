@@ -88,6 +88,7 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
     unfit: dict[Value, str] = {}
     early: list[Broken] = []
     started: dict[int, int] = {}
+    writing: dict[int, list[int]] = {}
     take = started.pop
     first = frozen(initial)
     far = len(events)
@@ -109,7 +110,17 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
                 elif take(event.id, None) is not None and type_ != "fail":
                     unfit[frozen(event.key)] = "cas"
             continue
-        elif type_ == "info":
+        elif type_ != "invoke":
+            written = writing.pop(event.id, None)
+            if written is None or type_ == "info":
+                continue
+            total += 1
+            if type_ == "fail":
+                written[4] = -1
+                continue
+            written[4] = 1
+            if place < written[0]:  # noqa: PLR1730  # min() is a call, a million times
+                written[0] = place
             continue
         raw = event.key
         key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
@@ -125,28 +136,20 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
                 clusters[value] = [place, start, NOBODY, 1, 0]
                 continue
             zone[3] += 1
-            if start > zone[1]:  # noqa: PLR1730  # max() is a call, a million times
+            if start > zone[1]:  # noqa: PLR1730
                 zone[1] = start
             if place < zone[0]:  # noqa: PLR1730
                 zone[0] = place
-        elif type_ == "invoke":
-            if zone is None:
-                clusters[value] = [far, place, place, 0, 0]
-                continue
+        elif zone is None:
+            clusters[value] = writing[event.id] = [far, place, place, 0, 0]
+        else:
             if zone[2] != NOBODY:
                 unfit[key] = "twice"
             elif zone[3]:
                 early.append(Broken("early", event.key, value, None, (zone[0], place)))
             zone[2] = place
             zone[1] = max(zone[1], place)
-        elif zone is not None:
-            total += 1
-            if type_ == "fail":
-                zone[4] = -1
-            else:
-                zone[4] = 1
-                if place < zone[0]:  # noqa: PLR1730
-                    zone[0] = place
+            writing[event.id] = zone
     _open_cas(events, started, unfit)
     return Zones(found, unfit, early, total)
 
