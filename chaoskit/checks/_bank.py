@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias, cast
@@ -13,7 +13,7 @@ from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
 
-_parts: Callable[[Json], tuple[Json, Json, Json]] = itemgetter("from", "to", "amount")
+_parts = itemgetter("from", "to", "amount")
 
 
 # One good read of all balances: its events, the balances, and whether it ended before the first
@@ -95,7 +95,7 @@ def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Ran
 def _changes(transfers: Sequence[Json]) -> Iterator[tuple[str, float]]:
     """Yield what transfers take from one account and give to another; equal ones together."""
     try:
-        alike = Counter(map(_parts, transfers))
+        alike = Counter(map(_parts, cast("Sequence[Mapping[str, Json]]", transfers)))
     except (KeyError, TypeError):  # some of them are no transfers
         alike = Counter(map(_named, filter(_is_transfer, transfers)))
     for (source, target, much), times in alike.items():

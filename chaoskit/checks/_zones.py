@@ -19,7 +19,7 @@ from typing import Literal, TypeAlias
 from chaoskit.records import Event, Json
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
-Zone: TypeAlias = tuple[int, int, int, Value]  # where it begins, last start, first end, value
+Zone: TypeAlias = tuple[int, int, int]  # where a zone begins, its last start, its first end
 
 # A zone is a list, because there are as many as writes: the place of the first end, of the last
 # start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), how many reads, and
@@ -49,7 +49,6 @@ class Zones:
     zones: dict[Value, dict[Value, list[int]]]
     unfit: dict[Value, str]  # with the reason: a cas, or a value written twice
     early: list[Broken]
-    reads: int
     total: int
 
 
@@ -89,10 +88,11 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
     unfit: dict[Value, str] = {}
     early: list[Broken] = []
     started: dict[int, int] = {}
+    writing: dict[int, list[int]] = {}
     take = started.pop
     first = frozen(initial)
     far = len(events)
-    reads = total = 0
+    total = 0
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
         start = place
@@ -110,7 +110,17 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
                 elif take(event.id, None) is not None and type_ != "fail":
                     unfit[frozen(event.key)] = "cas"
             continue
-        elif type_ == "info":
+        elif type_ != "invoke":
+            written = writing.pop(event.id, None)
+            if written is None or type_ == "info":
+                continue
+            total += 1
+            if type_ == "fail":
+                written[4] = -1
+                continue
+            written[4] = 1
+            if place < written[0]:  # noqa: PLR1730  # min() is a call, a million times
+                written[0] = place
             continue
         raw = event.key
         key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
@@ -122,35 +132,26 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
         zone = clusters.get(value)
         if op == "read":
             total += 1
-            reads += 1
             if zone is None:
                 clusters[value] = [place, start, NOBODY, 1, 0]
                 continue
             zone[3] += 1
-            if start > zone[1]:  # noqa: PLR1730  # max() is a call, a million times
+            if start > zone[1]:  # noqa: PLR1730
                 zone[1] = start
             if place < zone[0]:  # noqa: PLR1730
                 zone[0] = place
-        elif type_ == "invoke":
-            if zone is None:
-                clusters[value] = [far, place, place, 0, 0]
-                continue
+        elif zone is None:
+            clusters[value] = writing[event.id] = [far, place, place, 0, 0]
+        else:
             if zone[2] != NOBODY:
                 unfit[key] = "twice"
             elif zone[3]:
                 early.append(Broken("early", event.key, value, None, (zone[0], place)))
             zone[2] = place
             zone[1] = max(zone[1], place)
-        elif zone is not None:
-            total += 1
-            if type_ == "fail":
-                zone[4] = -1
-            else:
-                zone[4] = 1
-                if place < zone[0]:  # noqa: PLR1730
-                    zone[0] = place
+            writing[event.id] = zone
     _open_cas(events, started, unfit)
-    return Zones(found, unfit, early, reads, total)
+    return Zones(found, unfit, early, total)
 
 
 def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Value, str]) -> None:
@@ -187,17 +188,20 @@ def _broken_key(
                 continue
             if not reads:  # the first value that nobody saw, or a write that need not have been
                 continue
-        kept.append((end, start, end, value) if end < start else (start, start, end, value))
+        kept.append((end, start, end) if end < start else (start, start, end))
     kept.sort()
     # What replaced a value that was read again, and the place by which it had: the first one.
-    replaced: dict[Value, Broken] = {}
+    replaced: dict[Zone, Zone] = {}
     reach: Zone | None = None  # of the forward zones so far, the one that goes furthest
     for zone in kept:
-        _, start, end, value = zone
+        _, start, end = zone
         # Either the two overlap, or a backward one lies inside.
-        if reach is not None and end < reach[1] and reach[3] not in replaced:
-            places = (reach[2], end, reach[1])
-            replaced[reach[3]] = Broken("stale", name, reach[3], value, places)
+        if reach is not None and end < reach[1]:
+            replaced.setdefault(reach, zone)
         if end < start and (reach is None or start > reach[1]):
             reach = zone
-    yield from replaced.values()
+    if replaced:
+        names = {(zone[0], zone[1]): value for value, zone in clusters.items()}
+        for (_, start, end), (_, by_start, by_end) in replaced.items():
+            value, other = names[end, start], names[by_end, by_start]
+            yield Broken("stale", name, value, other, (end, by_end, start))

@@ -10,7 +10,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from sys import intern
 from typing import Any, cast
@@ -112,8 +112,7 @@ class _Reader:
         known = self._workloads.get(event.workload)
         if known is None:
             known = self._workloads[event.workload] = _Operations()
-        self._join(event, known)
-        known.events.append(event)
+        known.events.append(self._join(event, known))
 
     def _event(self, row: Mapping[str, Any]) -> Event:
         t, kind, number = row.get("t"), row.get("type"), row.get("id")
@@ -141,8 +140,11 @@ class _Reader:
         kind, workload, op = intern(kind), intern(workload), intern(op)
         return Event(t, cast("Any", kind), process, workload, op, key, value, number, error)
 
-    def _join(self, event: Event, known: _Operations) -> None:
-        """Hold every completion against its invocation; both may be lines out of order."""
+    def _join(self, event: Event, known: _Operations) -> Event:
+        """Hold every completion against its invocation; both may be lines out of order.
+
+        Return the event; a completion without a key has that of its invocation.
+        """
         number, here = event.id, (self._line, event)
         if event.type == "invoke":
             if number in known.begun or number in known.done:
@@ -155,16 +157,19 @@ class _Reader:
             else:
                 self._in_time(number, here, ended)
                 known.done.add(number)
-            return
+            return event
         begun = known.begun.pop(number, None)
         if begun is not None:
             self._in_time(number, begun, here)
             known.done.add(number)
+            if event.key is None and begun[1].key is not None:
+                return replace(event, key=begun[1].key)
         elif number in known.done or number in known.ended:
             if event.op != ENDS_LATER:
                 raise self._wrong(f"id {number} is completed twice")
         else:
             known.ended[number] = here
+        return event
 
     def _in_time(self, number: int, begun: tuple[int, Event], ended: tuple[int, Event]) -> None:
         if ended[1].t < begun[1].t:

@@ -144,3 +144,11 @@ def test_nothing_at_all_is_an_error(read: Read, tmp_path: Path) -> None:
     assert error(read, [], tail="{") == "`h.ndjson` holds no operation: its line 1 is torn"
     with pytest.raises(UsageError, match="cannot read"):
         read_history(tmp_path / "missing")
+
+
+def test_a_completion_without_a_key_has_that_of_its_invocation(read: Read) -> None:
+    rows = [
+        '{"t": 1, "type": "invoke", "id": 0, "op": "read", "key": "a"}',
+        '{"t": 2, "type": "ok", "id": 0, "op": "read", "value": 7}',
+    ]
+    assert [event.key for event in read(rows).events["history"]] == ["a", "a"]

@@ -1,6 +1,6 @@
 """Every check over a history: one that passes, one that fails, and what is said about it.
 
-All mutations of these histories are in `tests/judging`.
+All mutations of these histories are in `test_mutations.py`.
 """
 
 from __future__ import annotations
