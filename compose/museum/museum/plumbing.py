@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from redis.asyncio import Redis
@@ -46,15 +47,29 @@ def answer(**fields: object) -> Response:
 # ---- Redis ----
 
 
-def redis(timeout: float | None = 2.0, attempts: int = 1) -> Redis:
-    """A client that waits `timeout` seconds for each reply, and tries each command `attempts` times."""
+def redis(timeout: float | None = 2.0) -> Redis:
+    """A client that waits `timeout` seconds for each reply, and tries each command once."""
     return Redis.from_url(
         REDIS_URL,
         decode_responses=True,
         socket_timeout=timeout,
         socket_connect_timeout=timeout,
-        retry=Retry(NoBackoff(), attempts - 1),
+        retry=Retry(NoBackoff(), 0),
         # A new connection begins with the command: nothing is said about the client first.
+        lib_name=None,
+        lib_version=None,
+    )
+
+
+def default_redis(timeout: float) -> Redis:
+    """A client as redis-py makes it where nobody speaks of retries."""
+    url = urlsplit(REDIS_URL)
+    return Redis(
+        host=url.hostname or "redis",
+        port=url.port or 6379,
+        decode_responses=True,
+        socket_timeout=timeout,
+        socket_connect_timeout=timeout,
         lib_name=None,
         lib_version=None,
     )

@@ -4,11 +4,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from museum.plumbing import DONE, FIXED, answer, redis
+from museum.plumbing import DONE, FIXED, answer, default_redis
 
 REMEMBERED = 60  # seconds that a visit is known to have been counted
 
-store = redis(timeout=0.2, attempts=3)  # a client that tries again by itself, as most do by default
+store = default_redis(timeout=0.2)  # tries three times again after a timeout, by itself
 
 # The same visit counts once, however often it is sent.
 COUNT_ONCE = """
