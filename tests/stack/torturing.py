@@ -192,9 +192,9 @@ def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
             if done.returncode:
                 problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
     elif way in signal.Signals.__members__:
-        # While Python itself still loads, a signal ends it as it ends any program.
-        early = {-signal.Signals[way]} if folder is None else set()
-        if code not in {0, 1, 3, 128 + signal.Signals[way]} | early:
+        # While Python itself still loads, and when all is done, a signal ends it as any program.
+        plain = {-signal.Signals[way]} if folder is None or is_over(folder) else set()
+        if code not in {0, 1, 3, 128 + signal.Signals[way]} | plain:
             problems.append(f"{way} ended with exit code {code}")
     ends = time.monotonic() + GUARD_DEADLINE
     while folder is not None and (folder / LOCK).exists():
@@ -203,6 +203,12 @@ def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
             break
         time.sleep(0.05)
     return problems
+
+
+def is_over(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return '"run_ended"' in (folder / "events.ndjson").read_text()
+    return False
 
 
 def left_of(folder: Path) -> list[str]:
