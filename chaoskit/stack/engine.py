@@ -169,12 +169,7 @@ class Engine:
 
     async def run_inside(self, container_id: str, argv: list[str]) -> str:
         """Run a command in a container and return its output, whatever its exit status."""
-
-        def execute() -> bytes:
-            made = self._api.exec_create(container_id, argv, stderr=False)
-            return bytes(self._api.exec_start(made["Id"]))
-
-        return (await self._call("exec", execute)).decode(errors="replace")
+        return (await self.inside.run(container_id, argv)).out
 
     async def has_image(self, image: str) -> bool:
         return await self.image_digest(image) is not None
