@@ -176,14 +176,17 @@ async def test_a_partition_that_nobody_ran_into_was_not_felt(place: Town, stack:
 
 
 async def test_lost_packets_are_counted_and_tcp_gets_through(place: Town, stack: Stack) -> None:
-    made = fault("packet_loss", between=["chat-1", "redis"], percent="30%")
+    # With much more, now and then so many copies of one packet are lost that TCP waits for minutes.
+    made = fault("packet_loss", between=["chat-1", "redis"], percent="10%")
     undo = await injected(made, stack)
-    client = place.keep_connection("chat-1[1]", "redis[1]", lasts=2.0)
-    assert client.communicate(timeout=60)[0].strip() == "0"
-    effect = await made.effect(stack, undo)
-    assert effect is not None
-    assert effect.holds, effect.detail
-    await healed(made, place, undo)
+    try:
+        client = place.keep_connection("chat-1[1]", "redis[1]", lasts=2.0)
+        assert client.communicate(timeout=60)[0].strip() == "0"
+        effect = await made.effect(stack, undo)
+        assert effect is not None
+        assert effect.holds, effect.detail
+    finally:
+        await healed(made, place, undo)
 
 
 async def test_a_container_that_restarted_has_lost_its_rules_and_that_is_seen(
