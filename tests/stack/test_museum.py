@@ -8,14 +8,27 @@ import pytest
 import yaml
 
 from chaoskit.records import Verdict
-from tests.stack.running import SCENARIOS, Chaoskit
+from tests.stack.running import SCENARIOS, Chaoskit, Run
 
 EXHIBITS = sorted((SCENARIOS / "museum").glob("*.yaml"))
 
 
+TRIES = 3
+
+
+def decided(chaoskit: Chaoskit, file: Path, fixed: str) -> Run:
+    """Run a scenario until it has a verdict: on a busy machine a fault may stay unproven, and then
+    it says so. What it then says must be right at once."""
+    for _ in range(TRIES):
+        run = chaoskit.run(file, env={"FIXED": fixed})
+        if run.code != 3 and all(fault.proven for fault in run.result.faults):
+            break
+    return run
+
+
 @pytest.mark.parametrize("file", EXHIBITS, ids=lambda file: file.stem)
 def test_a_bug_fails_the_check_it_is_about_and_says_why(chaoskit: Chaoskit, file: Path) -> None:
-    run = chaoskit.run(file, env={"FIXED": ""})
+    run = decided(chaoskit, file, "")
     assert run.code == 1, run.output
     result = run.result
     intended, *others = yaml.safe_load(file.read_text())["expect"]
@@ -35,7 +48,7 @@ def test_a_bug_fails_the_check_it_is_about_and_says_why(chaoskit: Chaoskit, file
 
 @pytest.mark.parametrize("file", EXHIBITS, ids=lambda file: file.stem)
 def test_a_repaired_twin_passes_the_same_scenario(chaoskit: Chaoskit, file: Path) -> None:
-    run = chaoskit.run(file, env={"FIXED": "1"})
+    run = decided(chaoskit, file, "1")
     assert run.code == 0, run.output
     result = run.result
     assert all(fault.proven for fault in result.faults)
