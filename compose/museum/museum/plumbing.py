@@ -48,12 +48,15 @@ def answer(**fields: object) -> Response:
 
 
 def redis(timeout: float | None = 2.0) -> Redis:
-    """A client that waits `timeout` seconds for each reply, and tries each command once."""
+    """A client that waits `timeout` seconds for each reply, and tries each command once.
+
+    Connecting never waits for longer than half a second: a host that went away says nothing.
+    """
     return Redis.from_url(
         REDIS_URL,
         decode_responses=True,
         socket_timeout=timeout,
-        socket_connect_timeout=timeout,
+        socket_connect_timeout=min(timeout or 0.5, 0.5),
         retry=Retry(NoBackoff(), 0),
         # A new connection begins with the command: nothing is said about the client first.
         lib_name=None,
