@@ -47,12 +47,15 @@ def answer(**fields: object) -> Response:
 
 
 def redis(timeout: float | None = 2.0, attempts: int = 1) -> Redis:
-    """A client that waits `timeout` seconds for each reply, and tries each command `attempts` times."""
+    """A client that waits `timeout` seconds for each reply, and tries each command `attempts` times.
+
+    Connecting never waits for longer than half a second: a host that went away says nothing.
+    """
     return Redis.from_url(
         REDIS_URL,
         decode_responses=True,
         socket_timeout=timeout,
-        socket_connect_timeout=timeout,
+        socket_connect_timeout=min(timeout or 0.5, 0.5),
         retry=Retry(NoBackoff(), attempts - 1),
         # A new connection begins with the command: nothing is said about the client first.
         lib_name=None,
