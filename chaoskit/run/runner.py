@@ -321,7 +321,11 @@ class Runner:
         if self._up and not self._keeps:
             patience = _HURRIED_PATIENCE if signals.hurry.is_set() else _PATIENCE
             left = await self._tear_down(patience)
-            leftovers = left + (leftovers if self._reaches_out or left else [])
+            if left or self._reaches_out:
+                leftovers = left + leftovers
+            else:
+                leftovers = []
+                self._gone_with_the_stack()
         self._events.stop()
         await self._stack.close()
         if isinstance(judged, Exception):
@@ -386,6 +390,16 @@ class Runner:
             for i in still
             if i.open
         ]
+
+    def _gone_with_the_stack(self) -> None:
+        """Note that nothing is left of faults that could not be healed: all they had changed was
+        the stack."""
+        for injection in self._injections:
+            if injection.open:
+                name = injection.fault.name
+                with contextlib.suppress(StoreFailed):
+                    self._ledger.healed(name)
+                    self._recorder.event("fault_healed", id=name, detail="gone with the stack")
 
     async def _save_logs(self) -> None:
         try:
