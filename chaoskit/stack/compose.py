@@ -79,14 +79,21 @@ async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | No
         raise EnvironmentFailure(
             f"`{argv[0]}` is not installed", hint="run `chaoskit doctor` to see what is missing"
         )
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **(env or {})},
-        start_new_session=True,
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **(env or {})},
+            start_new_session=True,
+        )
     )
+    try:
+        process = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # it runs all the same: half a start cannot be taken back
+        await asyncio.shield(_stop(await starting))
+        raise
     try:
         out, err = await asyncio.wait_for(process.communicate(), within)
     except TimeoutError:
@@ -112,3 +119,5 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         break
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError):  # to the end of its output: nothing of it stays open
+        await asyncio.wait_for(process.communicate(), 1.0)
