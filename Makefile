@@ -31,7 +31,7 @@ test: setup ## lint, and every test
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest tests/unit -n 2
 	$(BIN)/pytest tests/judging -n 2
-	$(BIN)/pytest tests/contract tests/cli -n 3
+	$(BIN)/pytest tests/contract tests/cli -n 2
 	$(BIN)/pytest tests/matrix
 	$(BIN)/pytest tests/stack -n 3
 
