@@ -17,8 +17,8 @@ import pytest
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, EdgeFault, Fault
 from chaoskit.faults._base import Undo
-from chaoskit.run.injecting import feel
-from chaoskit.stack.canary import Exchange, typical
+from chaoskit.run.injecting import feel, undisturbed
+from chaoskit.stack.canary import Exchange
 from chaoskit.stack.engine import Engine
 from chaoskit.stack.live import Proxy, Stack
 from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
@@ -127,8 +127,7 @@ class Edge:
         return await self.api.proxies()
 
     async def before(self, fault: Fault) -> Exchange:
-        ask = fault.ask()
-        seen = typical([await self.stack.exchange(self.proxy, ask=ask) for _ in range(3)])
+        seen = await undisturbed(self.stack, fault, self.proxy)
         assert seen.answered, seen
         return seen
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.run.injecting import feel
+from chaoskit.run.injecting import feel, undisturbed
 from chaoskit.stack.canary import Exchange
 from chaoskit.stack.live import Proxy, Stack
 
@@ -26,7 +26,7 @@ class Listener:
         self._answers = list(answers)
         self.asked = 0
 
-    async def exchange(self, *_: Any) -> Exchange:
+    async def exchange(self, *_: Any, **__: Any) -> Exchange:
         self.asked += 1
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
@@ -64,3 +64,22 @@ async def test_the_canaries_of_a_fraction_end_with_their_deadline() -> None:
     listener = Listener(QUICK)
     await feel(cast("Stack", listener), fault("drop_replies", fraction="1%"), PROXY, BEFORE, 0.0)
     assert listener.asked == 1
+
+
+@pytest.mark.parametrize(
+    ("made", "answers", "best", "asked"),
+    [
+        (fault("latency", delay="40ms"), [QUICK], QUICK, 3),
+        (fault("latency", delay="40ms"), [SPIKE, SPIKE, SPIKE, SPIKE, QUICK], QUICK, 5),
+        (fault("latency", delay="40ms"), [SPIKE], SPIKE, 12),
+        (fault("latency", delay="300ms"), [SPIKE], SPIKE, 3),
+        (fault("blackhole"), [LATE], LATE, 3),
+        (fault("latency", delay="40ms"), [SILENT], SILENT, 3),
+    ],
+)
+async def test_before_a_fault_canaries_go_on_until_a_busy_machine_could_not_pass_for_it(
+    made: Fault, answers: list[Exchange], best: Exchange, asked: int
+) -> None:
+    listener = Listener(*answers)
+    assert await undisturbed(cast("Stack", listener), made, PROXY) == best
+    assert listener.asked == asked
