@@ -13,18 +13,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from chaoskit.records import Event, Json
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
-Zone: TypeAlias = tuple[int, int, int]  # where a zone begins, its last start, its first end
 
-# A zone is a list, because there are as many as writes: the place of the first end, of the last
-# start, of the write's invocation (NOBODY: not yet, BEFORE: the first value), how many reads, and
-# whether the write ended `ok` (1), `fail` (-1) or in doubt (0).
-NOBODY, BEFORE = -2, -1
+NOBODY, BEFORE = -2, -1  # places of the write of a value: nobody wrote it, or it was there before
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +40,32 @@ class Broken:
 
 @dataclass(slots=True)
 class Zones:
-    """What one pass over a history found: zones by key and value, and keys it cannot judge."""
+    """What one pass over a history found: a zone for every value of every key.
 
-    zones: dict[Value, dict[Value, list[int]]]
-    unfit: dict[Value, str]  # with the reason: a cas, or a value written twice
-    early: list[Broken]
-    total: int
+    Zones are numbers, and what is known of them lies in columns, because there are as many as
+    writes: the place of the first end in the cluster (`far` for none), of the last start, and of
+    the write's invocation; and whether the write ended `ok` (1), `fail` (-1) or in doubt (0).
+    `unfit` are the keys that the test cannot judge, with the reason: a cas, or a value written
+    twice.
+    """
+
+    far: int
+    keys: dict[Value, dict[Value, int]] = field(default_factory=dict)
+    ends: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    writes: list[int] = field(default_factory=list)
+    outcomes: list[int] = field(default_factory=list)
+    unfit: dict[Value, str] = field(default_factory=dict)
+    early: list[Broken] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, end: int, start: int, write: int, outcome: int = 0) -> int:
+        """Return the number of one zone more."""
+        self.ends.append(end)
+        self.starts.append(start)
+        self.writes.append(write)
+        self.outcomes.append(outcome)
+        return len(self.ends) - 1
 
 
 def frozen(value: Json) -> Value:
@@ -84,14 +100,14 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
     A key starts with `initial`; to `infer` means that it starts with what a read returned that
     ended before its first write began.
     """
-    found: dict[Value, dict[Value, list[int]]] = {}
-    unfit: dict[Value, str] = {}
-    early: list[Broken] = []
+    zoned = Zones(far=len(events))
+    keys, add, unfit, early = zoned.keys, zoned.add, zoned.unfit, zoned.early
+    ends, starts, writes, outcomes = zoned.ends, zoned.starts, zoned.writes, zoned.outcomes
     started: dict[int, int] = {}
-    writing: dict[int, list[int]] = {}
+    writing: dict[int, int] = {}
     take = started.pop
     first = frozen(initial)
-    far = len(events)
+    far = zoned.far
     total = 0
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
@@ -116,42 +132,41 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
                 continue
             total += 1
             if type_ == "fail":
-                written[4] = -1
+                outcomes[written] = -1
                 continue
-            written[4] = 1
-            if place < written[0]:  # noqa: PLR1730  # min() is a call, a million times
-                written[0] = place
+            outcomes[written] = 1
+            if ends[written] == far:
+                ends[written] = place
             continue
         raw = event.key
         key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
         value: Value = event.value if type(event.value) is int else frozen(event.value)
-        clusters = found.get(key)
+        clusters = keys.get(key)
         if clusters is None:
             known = value if infer and op == "read" else first
-            clusters = found[key] = {known: [BEFORE, BEFORE, BEFORE, 0, 1]}
+            clusters = keys[key] = {known: add(BEFORE, BEFORE, BEFORE, 1)}
         zone = clusters.get(value)
         if op == "read":
             total += 1
             if zone is None:
-                clusters[value] = [place, start, NOBODY, 1, 0]
+                clusters[value] = add(place, start, NOBODY)
                 continue
-            zone[3] += 1
-            if start > zone[1]:  # noqa: PLR1730
-                zone[1] = start
-            if place < zone[0]:  # noqa: PLR1730
-                zone[0] = place
+            if start > starts[zone]:  # noqa: PLR1730  # max() is a call, a million times
+                starts[zone] = start
+            if ends[zone] == far:
+                ends[zone] = place
         elif zone is None:
-            clusters[value] = writing[event.id] = [far, place, place, 0, 0]
+            clusters[value] = writing[event.id] = add(far, place, place)
         else:
-            if zone[2] != NOBODY:
+            if writes[zone] == NOBODY:
+                early.append(Broken("early", event.key, value, None, (ends[zone], place)))
+            else:
                 unfit[key] = "twice"
-            elif zone[3]:
-                early.append(Broken("early", event.key, value, None, (zone[0], place)))
-            zone[2] = place
-            zone[1] = max(zone[1], place)
+            writes[zone] = starts[zone] = place
             writing[event.id] = zone
     _open_cas(events, started, unfit)
-    return Zones(found, unfit, early, total)
+    zoned.total = total
+    return zoned
 
 
 def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Value, str]) -> None:
@@ -160,48 +175,48 @@ def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[V
             unfit[frozen(events[place].key)] = "cas"
 
 
-def broken(found: Zones) -> list[Broken]:
+def broken(zoned: Zones) -> list[Broken]:
     """Return what is wrong with the keys that the zone test can judge, in no special order."""
-    wrong = [one for one in found.early if frozen(one.key) not in found.unfit]
+    wrong = [one for one in zoned.early if frozen(one.key) not in zoned.unfit]
     known_early = {(frozen(one.key), one.value) for one in wrong}
-    for key, clusters in found.zones.items():
-        if key not in found.unfit:
-            wrong += _broken_key(key, clusters, known_early)
+    for key, clusters in zoned.keys.items():
+        if key not in zoned.unfit:
+            early = {value for known, value in known_early if known == key}
+            judged = clusters
+            if early:
+                judged = {v: zone for v, zone in clusters.items() if v not in early}
+            wrong += _broken_key(zoned, key, judged)
     return wrong
 
 
-def _broken_key(
-    key: Value, clusters: Mapping[Value, list[int]], early: set[tuple[Value, Value]]
-) -> Iterator[Broken]:
-    name: Json = key
-    early_ones = {value for known, value in early if known == key}
-    kept: list[Zone] = []
-    for value, (end, start, write, reads, ok) in clusters.items():
-        if early_ones and value in early_ones:
-            continue
-        if ok <= 0 or write < 0:
-            if reads and write == NOBODY:
-                yield Broken("unwritten", name, value, None, (end,))
+def _broken_key(zoned: Zones, key: Value, clusters: Mapping[Value, int]) -> Iterator[Broken]:
+    """Yield what is wrong with one key.
+
+    Two zones overlap, or a backward one lies inside a forward one, exactly when each of the two
+    values has its first end before the other's last start. So one look at the zones in the order
+    of their first ends is enough.
+    """
+    ends, starts, writes, outcomes = zoned.ends, zoned.starts, zoned.writes, zoned.outcomes
+    wrong: list[tuple[Literal["unwritten", "refused"], int]] = []
+    replaced: dict[int, int] = {}  # a value that was read again, and the first that replaced it
+    furthest, since, reach = BEFORE, BEFORE, BEFORE  # the forward zone that goes furthest so far
+    for zone in sorted(clusters.values(), key=ends.__getitem__):
+        end, start = ends[zone], starts[zone]
+        if outcomes[zone] <= 0:
+            if end == zoned.far:  # a write that need not have been: nobody read it
                 continue
-            if reads and ok < 0:
-                yield Broken("refused", name, value, None, (write, end))
+            if writes[zone] == NOBODY or outcomes[zone] < 0:
+                wrong.append(("unwritten" if writes[zone] == NOBODY else "refused", zone))
                 continue
-            if not reads:  # the first value that nobody saw, or a write that need not have been
-                continue
-        kept.append((end, start, end) if end < start else (start, start, end))
-    kept.sort()
-    # What replaced a value that was read again, and the place by which it had: the first one.
-    replaced: dict[Zone, Zone] = {}
-    reach: Zone | None = None  # of the forward zones so far, the one that goes furthest
-    for zone in kept:
-        _, start, end = zone
-        # Either the two overlap, or a backward one lies inside.
-        if reach is not None and end < reach[1]:
-            replaced.setdefault(reach, zone)
-        if end < start and (reach is None or start > reach[1]):
-            reach = zone
-    if replaced:
-        names = {(zone[0], zone[1]): value for value, zone in clusters.items()}
-        for (_, start, end), (_, by_start, by_end) in replaced.items():
-            value, other = names[end, start], names[by_end, by_start]
-            yield Broken("stale", name, value, other, (end, by_end, start))
+        if end < reach and start > since:
+            replaced.setdefault(furthest, zone)
+        if end < start and start > reach:
+            furthest, since, reach = zone, end, start
+    if wrong or replaced:
+        name: Json = key
+        values = {zone: value for value, zone in clusters.items()}
+        for how, zone in wrong:
+            yield Broken(how, name, values[zone], None, (writes[zone], ends[zone]))
+        for zone, by in replaced.items():
+            places = (ends[zone], ends[by], starts[zone])
+            yield Broken("stale", name, values[zone], values[by], places)

@@ -70,7 +70,7 @@ class Linearizable(WorkloadCheck):
         problem = problem or gap(events, self, evidence.faults, NEED)
         if problem is None and not any(e.type == "ok" and e.op in NEED.reads for e in events):
             problem = f"no read of workload `{self.workload}` succeeded"
-        keys = len(zoned.zones.keys() | zoned.unfit.keys())
+        keys = len(zoned.keys.keys() | zoned.unfit.keys())
         told = Telling(
             noun="violation",
             of=zoned.total + sum(one.operations for one in keyed),
