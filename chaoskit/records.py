@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from typing import Literal, TypeAlias
+
+_time = attrgetter("t")
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
@@ -137,9 +140,24 @@ class LogLine:
     text: str
 
 
+def in_order(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events in order of time; what is in order already is returned as it is.
+
+    Where they were not, equal times prove no order: invocations then come before completions, so
+    that such operations count as concurrent.
+    """
+    times = list(map(_time, events))
+    if times == sorted(times):
+        return events
+    return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything a check may look at. Checks are pure functions of this."""
+    """Everything a check may look at. Checks are pure functions of this.
+
+    Histories are in order of time here, whatever order they are given in.
+    """
 
     phases: Sequence[Phase]
     faults: Sequence[FaultWindow]
@@ -148,6 +166,10 @@ class Evidence:
     containers: Sequence[ContainerEvent] = ()
     logs: Mapping[str, Sequence[LogLine]] = field(default_factory=dict)
     services: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        history = {workload: in_order(events) for workload, events in self.history.items()}
+        object.__setattr__(self, "history", history)
 
     def phase(self, name: str) -> Phase | None:
         return next((phase for phase in self.phases if phase.name == name), None)

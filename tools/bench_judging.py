@@ -185,10 +185,9 @@ def judged(check: str, history: list[Event], fields: dict[str, str]) -> tuple[Fi
     kind = REGISTRY.get(check)
     assert kind is not None
     made = kind.model_validate({"check": check, "workload": "w", **fields})
-    evidence = Evidence((), (), history={"w": history})
     with without_collecting():
         start = time.process_time()
-        found = made.judge(evidence)
+        found = made.judge(Evidence((), (), history={"w": history}))
         return found, time.process_time() - start
 
 

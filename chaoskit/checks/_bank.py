@@ -13,6 +13,7 @@ from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
 
+_INTEGERS = {int}  # and not booleans
 _parts = itemgetter("from", "to", "amount")
 
 
@@ -31,10 +32,10 @@ class Range:
 
 def balances(value: Json) -> Mapping[str, float] | None:
     """Return the balances of one read by account; None when it is not a mapping of numbers."""
+    if type(value) is dict and _INTEGERS.issuperset(map(type, value.values())):
+        return value or None
     if not isinstance(value, Mapping):
         return None
-    if value and set(map(type, value.values())) == {int}:
-        return cast("Mapping[str, float]", value)
     found = {}
     for account, held in value.items():
         amount = held if type(held) is int else number(held)

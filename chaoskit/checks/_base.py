@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from chaoskit.checks._operations import ordered, pairs
+from chaoskit.checks._operations import pairs
 from chaoskit.fields import Model, seconds_text
 from chaoskit.records import Event, Evidence, FaultWindow, Finding, Outcome, Sample, Verdict
 from chaoskit.registry import Registry
@@ -181,10 +181,10 @@ def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample] | s
 
 def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
     """Return operations as samples; one without a completion lasts until the history ends."""
-    end_of_history = max((event.t for event in events), default=0.0)
+    end_of_history = events[-1].t if events else 0.0
     ops = {event.op for event in events} if op is None else {op}
     found = []
-    for begin, end in pairs(ordered(events), ops):
+    for begin, end in pairs(events, ops):
         done = end_of_history if end is None else end.t
         outcome: Outcome = "info"
         error: str | None = "no answer before the end of the history"

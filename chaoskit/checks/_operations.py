@@ -1,4 +1,4 @@
-"""Operations out of a history: events in order, invocations joined to their completions.
+"""Operations out of a history: invocations joined to their completions.
 
 An operation that ended `ok` took effect between its invocation and its completion. One that ended
 `fail` never happened. One that ended `info`, or has no completion, may have taken effect at any
@@ -10,27 +10,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Collection, Iterator, Sequence
-from operator import attrgetter
 from typing import TypeAlias
 
 from chaoskit.records import Event, Json
 
 Element: TypeAlias = int | str
 Pair: TypeAlias = tuple[Event, Event | None]  # an invocation and its completion, if there is one
-
-_time = attrgetter("t")
-
-
-def ordered(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events in order of time; what is in order already is returned as it is.
-
-    Where they were not, equal times prove no order: invocations then come before completions, so
-    that such operations count as concurrent.
-    """
-    times = list(map(_time, events))
-    if times == sorted(times):
-        return events
-    return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
 
 
 def pairs(events: Sequence[Event], ops: Collection[str]) -> Iterator[Pair]:

@@ -15,7 +15,6 @@ from typing import Literal, cast
 
 from chaoskit.checks._enough import Need
 from chaoskit.checks._operations import Element, element
-from chaoskit.checks._operations import ordered as in_order
 from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
@@ -151,14 +150,13 @@ def elements(values: Sequence[Json]) -> Sequence[Element]:
 
 def set_history(events: Sequence[Event]) -> SetHistory:
     """Analyse the history of one `set` workload; linear in the events and the elements read."""
-    ordered = in_order(events)
-    adds, first_add, last_add, reads = _split(ordered)
+    adds, first_add, last_add, reads = _split(events)
     views: dict[str, View] = {}
     invoked: dict[int, int] = {}
     initial: set[Element] = set()
     early = False
     for position in reads:
-        event = ordered[position]
+        event = events[position]
         view = views.setdefault(event.op, View(event.op))
         if event.type == "invoke":
             invoked[event.id] = position
@@ -187,14 +185,14 @@ def set_history(events: Sequence[Event]) -> SetHistory:
     return SetHistory(adds, views, early)
 
 
-def _split(ordered: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
+def _split(events: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
     """Return the adds, the positions of their first and last event, and those of the reads."""
     adds = Adds()
     begun, ok = adds.begun, adds.ok
     pending: dict[int, Element] = {}
     take = pending.pop
     reads: list[int] = []
-    for position, event in enumerate(ordered):
+    for position, event in enumerate(events):
         if event.op == "add":
             if event.type == "invoke":
                 value = event.value
@@ -214,9 +212,9 @@ def _split(ordered: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
     if adds.fail:
         for name in [*pending.values(), *(adds.fail.keys() & (ok.keys() | adds.info.keys()))]:
             adds.fail.pop(name, None)
-    total = len(ordered)
-    first = next((n for n in range(total) if ordered[n].op == "add"), total)
-    last = next((n for n in reversed(range(total)) if ordered[n].op == "add"), -1)
+    total = len(events)
+    first = next((n for n in range(total) if events[n].op == "add"), total)
+    last = next((n for n in reversed(range(total)) if events[n].op == "add"), -1)
     return adds, first, last, reads
 
 

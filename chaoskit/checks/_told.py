@@ -47,17 +47,20 @@ class Telling:
     tail: str = ""
 
 
-def history_of(check: WorkloadCheck, evidence: Evidence) -> Sequence[Event] | str:
-    """Return the history of the check's workload, or a sentence why there is none."""
+def history_of(
+    check: WorkloadCheck, evidence: Evidence
+) -> tuple[Sequence[Event], tuple[float, float]] | str:
+    """Return the history of the check's workload and the check's window, run-clock seconds.
+
+    Where one is missing, a sentence that says why.
+    """
     events = evidence.history.get(check.workload)
-    return events or f"workload `{check.workload}` has no history"
-
-
-def span(check: WorkloadCheck, evidence: Evidence) -> tuple[float, float] | str:
-    """Return the check's window; a history is judged from its first to its last event."""
-    if check.during == "all":
-        return float("-inf"), float("inf")
-    return window(check, evidence)
+    if not events:
+        return f"workload `{check.workload}` has no history"
+    if check.during == "all":  # from the first to the last event, whatever the phases say
+        return events, (float("-inf"), float("inf"))
+    during = window(check, evidence)
+    return during if isinstance(during, str) else (events, during)
 
 
 def finding(

@@ -10,10 +10,10 @@ from pydantic import Field
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._channels import channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import Element, about, ordered, plain
+from chaoskit.checks._operations import Element, about, plain
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import Value
 from chaoskit.records import Event, Evidence, Finding
 
@@ -40,11 +40,10 @@ class AtMostNDuplicates(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {count(self.n, 'duplicate')}" if self.n else "no duplicate"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         queue = is_queue(events)
         judged, again = _queue(events, window) if queue else _events(events, window)
         found = [Anomaly(t, f"AGAIN {text} at {moment(t)}") for t, text in again]

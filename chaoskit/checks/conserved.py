@@ -8,9 +8,9 @@ from typing import ClassVar
 from chaoskit.checks._bank import Snapshot, ranges, saw, snapshots
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import last_of, ordered, plain
+from chaoskit.checks._operations import last_of, plain
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.records import Event, Evidence, Finding
 
 CENT = 1e-6  # sums of decimal fractions are not exact in binary
@@ -36,12 +36,11 @@ class Conserved(WorkloadCheck):
     total: int | float | None = None
 
     def judge(self, evidence: Evidence) -> Finding:
-        events = history_of(self, evidence)
-        window = span(self, evidence)
         bound = "the total stays" if self.total is None else f"the total is {plain(self.total)}"
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         reads = list(snapshots(events))
         first = next((balances for _, _, balances, early in reads if early), None)
         problem = gap(events, self, evidence.faults, NEED)

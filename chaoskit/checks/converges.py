@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, ordered
+from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, length, moment
 from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._versions import Read, Versions, shown, strangers
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.fields import Duration
-from chaoskit.records import Event, Evidence, FaultWindow, Finding
+from chaoskit.records import Evidence, FaultWindow, Finding
 
 NEED = Need(writes=("write",), reads=("read", "truth"), final=True)
 
@@ -55,12 +55,12 @@ class Converges(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.within}"
-        events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(bound, events)
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, _ = given
         versions = Versions(events)
-        seen = self._looked(versions, events, evidence.faults)
+        seen = self._looked(versions, evidence.faults)
         told = Telling(
             noun="key that did not converge",
             plural="keys that did not converge",
@@ -86,14 +86,14 @@ class Converges(WorkloadCheck):
             evidence, seen.found, told, bound, problem, measured=measured, notes=strangers(versions)
         )
 
-    def _looked(
-        self, versions: Versions, events: Sequence[Event], faults: Sequence[FaultWindow]
-    ) -> _Seen:
+    def _looked(self, versions: Versions, faults: Sequence[FaultWindow]) -> _Seen:
         healed = max((fault.healed or 0.0 for fault in faults), default=float("-inf"))
-        quiet = _last_writes(events)
-        horizon = max(healed, min(quiet.values(), default=healed))
+        reads = list(versions.reads())
+        written = [story.last for story in versions.keys.values() if story.tried]
+        quiet = min(written, default=healed)
+        horizon = max(healed, quiet)
         by_key: dict[Value, list[Read]] = {}
-        for read in versions.reads():
+        for read in reads:
             if read.begin.t >= horizon:
                 by_key.setdefault(frozen(read.begin.key), []).append(read)
         found: list[Anomaly] = []
@@ -103,7 +103,7 @@ class Converges(WorkloadCheck):
             if not story.versions:
                 continue
             keys += 1
-            since = max(healed, quiet.get(key, healed))
+            since = max(healed, story.last)
             later = [read for read in by_key.get(key, ()) if read.begin.t >= since]
             judged = [read for read in later if read.begin.t >= since + self.within]
             newest = {read.begin.op: read for read in later}
@@ -118,16 +118,6 @@ class Converges(WorkloadCheck):
             stale = [read.begin.t for read in later if read.version < story.versions[-1]]
             slowest = max(slowest, max(stale, default=since) - since)
         return _Seen(keys, bad, found, slowest, unread)
-
-
-def _last_writes(events: Sequence[Event]) -> Mapping[Value, float]:
-    """Return when the last event of a write of each key was."""
-    found: dict[Value, float] = {}
-    for event in events:
-        if event.op == "write":
-            key = event.key
-            found[key if type(key) is int or type(key) is str else frozen(key)] = event.t
-    return found
 
 
 def _wrong(judged: Sequence[Read], last: float, newest: float) -> list[Anomaly]:

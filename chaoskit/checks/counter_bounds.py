@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import number, ordered, plain
+from chaoskit.checks._operations import number, plain
 from chaoskit.checks._sums import Bounded, bounded
 from chaoskit.checks._text import above, count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -44,11 +44,10 @@ class CounterBounds(WorkloadCheck):
     def judge(self, evidence: Evidence) -> Finding:
         bound = "acknowledged <= read <= attempted"
         bound += f", off by <= {self.at_most}" if self.at_most else ""
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         looked = _initial(events)
         initial = (looked or 0) if self.initial is None else self.initial
         found: list[Anomaly] = []

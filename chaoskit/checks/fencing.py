@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, number, ordered, plain
+from chaoskit.checks._operations import about, number, plain
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Evidence, Finding
 
@@ -31,14 +31,13 @@ class Fencing(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = "tokens rise"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         highest: dict[Value, tuple[float, float]] = {}  # the token and when it was given
         pending: dict[int, tuple[float, float]] = {}
-        given: dict[tuple[Value, float], float] = {}
+        handed_out: dict[tuple[Value, float], float] = {}
         found: list[Anomaly] = []
         judged = without = 0
         for event in events:
@@ -57,7 +56,7 @@ class Fencing(WorkloadCheck):
                 continue
             if window[0] <= event.t <= window[1]:
                 judged += 1
-                twice = given.get((key, token))
+                twice = handed_out.get((key, token))
                 if token <= before or twice is not None:
                     old, when = (token, twice) if twice is not None else (before, since)
                     text = (
@@ -66,7 +65,7 @@ class Fencing(WorkloadCheck):
                         f"{moment(when)}"
                     )
                     found.append(Anomaly(event.t, text, max(before - token, 0.0)))
-            given.setdefault((key, token), event.t)
+            handed_out.setdefault((key, token), event.t)
             if token > highest.get(key, (float("-inf"), 0.0))[0]:
                 highest[key] = (token, event.t)
         told = Telling(

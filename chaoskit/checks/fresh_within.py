@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, ordered
+from chaoskit.checks._operations import about
 from chaoskit.checks._text import above, count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._versions import Versions, shown, strangers
 from chaoskit.fields import Duration, Percentage
 from chaoskit.records import Evidence, Finding
@@ -38,11 +38,10 @@ class FreshWithin(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.within}" + (f" in all but {self.at_most}" if self.at_most else "")
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         versions = Versions(events)
         found: list[Anomaly] = []
         judged = stale = 0

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, name, ordered
+from chaoskit.checks._operations import about, name
 from chaoskit.checks._register import Keyed, searches
 from chaoskit.checks._search import FOREVER, STEPS_PER_SECOND, Call, decide
 from chaoskit.checks._text import count, length, moment
@@ -51,10 +51,10 @@ class Linearizable(WorkloadCheck):
     budget: Duration = Duration(10)
 
     def judge(self, evidence: Evidence) -> Finding:
-        events = history_of(self, evidence)
-        if isinstance(events, str):
-            return unknown(BOUND, events)
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(BOUND, given)
+        events, _ = given
         infer = "initial" not in self.model_fields_set
         zoned = zones(events, self.initial, infer=infer)
         firsts = first_values(events) if infer and zoned.unfit else {}

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, ordered
+from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Evidence, Finding
 
@@ -47,11 +47,10 @@ class MutualExclusion(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = "one holder at a time"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         by_key = holds(events)
         judged = 0
         found: list[Anomaly] = []

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, ordered
+from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._versions import NOTHING, Versions, shown, strangers
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
@@ -35,11 +35,10 @@ class NeverGoesBack(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} back" if self.at_most else "never back"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         versions = Versions(events)
         found: list[Anomaly] = []
         judged = 0

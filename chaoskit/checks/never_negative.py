@@ -7,9 +7,9 @@ from typing import ClassVar
 from chaoskit.checks._bank import saw, snapshots
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import ordered, plain
+from chaoskit.checks._operations import plain
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.records import Evidence, Finding
 
 NEED = Need(writes=("transfer",), reads=("read", "truth"), final=True, saw=saw)
@@ -35,11 +35,10 @@ class NeverNegative(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f">= {plain(self.floor)}"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         found: list[Anomaly] = []
         judged = 0
         lowest = float("inf")

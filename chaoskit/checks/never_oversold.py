@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, last_of, number, ordered, plain
+from chaoskit.checks._operations import about, last_of, number, plain
 from chaoskit.checks._sums import bounded
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -59,11 +59,10 @@ class NeverOversold(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = "sold <= stock"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         items, firsts = self._items(events)
         found = [one for item in items.values() if (one := _oversold(item)) is not None]
         wrong, reads = self._wrong_reads(events, firsts)

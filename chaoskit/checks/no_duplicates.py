@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import gap
-from chaoskit.checks._operations import Element, ordered
+from chaoskit.checks._operations import Element
 from chaoskit.checks._set_history import SEEN, SetHistory, View, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -35,11 +35,10 @@ class NoDuplicates(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} duplicated" if self.at_most else "none duplicated"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         history = set_history(events)
         stored = len(history.stored())
         twice: dict[Element, Anomaly] = {}

@@ -7,9 +7,9 @@ from typing import ClassVar
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._channels import Channels, Published, Subscriber, channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, ordered, plain
+from chaoskit.checks._operations import about, plain
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.fields import Duration, Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -38,11 +38,10 @@ class NoGaps(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} missing" if self.at_most else "none missing"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         heard = channels(events)
         found: list[Anomaly] = []
         judged = 0

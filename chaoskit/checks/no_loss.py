@@ -8,11 +8,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import ordered
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._set_history import NEED, Lost, set_history
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Evidence, FaultWindow, Finding
 
@@ -57,11 +56,10 @@ class NoLoss(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} lost" if self.at_most else "none lost"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         lost = (self._queue if is_queue(events) else self._set)(events, window, evidence)
         if not lost.acknowledged:
             none = f"nothing of workload `{self.workload}` was acknowledged in this window"

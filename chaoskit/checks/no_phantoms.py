@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import Element, name, ordered, pairs
+from chaoskit.checks._operations import Element, name, pairs
 from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._set_history import SEEN, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import frozen
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -58,11 +58,10 @@ class NoPhantoms(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = "no phantom"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         if is_queue(events):
             strange, need = _in_queue(events), QUEUE
         elif any(event.op == "write" for event in events):

@@ -9,10 +9,10 @@ from typing import ClassVar
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._channels import Heard, channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import Element, about, element, ordered, plain
+from chaoskit.checks._operations import Element, about, element, plain
 from chaoskit.checks._queue import DELIVERING, OPEN, Delivery, QueueHistory, is_queue, queue_history
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of, span
+from chaoskit.checks._told import Anomaly, Telling, finding, history_of
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Evidence, Finding
@@ -43,11 +43,10 @@ class Order(WorkloadCheck):
 
     def judge(self, evidence: Evidence) -> Finding:
         bound = f"<= {self.at_most} out of order" if self.at_most else "in order"
-        events = history_of(self, evidence)
-        window = span(self, evidence)
-        if isinstance(events, str) or isinstance(window, str):
-            return unknown(bound, events if isinstance(events, str) else str(window))
-        events = ordered(events)
+        given = history_of(self, evidence)
+        if isinstance(given, str):
+            return unknown(bound, given)
+        events, window = given
         queue = is_queue(events)
         if queue:
             history = queue_history(events)
