@@ -116,7 +116,7 @@ def surprise(
 
 
 def visits(chosen: Sequence[Exhibit], rounds: int, parallel: int, keep: Path) -> Iterator[Visit]:
-    """Yield the runs as they end."""
+    """Yield the runs as they end; when it is interrupted, those under way end first."""
     with ThreadPoolExecutor(parallel) as workers:
         going = [
             workers.submit(visit, exhibit, fixed=fixed, keep=keep)
@@ -124,8 +124,11 @@ def visits(chosen: Sequence[Exhibit], rounds: int, parallel: int, keep: Path) ->
             for exhibit in chosen
             for fixed in (False, True)
         ]
-        for ended in as_completed(going):
-            yield ended.result()
+        try:
+            for ended in as_completed(going):
+                yield ended.result()
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
 
 
 def table(chosen: Sequence[Exhibit], ended: Sequence[Visit]) -> str:
