@@ -18,10 +18,9 @@ from chaoskit.checks._base import Check
 from chaoskit.cli.progress import console
 from chaoskit.cli.report import stored_result
 from chaoskit.errors import StoreFailed, UsageError
-from chaoskit.records import Event, Evidence, Finding, Json, Phase, Verdict, combined
+from chaoskit.records import Event, Evidence, Json, Phase, Verdict, combined
 from chaoskit.report import terminal
-from chaoskit.report.result import CheckResult
-from chaoskit.run.judging import Circumstances, judge, judged
+from chaoskit.run.judging import Circumstances, check_result, judge, judged
 from chaoskit.run.recorder import HISTORY
 from chaoskit.run.stored import stored_circumstances, stored_scenario
 from chaoskit.scenario.suggest import did_you_mean, listed
@@ -85,7 +84,7 @@ def _file(path: Path, request: CheckRequest) -> int:
         findings = [(check, judged(check, evidence)) for check in checks]
     _say(f"{path}: {_counted(events)}")
     out = console(sys.stdout)
-    terminal.render_checks([_result(check, finding) for check, finding in findings], out)
+    terminal.render_checks([check_result(check, finding) for check, finding in findings], out)
     if request.explain:
         _explain([type(check) for check in checks])
     return _CODES[combined([finding.verdict for _, finding in findings])]
@@ -230,19 +229,6 @@ def _counted(events: Sequence[Event]) -> str:
     if still > 0:
         parts.append(f"{still} without an end")
     return f"{operations} operation{'' if operations == 1 else 's'} ({', '.join(parts)})"
-
-
-def _result(check: Check, finding: Finding) -> CheckResult:
-    return CheckResult(
-        check=check.check,
-        subject=check.subject,
-        verdict=finding.verdict,
-        measured=finding.measured,
-        bound=finding.bound,
-        reason=finding.reason,
-        witness=list(finding.witness),
-        notes=list(finding.notes),
-    )
 
 
 # -- a run -------------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ def check(
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what each check means and cannot tell.")
     ] = False,
-    runs_dir: Annotated[Path, typer.Option(help="Where run folders are.")] = Path(".chaoskit/runs"),
+    runs_dir: RunsDir = RUNS,
 ) -> None:
     """Judge a history file, or a stored run again; runs nothing."""
     from chaoskit.cli.check import CheckRequest, check_history

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 
 def entry() -> None:
     """Load the command line and run it."""
@@ -12,7 +10,4 @@ def entry() -> None:
 
         run()
     except KeyboardInterrupt:
-        # What was being made just then, such as a subprocess of a loop that is closed, complains
-        # when it is collected.
-        sys.unraisablehook = lambda _what: None
         raise SystemExit(130) from None

@@ -87,7 +87,10 @@ def judge(scenario: Scenario, folder: Path, circumstances: Circumstances) -> Res
         notes=_notes(scenario, story, evidence),
         phases=[PhaseResult(name=p.name, start=p.start, end=p.end) for p in story.phases],
         faults=faults,
-        checks=[_check(check, finding, evidence) for check, finding in findings],
+        checks=[
+            check_result(check, finding, _log_lines(finding, evidence))
+            for check, finding in findings
+        ],
         probes=[
             _probe(name, probe.probe, evidence.samples.get(name, ()))
             for name, probe in scenario.probes.items()
@@ -250,7 +253,10 @@ def _notes(scenario: Scenario, story: Story, evidence: Evidence) -> list[str]:
     return notes
 
 
-def _check(check: Check, finding: Finding, evidence: Evidence) -> CheckResult:
+def check_result(
+    check: Check, finding: Finding, log_lines: Sequence[LogExcerpt] = ()
+) -> CheckResult:
+    """Return a finding as the result document holds it."""
     return CheckResult(
         check=check.check,
         subject=check.subject,
@@ -259,7 +265,7 @@ def _check(check: Check, finding: Finding, evidence: Evidence) -> CheckResult:
         bound=finding.bound,
         reason=finding.reason,
         witness=list(finding.witness),
-        log_lines=_log_lines(finding, evidence),
+        log_lines=list(log_lines),
         notes=list(finding.notes),
     )
 

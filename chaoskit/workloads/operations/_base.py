@@ -84,6 +84,15 @@ class OperationModel(Model):
         raise NotImplementedError
 
 
+def read_one_way(*, values: object, value: object, refused: Sequence[JsonValue]) -> None:
+    """Raise `ValueError` unless at most one JSONPath says what is read, and one does for
+    `refused`."""
+    if values is not None and value is not None:
+        raise ValueError("either `values` or `value`: a read returns a list or a single value")
+    if refused and values is None and value is None:
+        raise ValueError("`refused` lists answers: it needs `value`, the JSONPath of the answer")
+
+
 def refuses(operation: OperationModel, answer: Json) -> bool:
     """Return whether an answer is one of the operation's `refused`.
 

@@ -6,7 +6,9 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
+from urllib.parse import quote
 
 from pydantic import AfterValidator, JsonValue
 
@@ -88,6 +90,18 @@ def names_in(value: JsonValue) -> frozenset[str]:
     if isinstance(value, dict):
         return frozenset[str]().union(*map(names_in, [*value, *value.values()]))
     return frozenset()
+
+
+def refuse_host_slots(address: str) -> None:
+    """Raise `ValueError` for an address with a slot outside of its path."""
+    authority = re.match(r"[^/]*//[^/?]*", address)
+    if authority is not None and re.search(r"[{}]", authority[0]):
+        raise ValueError("the host cannot be a template, only the path")
+
+
+def filled_path(path: Template, fields: Mapping[str, Json]) -> str:
+    """Return a path with every slot quoted for a URL."""
+    return path.text(fields, partial(quote, safe=""))
 
 
 def _text(value: str) -> str:

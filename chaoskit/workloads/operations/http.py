@@ -6,9 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
-from urllib.parse import quote
 
 from pydantic import (
     ConfigDict,
@@ -25,13 +23,15 @@ from chaoskit.wire import load
 from chaoskit.wire.http import headers_for, routed, single_connection
 from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
 from chaoskit.wire.words import error_words
-from chaoskit.workloads.operations._base import OperationModel, Refused, Reply
+from chaoskit.workloads.operations._base import OperationModel, Refused, Reply, read_one_way
 from chaoskit.workloads.operations._template import (
     Template,
     TemplateJson,
     TemplateText,
+    filled_path,
     json_filler,
     names_in,
+    refuse_host_slots,
 )
 
 if TYPE_CHECKING:
@@ -60,9 +60,7 @@ class Request(Written):
         match = re.fullmatch(r"([A-Za-z]+) +(\S+)", value) if isinstance(value, str) else None
         if match is None or match[1] not in _METHODS:
             raise ValueError("expected a method and a URL such as `GET http://chat:8082/`")
-        authority = re.match(r"[^/]*//[^/?]*", match[2])
-        if authority is not None and re.search(r"[{}]", authority[0]):
-            raise ValueError("the host cannot be a template, only the path")
+        refuse_host_slots(match[2])
         url = HttpUrl.parse(match[2])
         return cls(match[1], url, Template.parse(url.path or "/"))
 
@@ -102,14 +100,9 @@ class HttpOperation(OperationModel):
             raise ValueError(
                 f"status {twice[0]} is listed twice in `ok`, `fail`, `info` and `none`"
             )
-        if self.values is not None and self.value is not None:
-            raise ValueError("either `values` or `value`: a read returns a list or a single value")
+        read_one_way(values=self.values, value=self.value, refused=self.refused)
         if self.columns is not None and self.values is None:
             raise ValueError("`columns` takes fields of the objects in a list: it needs `values`")
-        if self.refused and self.values is None and self.value is None:
-            raise ValueError(
-                "`refused` lists answers: it needs `value`, the JSONPath of the answer"
-            )
         return self
 
     @property
@@ -163,7 +156,7 @@ class HttpOperationSession:
             origin = routed(request.url, self._routes)
         except EnvironmentFailure as error:
             return Reply("fail", error=error.message)
-        path = request.path.text(fields, partial(quote, safe=""))
+        path = filled_path(request.path, fields)
         headers = self._headers
         if self._templates:
             headers = headers | {name: text.text(fields) for name, text in self._templates}

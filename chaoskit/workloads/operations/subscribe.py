@@ -23,6 +23,7 @@ from chaoskit.workloads.operations._template import (
     Template,
     TemplateJson,
     TemplateText,
+    filled_path,
     json_filler,
     names_in,
 )
@@ -86,7 +87,7 @@ class WebSocketFeed:
 
     async def run(self, fields: Mapping[str, Json]) -> Reply:
         subscription = self._subscription
-        refused = await connecting(self._link, subscription.websocket.filled(fields))
+        refused = await connecting(self._link, filled_path(subscription.websocket.path, fields))
         if refused is not None:
             return refused
         try:

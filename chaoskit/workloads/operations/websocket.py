@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Self
-from urllib.parse import quote
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -25,8 +22,15 @@ from chaoskit.wire.websocket import (
     WebSocketUrl,
 )
 from chaoskit.wire.words import error_words
-from chaoskit.workloads.operations._base import OperationModel, Refused, Reply
-from chaoskit.workloads.operations._template import Template, TemplateJson, json_filler, names_in
+from chaoskit.workloads.operations._base import OperationModel, Refused, Reply, read_one_way
+from chaoskit.workloads.operations._template import (
+    Template,
+    TemplateJson,
+    filled_path,
+    json_filler,
+    names_in,
+    refuse_host_slots,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +48,10 @@ class Address(Written):
         """Raise `ValueError` for another scheme, or a template outside of the path."""
         if isinstance(value, cls):
             return value
-        authority = re.match(r"[^/]*//[^/?]*", value) if isinstance(value, str) else None
-        if authority is not None and re.search(r"[{}]", authority[0]):
-            raise ValueError("the host cannot be a template, only the path")
+        if isinstance(value, str):
+            refuse_host_slots(value)
         url = WebSocketUrl.parse(value)
         return cls(url, Template.parse(url.path or "/"))
-
-    def filled(self, fields: Mapping[str, Json]) -> str:
-        """Return the path, with every slot quoted for a URL."""
-        return self.path.text(fields, partial(quote, safe=""))
 
     def __str__(self) -> str:
         return str(self.url)
@@ -77,12 +76,7 @@ class WebSocketOperation(OperationModel):
 
     @model_validator(mode="after")
     def _is_clear(self) -> WebSocketOperation:
-        if self.values is not None and self.value is not None:
-            raise ValueError("either `values` or `value`: a read returns a list or a single value")
-        if self.refused and self.values is None and self.value is None:
-            raise ValueError(
-                "`refused` lists answers: it needs `value`, the JSONPath of the answer"
-            )
+        read_one_way(values=self.values, value=self.value, refused=self.refused)
         return self
 
     @property
@@ -112,7 +106,7 @@ class WebSocketOperationSession:
         self._path = ""
 
     async def run(self, fields: Mapping[str, Json]) -> Reply:
-        refused = await self._connected(self._operation.websocket.filled(fields))
+        refused = await self._connected(filled_path(self._operation.websocket.path, fields))
         if refused is not None:
             return refused
         self._link.forget()  # what came before the question is no answer to it
