@@ -137,7 +137,8 @@ async def _reaction(stack: Stack, container: Container, number: int) -> Reaction
     text = _from_host(container)
     if text is None:
         try:
-            text = await stack.engine.run_inside(container.id, ["cat", "/proc/1/status"])
+            argv = ["cat", "/proc/1/status"]
+            text = (await stack.engine.inside.run(container.id, argv)).out
         except ChaoskitError:
             return "unknown"
     masks = {key: int(value, 16) for key, value in re.findall(r"(Sig\w+):\s+([0-9a-f]+)", text)}

@@ -10,6 +10,8 @@ from pathlib import Path
 from chaoskit.errors import ChaoskitError
 from chaoskit.report import junit, summary
 from chaoskit.report.result import Leftover, Result
+from chaoskit.run.ledger import Ledger
+from chaoskit.run.recorder import Recorder
 from chaoskit.stack.engine import Engine, EngineGone
 from chaoskit.store.folder import RunFolder
 
@@ -54,6 +56,13 @@ async def save_logs(engine: Engine, project: str, folder: RunFolder) -> None:
         texts.setdefault(container.state.service, []).extend(lines)
     for service, lines in texts.items():
         folder.write(f"logs/{service}.log", "\n".join(sorted(lines)) + "\n")
+
+
+def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
+    """Note that nothing is left of a fault that could not be healed: all it had changed was the
+    stack. Raises `StoreFailed`."""
+    ledger.healed(fault)
+    recorder.event("fault_healed", id=fault, detail="gone with the stack")
 
 
 def write_reports(folder: Path, result: Result) -> None:

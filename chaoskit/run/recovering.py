@@ -22,7 +22,7 @@ from chaoskit.errors import ChaoskitError, FaultFailed, UsageError
 from chaoskit.faults import REGISTRY
 from chaoskit.records import Verdict
 from chaoskit.report.result import Leftover, Result, RunInfo, StackResult
-from chaoskit.run.ending import removed, save_logs, write_reports
+from chaoskit.run.ending import gone_with_the_stack, removed, save_logs, write_reports
 from chaoskit.run.evidence import read_story
 from chaoskit.run.healing import heal
 from chaoskit.run.judging import EXIT_DIRTY, EXIT_UNKNOWN, Circumstances, judge, with_leftovers
@@ -194,8 +194,7 @@ class _Undoing:
         left = []
         for entry, problem in failed:
             if stack_gone and not _reaches_out(entry, self._path):
-                books.ledger.healed(entry.id)
-                books.recorder.event("fault_healed", id=entry.id, detail="gone with the stack")
+                gone_with_the_stack(entry.id, books.ledger, books.recorder)
                 self._note(f"fault `{entry.id}` ({entry.kind}) is gone with the stack")
                 continue
             command = f"chaoskit recover {self._path}"

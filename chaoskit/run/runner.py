@@ -21,7 +21,7 @@ from chaoskit.report.result import Leftover, Result
 from chaoskit.run.bringup import bring_up, image_rows
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients
-from chaoskit.run.ending import removed, save_logs
+from chaoskit.run.ending import gone_with_the_stack, removed, save_logs
 from chaoskit.run.guard import Guard
 from chaoskit.run.injecting import Injection, Injector
 from chaoskit.run.judging import EXIT_UNKNOWN, Circumstances, judge, with_leftovers
@@ -325,7 +325,10 @@ class Runner:
                 leftovers = left + leftovers
             else:
                 leftovers = []
-                self._gone_with_the_stack()
+                for injection in self._injections:
+                    if injection.open:
+                        with contextlib.suppress(StoreFailed):
+                            gone_with_the_stack(injection.fault.name, self._ledger, self._recorder)
         self._events.stop()
         await self._stack.close()
         if isinstance(judged, Exception):
@@ -390,16 +393,6 @@ class Runner:
             for i in still
             if i.open
         ]
-
-    def _gone_with_the_stack(self) -> None:
-        """Note that nothing is left of faults that could not be healed: all they had changed was
-        the stack."""
-        for injection in self._injections:
-            if injection.open:
-                name = injection.fault.name
-                with contextlib.suppress(StoreFailed):
-                    self._ledger.healed(name)
-                    self._recorder.event("fault_healed", id=name, detail="gone with the stack")
 
     async def _save_logs(self) -> None:
         try:

@@ -44,7 +44,8 @@ async def connections_of(engine: Engine, container: Container) -> list[Connectio
     text = _from_host(container)
     if text is None:
         try:
-            text = await engine.run_inside(container.id, ["cat", "/proc/net/tcp", "/proc/net/tcp6"])
+            argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
+            text = (await engine.inside.run(container.id, argv)).out
         except ChaoskitError:
             return None
     rows = parse_table(text)

@@ -167,10 +167,6 @@ class Engine:
         networks = cast("Mapping[str, Any]", stats).get("networks") or {}
         return sum(int(n["rx_bytes"]) + int(n["tx_bytes"]) for n in networks.values())
 
-    async def run_inside(self, container_id: str, argv: list[str]) -> str:
-        """Run a command in a container and return its output, whatever its exit status."""
-        return (await self.inside.run(container_id, argv)).out
-
     async def has_image(self, image: str) -> bool:
         return await self.image_digest(image) is not None
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from chaoskit.stack import frames
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _POLL = 0.005
 _MOST = 1024**2  # bytes of output that are kept
-_HEADER = struct.Struct(">BxxxL")  # of a frame: which output it is of, how many bytes follow
-_STDERR = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +66,7 @@ class Inside:
             try:
                 out, err = _output(stream, deadline)
             finally:
-                for open_ in (stream._response, stream, getattr(stream, "_sock", stream)):
-                    open_.close()  # each holds a reference of its own to the connection
+                frames.close(stream)
             while True:  # its output may end a moment before itself
                 status = self._api.exec_inspect(id)["ExitCode"]
                 if status is not None or time.monotonic() >= deadline:
@@ -109,31 +107,26 @@ class Inside:
 
 
 def _output(stream: Any, deadline: float) -> tuple[str, str]:
-    """Read what a command prints until it ends or the deadline passes."""
-    raw = getattr(stream, "_sock", stream)
-    texts: dict[bool, bytearray] = {False: bytearray(), True: bytearray()}
-    watchdog = threading.Timer(max(0.0, deadline - time.monotonic()), _shut, [raw])
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        for kind, data in _frames(stream):
-            text = texts[kind == _STDERR]
-            text += data[: _MOST - len(text)]
-    finally:
-        watchdog.cancel()
-    return texts[False].decode(errors="replace"), texts[True].decode(errors="replace")
-
-
-def _frames(stream: Any) -> Iterator[tuple[int, bytes]]:
-    """Yield what the engine sends: which output it is of, and the bytes.
+    """Read what a command prints until it ends or the deadline passes.
 
     Read through the buffer that read the headers: output that came together with them is in it, and
     docker-py, which reads the bare socket, loses it.
     """
     reader = stream._response.raw._fp.fp
-    while len(header := reader.read(_HEADER.size)) == _HEADER.size:
-        kind, length = _HEADER.unpack(header)
-        yield kind, reader.read(length)
+    texts: dict[bool, bytearray] = {False: bytearray(), True: bytearray()}
+    watchdog = threading.Timer(
+        max(0.0, deadline - time.monotonic()), _shut, [frames.socket_of(stream)]
+    )
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        while (found := frames.frame(reader.read)) is not None:
+            kind, data = found
+            text = texts[kind == frames.STDERR]
+            text += data[: _MOST - len(text)]
+    finally:
+        watchdog.cancel()
+    return texts[False].decode(errors="replace"), texts[True].decode(errors="replace")
 
 
 def _shut(raw: Any) -> None:

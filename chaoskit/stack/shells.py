@@ -11,18 +11,17 @@ import contextlib
 import secrets
 import shlex
 import socket
-import struct
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from chaoskit.stack import frames
+
 if TYPE_CHECKING:
     from docker import APIClient
 
     from chaoskit.stack.resources import Call
-
-_HEADER = struct.Struct(">BxxxL")  # of the engine's frames: which stream, how many bytes follow
 
 
 class Shell:
@@ -30,7 +29,7 @@ class Shell:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
-        self._raw: socket.socket = getattr(stream, "_sock", stream)
+        self._raw: socket.socket = frames.socket_of(stream)
         self._one_at_a_time = threading.Lock()
 
     def run(self, argv: Sequence[str], within: float) -> tuple[int, str]:
@@ -48,8 +47,10 @@ class Shell:
             text = bytearray()
             while f"\n{end} ".encode() not in text or not text.endswith(b"\n"):
                 self._raw.settimeout(max(0.001, deadline - time.monotonic()))
-                _, size = _HEADER.unpack(self._exactly(_HEADER.size))
-                text += self._exactly(size)
+                found = frames.frame(self._exactly)
+                if found is None:
+                    raise ConnectionResetError("the helper has ended")
+                text += found[1]
         printed, _, status = text.decode(errors="replace").rpartition(f"\n{end} ")
         return int(status), printed
 
@@ -58,7 +59,7 @@ class Shell:
         while len(found) < size:
             part = self._raw.recv(size - len(found))
             if not part:
-                raise ConnectionResetError("the helper has ended")
+                break
             found += part
         return bytes(found)
 
@@ -66,9 +67,7 @@ class Shell:
         """End it; the engine removes its container."""
         with contextlib.suppress(OSError):
             self._raw.shutdown(socket.SHUT_RDWR)
-        for part in (getattr(self._stream, "_response", None), self._stream, self._raw):
-            if part is not None:  # each holds a reference of its own to the connection
-                part.close()
+        frames.close(self._stream)
 
 
 class Shells:

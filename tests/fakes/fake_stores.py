@@ -203,6 +203,7 @@ class FakeInside:
         self.postgres: dict[str, FakePostgres] = {}
         self.files: dict[str, set[str]] = {}
         self.environments: list[Mapping[str, str]] = []
+        self.status = f"NSpid:\t99\t1\nSigIgn:\t{0:016x}\nSigCgt:\t{2**63 - 1:016x}"
 
     def state(self) -> dict[str, Any]:
         """Return what a heal must bring back, of every container where anything is to bring."""
@@ -224,6 +225,8 @@ class FakeInside:
     ) -> Executed:
         await self._running(container_id)
         self.environments.append(environment or {})
+        if argv == ["cat", "/proc/1/status"]:
+            return _ok(self.status)
         script, words = argv[2], list(argv[4:])
         if script == _stores.RELEASE:
             self._change(lambda: self._release(container_id, words[0].rstrip(";")))

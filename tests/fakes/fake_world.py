@@ -159,9 +159,6 @@ class FakeEngine:
             raise EnvironmentFailure("unpause: not paused")
         await self._to(container_id, ("paused",), "running")
 
-    async def run_inside(self, container_id: str, argv: list[str]) -> str:
-        return f"NSpid:\t99\t1\nSigIgn:\t{0:016x}\nSigCgt:\t{2**63 - 1:016x}\n"
-
     async def has_image(self, image: str) -> bool:
         return True
 

@@ -39,16 +39,12 @@ HUP, TERM = 1 << 0, 1 << 14
 )
 async def test_what_the_main_process_does_with_it_comes_from_the_kernel(
     world: World,
-    monkeypatch: pytest.MonkeyPatch,
     masks: dict[str, int] | None,
     holds: bool,
     says: str,
 ) -> None:
-    async def status(container_id: str, argv: list[str]) -> str:
-        return "cat: not found" if masks is None else MASKS.format(**masks)
-
     world.service("redis")
-    monkeypatch.setattr(world.engine, "run_inside", status)
+    world.engine.inside.status = "cat: not found" if masks is None else MASKS.format(**masks)
     stack = await world.stack()
     made = fault("signal", signal="SIGHUP", watch="20ms")
     undo = await made.prepare(stack)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
 from chaoskit.stack.engine import Engine
+from chaoskit.stack.inside import Executed
+from tests.fakes.fake_stores import FakeInside
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
 
@@ -46,17 +49,22 @@ def test_it_counts_connections_towards_addresses_and_ports_closed_ones_too() -> 
     assert [row.established for row in rows] == [True, False, True, True]
 
 
-class Shell(FakeEngine):
-    """An engine whose containers answer `cat` with a text, or not at all."""
+class Cat(FakeInside):
+    """Containers that answer `cat` with a text, or not at all."""
 
-    def __init__(self, text: str | None) -> None:
-        super().__init__(Fuse())
-        self.text = text
+    text: str | None = None
 
-    async def run_inside(self, container_id: str, argv: list[str]) -> str:
+    async def run(self, container_id: str, argv: Sequence[str], **_: object) -> Executed:
         if self.text is None:
             raise FaultFailed("exec: no such file `cat`")
-        return self.text
+        return Executed(0, self.text, "")
+
+
+def engine(text: str | None) -> Engine:
+    made = FakeEngine(Fuse())
+    made.inside = cat = Cat(made, Fuse())
+    cat.text = text
+    return cast("Engine", made)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +73,9 @@ class Shell(FakeEngine):
 async def test_a_table_that_cannot_be_read_is_not_an_empty_one(
     text: str | None, count: int | None
 ) -> None:
-    engine = cast("Engine", Shell(text))
-    rows = await connections_of(engine, container("chat", pid=2**22 + 1))
+    rows = await connections_of(engine(text), container("chat", pid=2**22 + 1))
     assert (None if rows is None else len(rows)) == count
 
 
 async def test_a_container_that_does_not_run_has_no_connections() -> None:
-    engine = cast("Engine", Shell(None))
-    assert await connections_of(engine, container("chat", status="exited")) == []
+    assert await connections_of(engine(None), container("chat", status="exited")) == []
