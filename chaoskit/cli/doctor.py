@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chaoskit.cli.recover import command_for, projects_of
+from chaoskit.cli.recover import command_for, orphans
 from chaoskit.errors import ChaoskitError, EnvironmentFailure
-from chaoskit.run.ending import down_command
 from chaoskit.stack.compose import run
 from chaoskit.stack.engine import Engine
 from chaoskit.stack.host import Need, has_netem, is_rootless, missing
@@ -154,7 +153,7 @@ async def _leftovers(engine: Engine) -> Row:
             commands.append(command_for(folder))
             continue
         found[-1] += ", its run folder is gone"
-        commands += [down_command(project) for project in await projects_of(folder, engine)]
+        commands += [thing.command for thing in await orphans(folder, engine)]
     state: Literal["ok", "warn"] = "warn" if commands else "ok"
     return Row(state, "leftovers", ", ".join(found), "; ".join(commands))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.errors import ChaoskitError, UsageError
+from chaoskit.report.result import Leftover
 from chaoskit.run.ending import down_command
 from chaoskit.run.judging import EXIT_DIRTY
 from chaoskit.run.ledger import LEDGER, Entry, project_of
@@ -78,7 +79,7 @@ def _show(folder: Path, engine: Engine) -> None:
     project = project_of(folder / LEDGER)
     print(f"{folder}:", flush=True)
     if not folder.is_dir():
-        _name_orphans(folder, engine)
+        _name(asyncio.run(orphans(folder, engine)))
     for entry in to_undo(folder) if project is not None else ():
         print(f"  would {described(entry, str(project))}")
 
@@ -92,32 +93,32 @@ def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
     print(f"{folder}:", file=out, flush=True)
     if not folder.is_dir():
         say("its run folder is gone, and the ledger with it: nothing says who owns it")
-        _name_orphans(folder, engine)
+        _name(asyncio.run(orphans(folder, engine)))
         return EXIT_DIRTY
     try:
         done: Recovery = asyncio.run(recover(folder, engine, say, by="`chaoskit recover`"))
     except Owned as error:
         say(error.message)
         return error.exit_code
-    for thing in done.left:
-        print(f"  left behind: {thing.what}", file=sys.stderr)
-        print(f"    remove it with: {thing.command}", file=sys.stderr)
+    _name(done.left)
     if not done.did and not done.left:
         say("nothing was left to undo")
     return EXIT_DIRTY if done.left else 0
 
 
-def _name_orphans(folder: Path, engine: Engine) -> None:
-    """Say what is there of a run whose folder is gone, and what removes it: perhaps the run is
-    alive where its folder is visible, so nothing is removed here."""
-    for project in asyncio.run(projects_of(folder, engine)):
-        print(f"  left behind: the stack `{project}`", file=sys.stderr)
-        print(f"    remove it with: {down_command(project)}", file=sys.stderr)
+def _name(left: Sequence[Leftover]) -> None:
+    for thing in left:
+        print(f"  left behind: {thing.what}", file=sys.stderr)
+        print(f"    remove it with: {thing.command}", file=sys.stderr)
 
 
-async def projects_of(folder: Path, engine: Engine) -> list[str]:
-    """Return the projects that are there of a run, by the labels of their things."""
-    return await engine.removing.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
+async def orphans(folder: Path, engine: Engine) -> list[Leftover]:
+    """Return what is there of a run whose folder is gone, by labels, and what removes it.
+
+    Perhaps the run is alive where its folder is visible, so nothing is removed here.
+    """
+    projects = await engine.removing.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
+    return [Leftover(what=f"the stack `{p}`", command=down_command(p)) for p in projects]
 
 
 def command_for(folder: Path) -> str:

@@ -10,7 +10,6 @@ import traceback
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from chaoskit import __version__
@@ -31,6 +30,7 @@ from chaoskit.run.recorder import Listener, Recorder, Tallies
 from chaoskit.run.signals import Signals
 from chaoskit.run.starting import Starts
 from chaoskit.run.stored import PLAN, stored_circumstances
+from chaoskit.run.timeline import Timeline
 from chaoskit.run.watching import EngineWatch
 from chaoskit.stack import usage
 from chaoskit.stack.engine import Engine
@@ -76,9 +76,13 @@ class Runner:
         self._clients = Clients(
             self._scenario, self._stack, self._clock, self._recorder, options.seed
         )
+        self._starts = Starts(
+            self._clock, self._recorder.tallies, self._clients.acknowledged, self._injections
+        )
+        hold = self._scenario.timeline.hold
+        self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
         self._watching: asyncio.Task[None] | None = None
-        self._lasting: list[asyncio.Task[None]] = []  # faults without a lease
         self._events = EngineWatch(engine, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
@@ -193,9 +197,9 @@ class Runner:
             await self._bypass.look()
         self._clients.check()
         async with self._phase_of("faults"):
-            tasks = await self._faults()
+            await self._timeline.run(self._starts, self._clock.now())
         async with self._phase_of("heal"):
-            await self._heal_open(tasks)
+            await self._timeline.heal()
         async with self._phase_of("settle"):
             await asyncio.gather(
                 asyncio.sleep(timeline.settle), self._injector.measure_after(self._injections)
@@ -235,42 +239,6 @@ class Runner:
                 hint="it is not of this run and stays as it is; run again for another name",
             )
 
-    async def _faults(self) -> Sequence[tuple[Injection, asyncio.Event, asyncio.Task[None]]]:
-        """Run every fault's schedule; return those that last until the end of the phase."""
-        start = self._clock.now()
-        starts = Starts(
-            self._clock,
-            self._recorder.tallies,
-            self._clients.acknowledged,
-            self._injections,
-        )
-        lasting = []
-        async with asyncio.TaskGroup() as group:
-            for injection in self._injections:
-                hold = asyncio.Event()
-                due = partial(starts.wait, injection.fault, start)
-                work = self._injector.run(injection, due, hold)
-                if injection.fault.for_ is None and not injection.fault.instant:
-                    # Outside the group: the phase must not wait for it to end.
-                    lasting.append((injection, hold, asyncio.create_task(work)))
-                    self._lasting.append(lasting[-1][2])
-                else:
-                    group.create_task(work)
-        if lasting:
-            for injection, _, _ in lasting:
-                await injection.started.wait()
-            await asyncio.sleep(self._scenario.timeline.hold)
-        return lasting
-
-    async def _heal_open(
-        self, lasting: Sequence[tuple[Injection, asyncio.Event, asyncio.Task[None]]]
-    ) -> None:
-        """Let faults without a lease heal, the newest first."""
-        newest_first = sorted(lasting, key=lambda row: row[0].injected_at or 0.0, reverse=True)
-        for _, hold, task in newest_first:
-            hold.set()
-            await task
-
     async def _final(self) -> None:
         await self._clients.final_reads()
         await self._clients.stop()
@@ -302,7 +270,7 @@ class Runner:
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        others = [*self._lasting, *([self._watching] if self._watching else [])]
+        others = [*self._timeline.tasks, *([self._watching] if self._watching else [])]
         for task in others:
             task.cancel()
         await asyncio.gather(*others, self._clients.cut(), return_exceptions=True)

@@ -179,18 +179,12 @@ def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
     """Wait until the guard is through, or recover by hand what has none; return what went wrong."""
     problems = []
     if way == "kill-guard-too" and folder is not None:
-        argv = [str(COMMAND), "recover", folder.name, "--runs-dir", str(runs)]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
+        problems += recovered(runs, folder)
     elif way in ENGINE_WAYS:
         if code not in {0, 1, 3, 4, 6}:
             problems.append(f"{way} ended with exit code {code}")
         if code == 6 and folder is not None:  # it said so, with the command
-            argv = [str(COMMAND), "recover", folder.name, "--runs-dir", str(runs)]
-            done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-            if done.returncode:
-                problems.append(f"recover exited {done.returncode}: {done.stdout}{done.stderr}")
+            problems += recovered(runs, folder)
     elif way in signal.Signals.__members__:
         # While Python itself still loads, and when all is done, a signal ends it as any program.
         plain = {-signal.Signals[way]} if folder is None or is_over(folder) else set()
@@ -203,6 +197,15 @@ def undone(way: str, code: int, runs: Path, folder: Path | None) -> list[str]:
             break
         time.sleep(0.05)
     return problems
+
+
+def recovered(runs: Path, folder: Path) -> list[str]:
+    """Recover one run by hand; return what went wrong."""
+    argv = [str(COMMAND), "recover", folder.name, "--runs-dir", str(runs)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    if not done.returncode:
+        return []
+    return [f"recover exited {done.returncode}: {done.stdout}{done.stderr}"]
 
 
 def is_over(folder: Path) -> bool:
