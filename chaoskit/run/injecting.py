@@ -100,9 +100,10 @@ async def undisturbed(stack: Stack, fault: Fault, proxy: Proxy) -> Exchange:
 
 
 def _calm(fault: Fault, seen: Exchange) -> bool:
+    if not seen.answered or (seen.speechless and seen.closing is None):  # more of it say no more
+        return True
     closing = None if seen.closing is None else 2 * seen.closing
-    twice = replace(seen, seconds=2 * seen.seconds, closing=closing)
-    return not (seen.answered and fault.felt(seen, twice))
+    return not fault.felt(seen, replace(seen, seconds=2 * seen.seconds, closing=closing))
 
 
 class Injector:

@@ -16,6 +16,8 @@ BEFORE = Exchange("redis PING", "answered", 0.002, 14, 7)
 QUICK = BEFORE
 SPIKE = Exchange("redis PING", "answered", 0.05, 14, 7)
 LATE = Exchange("redis PING", "answered", 0.3, 14, 7)
+OPEN = Exchange("connection", "answered", 0.05)
+CLOSING = Exchange("connection", "answered", 0.05, closing=0.03)
 SILENT = Exchange("redis PING", "silent", 0.1, 14)
 
 
@@ -75,6 +77,8 @@ async def test_the_canaries_of_a_fraction_end_with_their_deadline() -> None:
         (fault("latency", delay="300ms"), [SPIKE], SPIKE, 3),
         (fault("blackhole"), [LATE], LATE, 3),
         (fault("latency", delay="40ms"), [SILENT], SILENT, 3),
+        (fault("latency", delay="40ms"), [OPEN], OPEN, 3),
+        (fault("slow_close", delay="40ms"), [CLOSING], CLOSING, 12),
     ],
 )
 async def test_before_a_fault_canaries_go_on_until_a_busy_machine_could_not_pass_for_it(
