@@ -38,10 +38,6 @@ class KeyStory:
     own: dict[int, float] = field(default_factory=dict)
     seen: dict[str, dict[int, float]] = field(default_factory=lambda: {op: {} for op in VIEWS})
 
-    def newer_since(self, version: float) -> float:
-        """Return when the first version newer than this one was acknowledged."""
-        return self.times[bisect_right(self.versions, version)]
-
 
 class Read(NamedTuple):
     """One good read: its events, its version, and the newest one acknowledged when it began.
@@ -69,8 +65,10 @@ class Versions:
         self.keys: dict[Value, KeyStory] = {}
         self.strange = 0  # reads whose value is not a version
 
-    def story(self, key: Json) -> KeyStory:
-        return self.keys[frozen(key)]
+    def stale_for(self, read: Read) -> float:
+        """Return how many seconds before a stale read a newer version had been acknowledged."""
+        story = self.keys[frozen(read.begin.key)]
+        return read.begin.t - story.times[bisect_right(story.versions, read.version)]
 
     def reads(self) -> Iterator[Read]:  # noqa: PLR0912  # one loop, for speed
         """Yield the good reads of all views, as they end."""

@@ -54,7 +54,7 @@ class FreshWithin(WorkloadCheck):
             if read.version >= read.acknowledged:
                 continue
             stale += 1
-            late = read.begin.t - versions.story(read.begin.key).newer_since(read.version)
+            late = versions.stale_for(read)
             oldest = max(oldest, late)
             if above(late, self.within):
                 text = (

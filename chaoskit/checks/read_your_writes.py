@@ -48,7 +48,7 @@ class ReadYourWrites(WorkloadCheck):
                 continue
             judged += 1
             if read.version < read.own:
-                late = read.begin.t - versions.story(read.begin.key).newer_since(read.version)
+                late = versions.stale_for(read)
                 text = (
                     f"OLD{about(read.begin.key)}: process {read.begin.process} read "
                     f"{shown(read.version)} at {moment(read.end.t)}, although its own "
