@@ -65,6 +65,7 @@ class Plan:
             edges=self.proxied,
             targets=self.targets,
             image=image,
+            felt={service for fault in self.faults for service in fault.services()},
             keep_ports=self.loaded.scenario.stack.ports == "keep",
             user_project=self.user_project,
         )

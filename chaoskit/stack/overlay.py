@@ -29,7 +29,7 @@ PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for who
 API_PORT = 8474
 PREFIX = "chaoskit-"
 GATEWAY = f"{PREFIX}host"
-OWN_NETWORK = "chaoskit"  # not internal, so that 127.0.0.1 ports can be published on it
+OWN_NETWORK = "chaoskit"  # of proxies that share only networks on which nothing can be published
 _CONFIG_PATH = "/chaoskit-proxies.json"
 _GATEWAY_FIRST_PORT = 20001
 
@@ -89,20 +89,23 @@ def build_layout(
     edges: Iterable[PossibleEdge],
     targets: Iterable[Target],
     image: str,
+    felt: Iterable[str] = (),
     keep_ports: bool = False,
     user_project: str | None = None,
 ) -> Layout:
     """Return the layout and overlay for `project`, which was read under the run's project name.
 
     `folder` is the run's, `edges` are put behind proxies, every `target` becomes reachable from the
-    host, `user_project` names images of services that are built without an image name.
+    host. Canaries can reach the proxies of upstreams where faults are to be `felt`: each published
+    port costs the start a moment. `user_project` names images of services that are built without
+    an image name.
     """
     clash = [name for name in project.services if name.startswith(PREFIX)]
     if clash:
         raise UsageError(f"the Compose project already has a service `{clash[0]}`")
     if OWN_NETWORK in project.networks:
         raise UsageError(f"the Compose project already has a network `{OWN_NETWORK}`")
-    edges = list(edges)
+    edges, felt = list(edges), frozenset(felt)
     containers = _client_proxies(edges)
     gateway = _gateway(project, targets)
     if gateway is not None:
@@ -117,9 +120,13 @@ def build_layout(
         name: _copy_of(service, links.get(name, []), labels, keep_ports, user_project)
         for name, service in project.services.items()
     }
+    networks: dict[str, object] = {}
     for container in containers:
-        services[container.service] = _proxy_service(container, image, labels)
-    networks: dict[str, object] = {OWN_NETWORK: {"labels": labels}}
+        body = _proxy_service(container, image, labels, felt)
+        services[container.service] = body
+        if not any(project.networks[network].plain for network in container.networks):
+            body["networks"] = [*sorted(container.networks), OWN_NETWORK]
+            networks[OWN_NETWORK] = {"labels": labels}
     fixed = {
         attachment.network
         for service in project.services.values()
@@ -235,16 +242,17 @@ def _copy_of(
 
 
 def _proxy_service(
-    container: ProxyContainer, image: str, labels: Mapping[str, str]
+    container: ProxyContainer, image: str, labels: Mapping[str, str], felt: frozenset[str]
 ) -> dict[str, object]:
-    ports = [API_PORT, *(proxy.listen for proxy in container.proxies)]
+    gateway = container.role == "gateway"
+    ports = [p.listen for p in container.proxies if gateway or p.upstream in felt]
     definitions = [proxy.definition() for proxy in container.proxies]
     return {
         "image": image,
         "command": ["-host=0.0.0.0", f"-config={_CONFIG_PATH}"],
         "configs": [{"source": container.service, "target": _CONFIG_PATH}],
-        "networks": [*sorted(container.networks), OWN_NETWORK],
-        "ports": [f"127.0.0.1::{port}" for port in ports],
+        "networks": sorted(container.networks),
+        "ports": [f"127.0.0.1::{port}" for port in (API_PORT, *ports)],
         "stop_grace_period": "1s",
         # A dial to a container that has just gone holds up every call on its proxy: bound it.
         "sysctls": {"net.ipv4.tcp_syn_retries": 1},

@@ -118,6 +118,7 @@ class Resource:
     external: bool
     internal: bool = False
     addressed: bool = False  # a network with subnets of its own
+    plain: bool = False  # a bridge network as engines make it: ports can be published on it
     size: int | None = None  # bytes, of a volume with a size of its own
     device: str = ""  # a volume that is really a directory or a share of somebody's
 
@@ -236,11 +237,17 @@ def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
             bool((options or {}).get("external")),
             bool((options or {}).get("internal")),
             bool(((options or {}).get("ipam") or {}).get("config")),
+            _is_plain(options or {}),
             _size_in(str(((options or {}).get("driver_opts") or {}).get("o") or "")),
             _device_of((options or {}).get("driver_opts") or {}),
         )
         for key, options in (body or {}).items()
     }
+
+
+def _is_plain(network: Mapping[str, Any]) -> bool:
+    special = any(network.get(key) for key in ("external", "internal", "driver_opts"))
+    return not special and network.get("driver") in (None, "bridge")
 
 
 def _device_of(options: Mapping[str, Any]) -> str:

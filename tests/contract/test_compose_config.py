@@ -113,7 +113,7 @@ async def test_proxies_get_their_config_and_their_networks(config: dict[str, Any
     assert set(proxy["networks"]) == {"back", "chaoskit"}
     definitions = json.loads(config["configs"]["chaoskit-web"]["content"])
     assert {d["upstream"] for d in definitions} == {"cache:6379", "db:5432"}
-    assert set(config["services"]["chaoskit-host"]["networks"]) == {"back", "default", "chaoskit"}
+    assert set(config["services"]["chaoskit-host"]["networks"]) == {"back", "default"}
 
 
 def test_the_version_that_runs_here_is_new_enough_for_the_tags() -> None:

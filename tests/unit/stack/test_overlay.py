@@ -78,13 +78,29 @@ def test_a_client_reaches_every_name_of_a_proxied_upstream_through_its_proxy(
     }
 
 
-def test_a_proxy_joins_only_the_shared_networks_and_the_one_of_chaoskit(
-    project: MakeProject,
-) -> None:
+def test_a_proxy_joins_only_the_shared_networks(project: MakeProject) -> None:
     made = project({"chat": {"networks": ["a", "b"]}, "redis": {**REDIS, "networks": ["b", "c"]}})
     _, document = layout(made, [("chat", "redis")])
-    proxy = document["services"]["chaoskit-chat"]
-    assert proxy["networks"] == ["b", "chaoskit"]
+    assert document["services"]["chaoskit-chat"]["networks"] == ["b"]
+    assert "chaoskit" not in document["networks"]
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        {"internal": True},
+        {"external": True, "name": "corp"},
+        {"driver": "macvlan"},
+        {"driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}},
+    ],
+)
+def test_it_joins_the_one_of_chaoskit_where_nothing_can_be_published_on_them(
+    project: MakeProject, special: dict[str, Any]
+) -> None:
+    bodies = {"chat": {"networks": ["b"]}, "redis": {**REDIS, "networks": ["b"]}}
+    made = project(bodies, networks={"b": special})
+    _, document = layout(made, [("chat", "redis")])
+    assert document["services"]["chaoskit-chat"]["networks"] == ["b", "chaoskit"]
     assert "internal" not in document["networks"]["chaoskit"]
 
 
@@ -92,7 +108,7 @@ def test_a_proxy_serves_its_upstream_s_ports_and_publishes_them_on_loopback_only
     project: MakeProject,
 ) -> None:
     made = project({"chat": {}, "redis": {**REDIS, "expose": ["16379"]}})
-    _, document = layout(made, [("chat", "redis")])
+    _, document = layout(made, [("chat", "redis")], felt=["redis"])
     proxy = document["services"]["chaoskit-chat"]
     assert proxy["image"] == "toxiproxy:2"
     assert "-host=0.0.0.0" in proxy["command"]
@@ -106,6 +122,14 @@ def test_a_proxy_serves_its_upstream_s_ports_and_publishes_them_on_loopback_only
         }
         for port in (6379, 16379)
     ]
+
+
+def test_where_no_fault_is_felt_only_the_api_is_published(project: MakeProject) -> None:
+    made = project({"chat": {}, "redis": REDIS, "db": POSTGRES})
+    _, document = layout(made, [("chat", "redis"), ("chat", "db")], felt=["db"])
+    proxy = document["services"]["chaoskit-chat"]
+    assert proxy["ports"] == ["127.0.0.1::8474", "127.0.0.1::5432"]
+    assert len(proxies(document, "chaoskit-chat")) == 2
 
 
 def test_two_upstreams_with_the_same_port_get_a_container_each(project: MakeProject) -> None:
@@ -219,7 +243,7 @@ def test_the_gateway_reaches_each_target_once_whatever_its_protocol(project: Mak
     targets = [Target("redis", 6379, "redis"), Target("web", 80, "http"), Target("web", 80)]
     _, document = layout(made, [], targets)
     gateway = document["services"]["chaoskit-host"]
-    assert gateway["networks"] == ["a", "b", "chaoskit"]
+    assert gateway["networks"] == ["a", "b"]
     assert [(p["listen"], p["upstream"]) for p in proxies(document, "chaoskit-host")] == [
         ("[::]:20001", "redis:6379"),
         ("[::]:20002", "web:80"),
