@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from chaoskit.checks._operations import number
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.records import Event
 
 _HEARING = frozenset({"subscribe", "receive", "resync"})
-
-# When a subscriber got which message: of which channel, with which number.
-Heard: TypeAlias = tuple[float, tuple[Value, float]]
 
 
 class Published(NamedTuple):
@@ -36,10 +33,10 @@ class Connection:
 
 @dataclass(slots=True)
 class Subscriber:
-    """One subscriber: its connections, what it received in order, what resyncs offered.
+    """One subscriber: its connections, what it received, what resyncs offered.
 
-    `received` holds (t, (channel, number)), `repeated` those of them that it had received before.
-    `heard` says when it first received (channel, number), `resynced` when a resync returned it.
+    `heard` says when it first received (channel, number), in the order in which it did; `repeated`
+    holds what it received again; `resynced` says when a resync returned it.
     `offered` holds (t, channel or None for all, number): all up to that number is known then.
     `turned_away` says that it tried to come back after its last connection, and could not.
     """
@@ -48,8 +45,7 @@ class Subscriber:
     connections: list[Connection] = field(default_factory=list)
     channels: set[Value] = field(default_factory=set)
     hears_all: bool = False
-    received: list[Heard] = field(default_factory=list)
-    repeated: list[Heard] = field(default_factory=list)
+    repeated: list[tuple[float, tuple[Value, float]]] = field(default_factory=list)
     heard: dict[tuple[Value, float], float] = field(default_factory=dict)
     resynced: dict[tuple[Value, float], float] = field(default_factory=dict)
     offered: list[tuple[float, Value, float]] = field(default_factory=list)
@@ -58,13 +54,6 @@ class Subscriber:
     def follows(self, channel: Value) -> bool:
         """Say whether it is on a channel: subscribed without a name or by it, or received from."""
         return self.hears_all or channel in self.channels
-
-    def fresh(self) -> Sequence[Heard]:
-        """Return what it received, without the repetitions."""
-        if not self.repeated:
-            return self.received
-        again = {id(one) for one in self.repeated}
-        return [one for one in self.received if id(one) not in again]
 
     def connected(self, t: float) -> bool:
         return any(c.start <= t and (c.end is None or t <= c.end) for c in self.connections)
@@ -110,14 +99,26 @@ class Channels:
         return [Published(*what, events[begin], events[end]) for end, what, begin in ended]
 
 
-def channels(events: Sequence[Event]) -> Channels:
+def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop, for speed
     """Analyse a history in order of time."""
     pending: dict[int, tuple[Value, float]] = {}
     sent: dict[tuple[Value, float], tuple[int, int | None]] = {}
     subscribers: dict[int, Subscriber] = {}
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
-        if op == "publish":
+        if op in _HEARING:
+            if type_ == "invoke":
+                continue
+            one = subscribers.get(event.process)
+            if one is None:
+                one = subscribers[event.process] = Subscriber(event.process)
+            if op != "receive":
+                _tell(one, event)
+            elif type_ == "ok":
+                numbered = event.value if type(event.value) is int else number(event.value)
+                if numbered is not None:
+                    _received(one, event, numbered)
+        elif op == "publish":
             if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
@@ -130,25 +131,14 @@ def channels(events: Sequence[Event]) -> Channels:
                     sent.pop(what, None)
                 else:
                     sent[what] = (sent[what][0] if what in sent else place, place)
-        elif type_ != "invoke" and op in _HEARING:
-            one = subscribers.get(event.process)
-            if one is None:
-                one = subscribers[event.process] = Subscriber(event.process)
-            key = event.key
-            channel: Value = key if type(key) is str else frozen(key)
-            if op != "receive":
-                _tell(one, event, channel)
-            elif type_ == "ok":
-                numbered = event.value if type(event.value) is int else number(event.value)
-                if numbered is not None:
-                    _received(one, event.t, channel, numbered)
     connected = [one for one in subscribers.values() if one.connections]
     unheard = [one.process for one in subscribers.values() if not one.connections]
     return Channels(events, connected, sent, unheard)
 
 
-def _tell(one: Subscriber, event: Event, channel: Value) -> None:
+def _tell(one: Subscriber, event: Event) -> None:
     """Take note of a resync, or of the begin or the end of a connection."""
+    channel = frozen(event.key)
     if event.op == "resync":
         if event.type == "ok":
             _resynced(one, event, channel)
@@ -165,14 +155,15 @@ def _tell(one: Subscriber, event: Event, channel: Value) -> None:
         one.turned_away = True
 
 
-def _received(one: Subscriber, t: float, channel: Value, numbered: float) -> None:
+def _received(one: Subscriber, event: Event, numbered: float) -> None:
+    key, t = event.key, event.t
+    channel: Value = key if type(key) is str else frozen(key)
     what = (channel, numbered)
-    received = (t, what)
-    one.received.append(received)
-    if what in one.heard:
-        one.repeated.append(received)
+    known = len(one.heard)
+    one.heard.setdefault(what, t)  # looked up once: there are many
+    if len(one.heard) == known:
+        one.repeated.append((t, what))
         return
-    one.heard[what] = t
     if channel not in one.channels or not one.connections:
         one.channels.add(channel)
         if not one.connections:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from chaoskit.checks._operations import number, refused
@@ -29,6 +30,9 @@ class Bounded(NamedTuple):
     high: float
     acknowledged: float
     attempted: float
+
+
+_bounded = partial(tuple.__new__, Bounded)  # a third of the time, a million times
 
 
 @dataclass(slots=True)
@@ -96,4 +100,4 @@ def bounded(  # noqa: PLR0912  # one loop, for speed
                 low = sums.initial + up + sums.down_tried
                 high = sums.initial + down + sums.up_tried
                 tried = sums.up_tried + sums.down_tried
-                yield Bounded(begin, event, value, low, high, sums.acknowledged, tried)
+                yield _bounded((begin, event, value, low, high, sums.acknowledged, tried))

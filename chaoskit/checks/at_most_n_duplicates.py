@@ -90,7 +90,8 @@ def _events(events: Sequence[Event], window: tuple[float, float]) -> Again:
     deliveries = 0
     again = []
     for one in channels(events).subscribers:
-        deliveries += sum(window[0] <= t <= window[1] for t, _ in one.received)
+        deliveries += sum(window[0] <= t <= window[1] for t in one.heard.values())
+        deliveries += sum(window[0] <= t <= window[1] for t, _ in one.repeated)
         seen: dict[tuple[Value, float], int] = {}
         for t, (channel, number) in one.repeated:
             times = seen[channel, number] = seen.get((channel, number), 1) + 1

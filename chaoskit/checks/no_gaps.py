@@ -46,21 +46,26 @@ class NoGaps(WorkloadCheck):
         found: list[Anomaly] = []
         judged = 0
         acknowledged = {
-            what: (events[begin], events[end])
+            what: (begin, end)
             for what, (begin, end) in heard.sent.items()
             if end is not None and window[0] <= events[end].t <= window[1]
         }
-        first = min((begin.t for begin, _ in acknowledged.values()), default=0.0)
+        first = min((begin for begin, _ in acknowledged.values()), default=0)
         for one in heard.subscribers:
             since, until = one.connections[0].start, self._until(one, heard)
             expected = acknowledged
-            if first < since:
-                expected = {what: two for what, two in acknowledged.items() if two[0].t >= since}
+            if events[first].t < since:
+                expected = {
+                    what: (begin, end)
+                    for what, (begin, end) in acknowledged.items()
+                    if events[begin].t >= since
+                }
             # What it knows counts as judged, however late it was published.
             unheard = expected.keys() - one.heard.keys()
             judged += len(expected) - len(unheard)
             for what in unheard:
-                message = Published(*what, *expected[what])
+                begin, end = expected[what]
+                message = Published(*what, events[begin], events[end])
                 if not one.follows(message.channel):
                     continue
                 knows = one.known_at(message) is not None

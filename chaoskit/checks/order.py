@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import Heard, channels
+from chaoskit.checks._channels import channels
 from chaoskit.checks._enough import Need, gap
 from chaoskit.checks._operations import Element, about, element, plain
 from chaoskit.checks._queue import DELIVERING, OPEN, Delivery, QueueHistory, is_queue, queue_history
@@ -58,7 +58,7 @@ class Order(WorkloadCheck):
             found = [
                 anomaly
                 for one in heard.subscribers
-                for anomaly in _subscriber(one.process, one.fresh(), heard.sent)
+                for anomaly in _subscriber(one.process, one.heard, heard.sent)
             ]
         found = [one for one in found if window[0] <= one.at <= window[1]]
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
@@ -140,11 +140,11 @@ def _overtaken(
 
 def _subscriber(
     process: int,
-    received: Sequence[Heard],
+    received: Mapping[tuple[Value, float], float],
     sent: Mapping[tuple[Value, float], tuple[int, int | None]],
 ) -> Iterator[Anomaly]:
     latest: dict[Value, tuple[int, float]] = {}  # of what it has got: published last, its number
-    for t, what in received:
+    for what, t in received.items():
         when = sent.get(what)
         if when is None:  # nobody here published it
             continue
