@@ -1,9 +1,8 @@
 """The `chaoskit` command: its sub-commands, and errors turned into exit codes.
 
-Nothing heavy is imported here: `--help` must answer as fast as an empty Typer app.
+Nothing heavy is imported here: `--help` must answer as fast as an empty Typer app. For the same
+reason annotations are no strings here, which Typer would have to evaluate one by one.
 """
-
-from __future__ import annotations
 
 import os
 import sys
