@@ -26,6 +26,7 @@ from chaoskit.store.history import without_collecting  # noqa: E402
 from tests.judging.histories import hot_key  # noqa: E402
 
 OPERATIONS = 200_000
+ROUNDS = 5
 MILLION = 1_000_000
 
 
@@ -199,21 +200,20 @@ def row(what: str, measured: float, unit: str, budget: float, *, at_least: bool)
 
 
 def linear() -> bool:
-    good = True
-    for make, checks in ROWS:
+    """The fastest of some rounds, because a machine has slow spells of its own."""
+    speeds: dict[str, float] = {}
+    for make, checks in ROWS * ROUNDS:
         history = make()
         gc.collect()
         operations = sum(event.type == "invoke" for event in history)
         for check, fields in checks.items():
-            found, took = min(
-                (judged(check, history, fields) for _ in range(2)), key=lambda one: one[1]
-            )
+            found, took = judged(check, history, fields)
             if found.verdict is not Verdict.PASS:
                 sys.exit(f"{check} on {make.__name__}: {found}")
             name = f"{check} on {make.__name__.strip('_')}"
-            speed = operations / took / 1e6
-            good &= row(name, speed, "M operations/s", 1.0, at_least=True)
-    return good
+            speeds[name] = max(speeds.get(name, 0.0), operations / took / 1e6)
+    rows = [row(name, one, "M operations/s", 1.0, at_least=True) for name, one in speeds.items()]
+    return all(rows)
 
 
 def cas() -> bool:
