@@ -44,6 +44,15 @@ class QueueHistory:
             if end != OPEN and events[end].type == "ok"
         }
 
+    def unanswered(self) -> list[Element]:
+        """Return the values whose send had no clear answer."""
+        events = self.events
+        return [
+            value
+            for value, (_, end) in self.sent.items()
+            if end == OPEN or events[end].type == "info"
+        ]
+
     def ended(self, value: Element) -> Event | None:
         """Return the completion of the send of a value."""
         end = self.sent[value][1]

@@ -140,7 +140,7 @@ class NoLoss(WorkloadCheck):
                 f"; {count(doubt, 'receive')} had no clear answer and may have taken "
                 f"{'one' if doubt == 1 else 'some'} away"
             )
-        unanswered = [value for value in history.sent if _unclear(history.ended(value))]
+        unanswered = history.unanswered()
         arrived = sum(value in history.delivered for value in unanswered)
         notes = _doubtful("send", len(unanswered), arrived, "received")
         return _Loss(found, len(sent), problem, notes, tail)
@@ -152,10 +152,6 @@ def _absent(lost: Lost) -> Anomaly:
     t = lost.add.ended
     text = f"LOST {lost.add.element}: absent from {absent}{present}, acknowledged at {moment(t)}"
     return Anomaly(t, text)
-
-
-def _unclear(end: Event | None) -> bool:
-    return end is None or end.type == "info"
 
 
 def _doubtful(op: str, unanswered: int, there: int, how: str) -> Sequence[str]:
