@@ -17,6 +17,7 @@ from chaoskit.store.folder import RunFolder
 
 _TRIES = 5
 _PAUSE = 0.5  # seconds between two tries
+_LOOKS = 3  # for what the engine makes late, a pause apart
 
 
 def down_command(project: str) -> str:
@@ -24,11 +25,25 @@ def down_command(project: str) -> str:
     return f"docker compose -p {project} down --volumes --timeout 0"
 
 
-async def removed(engine: Engine, project: str, patience: float) -> list[Leftover]:
+async def removed(
+    engine: Engine, project: str, patience: float, *, cut_off: bool = False
+) -> list[Leftover]:
     """Remove a run's copy of the stack; return what is left after several tries.
 
-    An engine that does not answer may come back within `patience` seconds.
+    An engine that does not answer may come back within `patience` seconds. Where whoever made the
+    stack was `cut_off`, the engine may make what it had been asked for only now: it is looked for
+    again.
     """
+    left = await _removed(engine, project, patience)
+    for _ in range(_LOOKS if cut_off else 0):
+        if left:
+            break
+        await asyncio.sleep(_PAUSE)
+        left = await _removed(engine, project, patience)
+    return left
+
+
+async def _removed(engine: Engine, project: str, patience: float) -> list[Leftover]:
     left: Sequence[str] = ()
     ends = time.monotonic() + patience
     tries = 0

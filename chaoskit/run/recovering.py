@@ -176,11 +176,7 @@ class _Undoing:
 
     async def _remove(self, books: _Books) -> list[Leftover]:
         books.recorder.event("phase_started", phase="down")
-        left = await removed(self._engine, self._project, self._patience)
-        if not left:
-            # A call that the dead process had made may have been carried out only now.
-            await asyncio.sleep(_STRAGGLER / 4)
-            left = await removed(self._engine, self._project, self._patience)
+        left = await removed(self._engine, self._project, self._patience, cut_off=True)
         if not left:
             books.ledger.healed(STACK)
             self._note(f"removed the stack `{self._project}`")

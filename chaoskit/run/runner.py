@@ -372,7 +372,8 @@ class Runner:
         """Remove the run's copy of the stack; return what is left after several tries."""
         with contextlib.suppress(StoreFailed):
             self._recorder.event("phase_started", phase="down")
-        left = await removed(self._engine, self._stack.project, patience)
+        cut_off = self._ended_early is not None  # perhaps in the middle of a Compose command
+        left = await removed(self._engine, self._stack.project, patience, cut_off=cut_off)
         with contextlib.suppress(StoreFailed):
             if not left:
                 self._ledger.healed("stack")
