@@ -49,11 +49,17 @@ def files_are_whole(run: Run) -> None:
     }
 
 
+TRIES = 3
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_a_scenario_of_the_project_passes_and_leaves_whole_files(
     chaoskit: Chaoskit, file: Path
 ) -> None:
-    run = chaoskit.run(file, "--json")
+    for _ in range(TRIES):
+        run = chaoskit.run(file, "--json")
+        if run.code == 0 or not any("machine was busy" in note for note in run.result.notes):
+            break  # only a machine that says it was too slow for latencies gets another try
     assert run.code == 0, run.output
     assert json.loads(run.stdout) == json.loads((run.path / "result.json").read_text())
     result = run.result
