@@ -20,7 +20,7 @@ from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import Feed, FeedEnded, OperationModel, Reply
 from chaoskit.workloads.operations.subscribe import Subscription
 from chaoskit.workloads.operations.websocket import WebSocketOperation
-from tests.fakes.local_servers import Handler, Server, refused_routes, serve
+from tests.fakes.local_servers import Handler, Server, command, refused_routes, serve
 from tests.unit.workloads.scripted import example, seen
 
 pytestmark = pytest.mark.asyncio
@@ -322,11 +322,7 @@ def pubsub(messages: list[bytes], then: str) -> Callable[[Server], Handler]:
     def bind(server: Server) -> Handler:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
-                count = int((await reader.readuntil(b"\r\n"))[1:])
-                words = []
-                for _ in range(count):
-                    size = int((await reader.readuntil(b"\r\n"))[1:])
-                    words.append((await reader.readexactly(size + 2))[:-2])
+                words = await command(reader)
                 server.requests.append([word.decode() for word in words])
                 if words[0] == b"PING":
                     if then == "pong":

@@ -133,17 +133,23 @@ def http(answer: Callable[[Seen], Answer | Awaitable[Answer]]) -> Callable[[Serv
     return bind
 
 
+async def command(reader: asyncio.StreamReader) -> list[bytes]:
+    """Read one command as Redis' clients send it."""
+    count = int((await reader.readuntil(b"\r\n"))[1:])
+    words = []
+    for _ in range(count):
+        size = int((await reader.readuntil(b"\r\n"))[1:])
+        words.append((await reader.readexactly(size + 2))[:-2])
+    return words
+
+
 def resp(answer: Callable[[list[str]], bytes]) -> Callable[[Server], Handler]:
     """A server that speaks Redis' protocol; `answer` gives the raw reply."""
 
     def bind(server: Server) -> Handler:
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:
-                count = int((await reader.readuntil(b"\r\n"))[1:])
-                words = []
-                for _ in range(count):
-                    size = int((await reader.readuntil(b"\r\n"))[1:])
-                    words.append((await reader.readexactly(size + 2))[:-2].decode())
+                words = [word.decode() for word in await command(reader)]
                 server.requests.append(words)
                 writer.write(answer(words))
                 await writer.drain()
