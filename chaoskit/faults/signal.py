@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from pathlib import Path
 from signal import Signals
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -14,6 +13,7 @@ from chaoskit.errors import ChaoskitError
 from chaoskit.faults import _containers
 from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.fields import Duration, seconds_text
+from chaoskit.stack.connections import proc_of
 
 if TYPE_CHECKING:
     from chaoskit.stack.containers import Container
@@ -134,7 +134,7 @@ _GOES_ON = {
 
 async def _reaction(stack: Stack, container: Container, number: int) -> Reaction:
     """Read from the kernel what the main process does with a signal."""
-    text = _from_host(container)
+    text = proc_of(container, "status")
     if text is None:
         try:
             argv = ["cat", "/proc/1/status"]
@@ -152,14 +152,3 @@ async def _reaction(stack: Stack, container: Container, number: int) -> Reaction
     spaces = re.search(r"NSpid:(.*)", text)
     first = spaces is not None and spaces[1].split()[-1:] == ["1"]
     return "dropped" if first else "deadly"
-
-
-def _from_host(container: Container) -> str | None:
-    """Read `/proc/PID/status` after making sure that PID is this container."""
-    base = Path(f"/proc/{container.pid}")
-    try:
-        if container.id not in (base / "cgroup").read_text():
-            return None
-        return (base / "status").read_text()
-    except OSError:
-        return None

@@ -41,7 +41,7 @@ async def connections_of(engine: Engine, container: Container) -> list[Connectio
     """
     if not container.state.running:
         return []
-    text = _from_host(container)
+    text = proc_of(container, "net/tcp", "net/tcp6")
     if text is None:
         try:
             argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
@@ -75,13 +75,16 @@ def _address(text: str) -> str:
     return str(address.ipv4_mapped or address)
 
 
-def _from_host(container: Container) -> str | None:
-    """Read the table through `/proc/PID/net` after making sure that PID is this container."""
+def proc_of(container: Container, *names: str) -> str | None:
+    """Return files of `/proc/PID` of a container's main process, one after the other.
+
+    None where this host does not show them, or PID is not this container's.
+    """
     base = Path(f"/proc/{container.pid}")
     try:
         if container.id not in (base / "cgroup").read_text():
             return None
-        return "".join((base / "net" / name).read_text() for name in ("tcp", "tcp6"))
+        return "".join((base / name).read_text() for name in names)
     except OSError:
         return None
 
