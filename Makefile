@@ -43,7 +43,7 @@ matrix: setup ## measure anew what clients feel under every fault, for docs/faul
 	@$(BIN)/python tools/gen_docs.py
 
 torture: setup ## kill chaoskit 300 times at random moments and look for what is left
-	@$(BIN)/python -m tests.stack.torturing --kills 300
+	@$(BIN)/python -m tests.stack.kill_soak --kills 300
 
 museum: setup ## run every bug of docs/museum.md and its repaired twin 20 times (ROUNDS) and write its table
 	@$(BIN)/python tools/museum.py --rounds $(or $(ROUNDS),20)

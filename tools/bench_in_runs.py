@@ -161,7 +161,7 @@ expect: [{{ check: availability, probe: web, at_least: 99% }}]
 
 WITHOUT_LEDGER_AND_GUARD = """
 import os, sys
-from chaoskit.run import guard, ledger
+from chaoskit.recovery import guard, ledger
 class Nobody:
     pid = 0
     def __init__(self, folder): pass

@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from chaoskit.checks._base import REGISTRY  # noqa: E402
+from chaoskit.record.history import without_collecting  # noqa: E402
 from chaoskit.records import Event, Evidence, Finding, Json, Verdict  # noqa: E402
-from chaoskit.store.history import without_collecting  # noqa: E402
 from tests.judging.histories import hot_key  # noqa: E402
 
 OPERATIONS = 200_000

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from chaoskit.checks._operations import pairs
+from chaoskit.checks.histories.operations import pairs
 from chaoskit.fields import Model, seconds_text
 from chaoskit.records import Event, Evidence, FaultWindow, Finding, Outcome, Sample, Verdict
 from chaoskit.registry import Registry

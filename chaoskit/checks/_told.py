@@ -29,7 +29,7 @@ class Anomaly:
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class Wording:
     """The words around a list of anomalies.
 
     `noun` counts them (`stale read`), `sentence` says what they are, `worst` how bad the worst is,
@@ -66,7 +66,7 @@ def history_of(
 def finding(
     evidence: Evidence,
     found: Sequence[Anomaly],
-    told: Telling,
+    told: Wording,
     bound: str,
     problem: str | None,
     *,
@@ -97,7 +97,7 @@ def finding(
     return Finding(Verdict.PASS, result, bound, notes=tuple(notes))
 
 
-def _reason(found: Sequence[Anomaly], told: Telling, faults: Sequence[FaultWindow]) -> str:
+def _reason(found: Sequence[Anomaly], told: Wording, faults: Sequence[FaultWindow]) -> str:
     first = min(found, key=lambda one: one.at)
     last = max(found, key=lambda one: one.at)
     text = told.sentence

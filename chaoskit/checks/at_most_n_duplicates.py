@@ -8,13 +8,13 @@ from typing import ClassVar, TypeAlias
 from pydantic import Field
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import Element, about, plain
-from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Value
+from chaoskit.checks.histories.channels import channels
+from chaoskit.checks.histories.operations import Element, about, plain
+from chaoskit.checks.histories.queue import DELIVERING, is_queue, queue_history
 from chaoskit.records import Event, Evidence, Finding
 
 QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
@@ -53,7 +53,7 @@ class AtMostNDuplicates(WorkloadCheck):
         problem = gap(events, self, evidence.faults, QUEUE if queue else EVENTS)
         if len(found) <= self.n and problem is None:
             found = []
-        told = Telling(
+        told = Wording(
             noun="duplicate",
             of=judged,
             sentence=(

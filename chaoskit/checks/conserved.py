@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from chaoskit.checks._bank import Snapshot, ranges, saw, snapshots
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import last_of, plain
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.bank import Snapshot, ranges, saw, snapshots
+from chaoskit.checks.histories.operations import last_of, plain
 from chaoskit.records import Event, Evidence, Finding
 
 CENT = 1e-6  # sums of decimal fractions are not exact in binary
@@ -59,7 +59,7 @@ class Conserved(WorkloadCheck):
         worst = max((one.size for one in found), default=0.0)
         off_total = any(one.text.startswith("SUM") for one in found)
         what = "do not add up to" if off_total else "do not fit the transfers although they sum to"
-        told = Telling(
+        told = Wording(
             noun="read that does not add up",
             plural="reads that do not add up",
             of=len(judged),

@@ -8,11 +8,11 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, length, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
-from chaoskit.checks._versions import Read, Versions, shown, strangers
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.operations import about
+from chaoskit.checks.histories.versions import Read, Versions, shown, unparsable_note
 from chaoskit.fields import Duration
 from chaoskit.records import Evidence, FaultWindow, Finding
 
@@ -61,7 +61,7 @@ class Converges(WorkloadCheck):
         events, _ = given
         versions = Versions(events)
         seen = self._looked(versions, evidence.faults)
-        told = Telling(
+        told = Wording(
             noun="key that did not converge",
             plural="keys that did not converge",
             of=max(seen.keys, 1),
@@ -83,7 +83,13 @@ class Converges(WorkloadCheck):
         if seen.found:
             measured = f"{seen.bad} of {count(seen.keys, 'key')} not converged"
         return finding(
-            evidence, seen.found, told, bound, problem, measured=measured, notes=strangers(versions)
+            evidence,
+            seen.found,
+            told,
+            bound,
+            problem,
+            measured=measured,
+            notes=unparsable_note(versions),
         )
 
     def _looked(self, versions: Versions, faults: Sequence[FaultWindow]) -> _Seen:

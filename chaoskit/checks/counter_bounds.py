@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import number, plain
-from chaoskit.checks._sums import Bounded, bounded
 from chaoskit.checks._text import above, count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.operations import number, plain
+from chaoskit.checks.histories.sums import Bounded, bounded
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Evidence, Finding, Json
 
@@ -75,7 +75,7 @@ class CounterBounds(WorkloadCheck):
                 f"{plain(read.low)} to {plain(read.high)} ({what})"
             )
             found.append(Anomaly(read.end.t, text, off))
-        told = Telling(
+        told = Wording(
             noun="read out of bounds",
             plural="reads out of bounds",
             of=judged,

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, number, plain
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.operations import about, number, plain
 from chaoskit.records import Evidence, Finding
 
 NEED = Need(writes=("acquire",), reads=())
@@ -68,7 +68,7 @@ class Fencing(WorkloadCheck):
             handed_out.setdefault((key, token), event.t)
             if token > highest.get(key, (float("-inf"), 0.0))[0]:
                 highest[key] = (token, event.t)
-        told = Telling(
+        told = Wording(
             noun="token that did not rise",
             plural="tokens that did not rise",
             of=judged,

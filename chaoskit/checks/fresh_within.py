@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about
 from chaoskit.checks._text import above, count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
-from chaoskit.checks._versions import Versions, shown, strangers
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.operations import about
+from chaoskit.checks.histories.versions import Versions, shown, unparsable_note
 from chaoskit.fields import Duration, Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -66,7 +66,7 @@ class FreshWithin(WorkloadCheck):
                 found.append(Anomaly(read.end.t, text, late))
         text = length(oldest, self.within) if stale else "0s"
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Telling(
+        told = Wording(
             noun="stale read",
             of=judged,
             sentence=(
@@ -86,5 +86,5 @@ class FreshWithin(WorkloadCheck):
             problem,
             at_most=self.at_most,
             measured=measured,
-            notes=strangers(versions),
+            notes=unparsable_note(versions),
         )

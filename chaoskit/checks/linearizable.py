@@ -9,12 +9,12 @@ from pydantic import JsonValue
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, name
-from chaoskit.checks._register import Keyed, searches
 from chaoskit.checks._search import FOREVER, STEPS_PER_SECOND, Call, decide
 from chaoskit.checks._text import count, length, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Broken, Value, broken, first_values, zones
+from chaoskit.checks.histories.operations import about, name
+from chaoskit.checks.histories.register import Keyed, searches
 from chaoskit.fields import Duration
 from chaoskit.records import Event, Evidence, Finding
 
@@ -71,7 +71,7 @@ class Linearizable(WorkloadCheck):
         if problem is None and not any(e.type == "ok" and e.op in NEED.reads for e in events):
             problem = f"no read of workload `{self.workload}` succeeded"
         keys = len(zoned.keys.keys() | zoned.unfit.keys())
-        told = Telling(
+        told = Wording(
             noun="violation",
             of=zoned.total + sum(one.operations for one in keyed),
             sentence=self._sentence(found, keys),

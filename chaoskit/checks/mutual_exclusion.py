@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.operations import about
 from chaoskit.records import Event, Evidence, Finding
 
 NEED = Need(writes=("acquire",), reads=())
@@ -63,7 +63,7 @@ class MutualExclusion(WorkloadCheck):
                     found.append(_both(hold, other))
                 if other is None or hold.end > other.end:
                     other = hold
-        told = Telling(
+        told = Wording(
             noun="hold while another held it",
             plural="holds while another held it",
             of=judged,

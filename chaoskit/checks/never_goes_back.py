@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
-from chaoskit.checks._versions import NOTHING, Versions, shown, strangers
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.operations import about
+from chaoskit.checks.histories.versions import NOTHING, Versions, shown, unparsable_note
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -57,7 +57,7 @@ class NeverGoesBack(WorkloadCheck):
                 found.append(Anomaly(read.end.t, text, back))
         worst = max((one.size for one in found), default=0)
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Telling(
+        told = Wording(
             noun="read that went back",
             plural="reads that went back",
             of=judged,
@@ -80,5 +80,5 @@ class NeverGoesBack(WorkloadCheck):
             problem,
             at_most=self.at_most,
             measured=measured,
-            notes=strangers(versions),
+            notes=unparsable_note(versions),
         )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chaoskit.checks._bank import saw, snapshots
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import plain
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.bank import saw, snapshots
+from chaoskit.checks.histories.operations import plain
 from chaoskit.records import Evidence, Finding
 
 NEED = Need(writes=("transfer",), reads=("read", "truth"), final=True, saw=saw)
@@ -52,7 +52,7 @@ class NeverNegative(WorkloadCheck):
                 account = min(balances, key=balances.__getitem__)
                 text = f"BELOW account {account}: {plain(held)}, {begin.op} at {moment(end.t)}"
                 found.append(Anomaly(end.t, text, self.floor - held))
-        told = Telling(
+        told = Wording(
             noun="read below the floor",
             plural="reads below the floor",
             of=judged,

@@ -8,11 +8,11 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, last_of, number, plain
-from chaoskit.checks._sums import bounded
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.operations import about, last_of, number, plain
+from chaoskit.checks.histories.sums import bounded
 from chaoskit.records import Event, Evidence, Finding, Json
 
 VIEWS = ("read", "truth")
@@ -76,7 +76,7 @@ class NeverOversold(WorkloadCheck):
         sold = sum(item.sold for item in items.values())
         stock = sum(item.initial or 0 for item in items.values())
         worst = max((one.size for one in found), default=0.0)
-        told = Telling(
+        told = Wording(
             noun="violation",
             of=max(reads + len(items), 1),
             sentence=self._sentence(found, items),

@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import gap
-from chaoskit.checks._operations import Element
-from chaoskit.checks._set_history import SEEN, SetHistory, View, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.operations import Element
+from chaoskit.checks.histories.set import SEEN, SetHistory, View, set_history
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -48,7 +48,7 @@ class NoDuplicates(WorkloadCheck):
                 if name not in twice and window[0] <= at <= window[1]:
                     twice[name] = Anomaly(at, _line(name, t, view, history))
         found = list(twice.values())
-        told = Telling(
+        told = Wording(
             noun="duplicated value",
             of=max(stored, len(found)),
             sentence=(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import Channels, Published, Subscriber, channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, plain
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.channels import Channels, Published, Subscriber, channels
+from chaoskit.checks.histories.operations import about, plain
 from chaoskit.fields import Duration, Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -61,9 +61,9 @@ class NoGaps(WorkloadCheck):
                     if events[begin].t >= since
                 }
             # What it knows counts as judged, however late it was published.
-            unheard = expected.keys() - one.heard.keys()
-            judged += len(expected) - len(unheard)
-            for what in unheard:
+            never_connected = expected.keys() - one.heard.keys()
+            judged += len(expected) - len(never_connected)
+            for what in never_connected:
                 begin, end = expected[what]
                 message = Published(*what, events[begin], events[end])
                 if not one.follows(message.channel):
@@ -74,7 +74,7 @@ class NoGaps(WorkloadCheck):
                     found.append(_missing(one, message))
         found.sort(key=lambda one: one.at)
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Telling(
+        told = Wording(
             noun="missing message",
             of=judged,
             sentence=(
@@ -84,9 +84,9 @@ class NoGaps(WorkloadCheck):
             formal=self.formal,
         )
         problem = gap(events, self, evidence.faults, NEED)
-        if problem is None and heard.unheard:
+        if problem is None and heard.never_connected:
             problem = (
-                f"subscriber {heard.unheard[0]} of workload `{self.workload}` never got a "
+                f"subscriber {heard.never_connected[0]} of workload `{self.workload}` never got a "
                 "connection; see its `subscribe`"
             )
         measured = f"{len(found)} missing (of {judged})"
@@ -97,7 +97,7 @@ class NoGaps(WorkloadCheck):
     def _until(self, one: Subscriber, heard: Channels) -> float:
         """Return when the last message was acknowledged that a subscriber must know."""
         last = one.connections[-1]
-        end = heard.end if last.end is None or one.turned_away else last.end
+        end = heard.end if last.end is None or one.reconnect_failed else last.end
         return end - self.within
 
 

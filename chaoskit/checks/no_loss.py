@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
-from chaoskit.checks._set_history import NEED, Lost, set_history
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.queue import DELIVERING, is_queue, queue_history
+from chaoskit.checks.histories.set import NEED, Lost, set_history
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Evidence, FaultWindow, Finding
 
@@ -66,7 +66,7 @@ class NoLoss(WorkloadCheck):
             return unknown(bound, lost.problem or none)
         many, of = len(lost.found), lost.acknowledged
         share = percent(many, of, self.at_most)
-        told = Telling(
+        told = Wording(
             noun="lost value",
             of=of,
             sentence=(

@@ -8,12 +8,12 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import Element, name, pairs
-from chaoskit.checks._queue import DELIVERING, is_queue, queue_history
-from chaoskit.checks._set_history import SEEN, set_history
 from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import frozen
+from chaoskit.checks.histories.operations import Element, name, pairs
+from chaoskit.checks.histories.queue import DELIVERING, is_queue, queue_history
+from chaoskit.checks.histories.set import SEEN, set_history
 from chaoskit.records import Event, Evidence, Finding, Json
 
 QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
@@ -70,7 +70,7 @@ class NoPhantoms(WorkloadCheck):
             strange, need = _in_set(events), SEEN
         strange = strange.within(window)
         found = [*strange.refused, *strange.unknown]
-        told = Telling(
+        told = Wording(
             noun="phantom",
             of=max(strange.of, len(found)),
             sentence=f"workload `{self.workload}`: {_parts(strange)}",

@@ -7,13 +7,20 @@ from operator import itemgetter
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import Element, about, element, plain
-from chaoskit.checks._queue import DELIVERING, OPEN, Delivery, QueueHistory, is_queue, queue_history
 from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.channels import channels
+from chaoskit.checks.histories.operations import Element, about, element, plain
+from chaoskit.checks.histories.queue import (
+    DELIVERING,
+    OPEN,
+    Delivery,
+    QueueHistory,
+    is_queue,
+    queue_history,
+)
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Evidence, Finding
 
@@ -62,7 +69,7 @@ class Order(WorkloadCheck):
             ]
         found = [one for one in found if window[0] <= one.at <= window[1]]
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Telling(
+        told = Wording(
             noun="message out of order",
             plural="messages out of order",
             of=judged,

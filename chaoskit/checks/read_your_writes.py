@@ -6,10 +6,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about
 from chaoskit.checks._text import count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
-from chaoskit.checks._versions import NOTHING, Versions, shown, strangers
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.operations import about
+from chaoskit.checks.histories.versions import NOTHING, Versions, shown, unparsable_note
 from chaoskit.fields import Percentage
 from chaoskit.records import Evidence, Finding
 
@@ -56,7 +56,7 @@ class ReadYourWrites(WorkloadCheck):
                 )
                 found.append(Anomaly(read.end.t, text, late))
         share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Telling(
+        told = Wording(
             noun="read older than one's own write",
             plural="reads older than one's own write",
             of=judged,
@@ -79,7 +79,7 @@ class ReadYourWrites(WorkloadCheck):
             problem,
             at_most=self.at_most,
             measured=measured,
-            notes=strangers(versions),
+            notes=unparsable_note(versions),
         )
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._channels import Published, Subscriber, channels
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._operations import about, plain
 from chaoskit.checks._text import above, count, length, moment
-from chaoskit.checks._told import Anomaly, Telling, finding, history_of
+from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks.histories.channels import Published, Subscriber, channels
+from chaoskit.checks.histories.operations import about, plain
 from chaoskit.fields import Duration
 from chaoskit.records import Evidence, Finding
 
@@ -61,7 +61,7 @@ class Resync(WorkloadCheck):
                     early += 1
                 else:
                     found.append(_late(one, message, back, known))
-        told = Telling(
+        told = Wording(
             noun="message not caught up with",
             plural="messages not caught up with",
             of=judged,

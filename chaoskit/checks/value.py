@@ -7,9 +7,9 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import check, fault_at, samples_in, unknown
 from chaoskit.checks._bounds import BoundedCheck
-from chaoskit.checks._operations import number, plain
 from chaoskit.checks._text import count, moment
 from chaoskit.checks._witness import capped
+from chaoskit.checks.histories.operations import number, plain
 from chaoskit.records import Evidence, Finding, Sample, Verdict
 
 

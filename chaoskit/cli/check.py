@@ -18,14 +18,14 @@ from chaoskit.checks._base import Check
 from chaoskit.cli.progress import console
 from chaoskit.cli.report import stored_result
 from chaoskit.errors import StoreFailed, UsageError
+from chaoskit.judge.stored import stored_context, stored_scenario
+from chaoskit.judge.verdict import RunContext, check_result, judge, judged
+from chaoskit.record.folder import find_run
+from chaoskit.record.history import read_history, without_collecting
+from chaoskit.record.writer import HISTORY
 from chaoskit.records import Event, Evidence, Json, Phase, Verdict, combined
 from chaoskit.report import terminal
-from chaoskit.run.judging import Circumstances, check_result, judge, judged
-from chaoskit.run.recorder import HISTORY
-from chaoskit.run.stored import stored_circumstances, stored_scenario
 from chaoskit.scenario.suggest import did_you_mean, listed
-from chaoskit.store.folder import find_run
-from chaoskit.store.history import read_history, without_collecting
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
 _CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
@@ -266,13 +266,13 @@ def _run(folder: Path, request: CheckRequest) -> int:
     return _CODES[result.verdict]
 
 
-def _circumstances(folder: Path) -> Circumstances:
+def _circumstances(folder: Path) -> RunContext:
     """Return what the first judging knew besides the files; a killed run left no result."""
-    circumstances = stored_circumstances(folder)
+    context = stored_context(folder)
     try:
         was = stored_result(folder)
     except StoreFailed:
-        return replace(circumstances, ended_early="the run was cut off: it left no result")
+        return replace(context, ended_early="the run was cut off: it left no result")
     lateness = {
         workload.workload.rpartition(" (")[0]: workload.lateness_p99
         for workload in was.workloads
@@ -281,9 +281,7 @@ def _circumstances(folder: Path) -> Circumstances:
     early = None
     if was.exit_code in _INTERRUPTED:
         early = was.reason or f"the run ended with exit code {was.exit_code}"
-    return replace(
-        circumstances, lateness=lateness, last_logs=was.stack.last_logs, ended_early=early
-    )
+    return replace(context, lateness=lateness, last_logs=was.stack.last_logs, ended_early=early)
 
 
 # -- explaining ----------------------------------------------------------------------------------

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Literal
 
 from chaoskit.cli.recover import command_for, orphans
+from chaoskit.docker.client import Engine
+from chaoskit.docker.compose_cli import run
+from chaoskit.docker.images import toxiproxy_image
+from chaoskit.docker.labels import FOLDER_LABEL
 from chaoskit.errors import ChaoskitError, EnvironmentFailure
-from chaoskit.stack.compose import run
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.host import Need, has_netem, is_rootless, missing
-from chaoskit.stack.images import toxiproxy_image
-from chaoskit.stack.overlay import FOLDER_LABEL
-from chaoskit.store.folder import RESULT
-from chaoskit.store.lock import LOCK, live_owner
+from chaoskit.record.folder import RESULT
+from chaoskit.record.lock import LOCK, live_owner
+from chaoskit.stack.capabilities import Need, has_netem, is_rootless, missing
 
 EXIT_ENVIRONMENT = 4
 _OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
@@ -139,7 +139,7 @@ async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:
 
 async def _leftovers(engine: Engine) -> Row:
     """Say what runs have left here, kept or going on, and what removes it."""
-    folders = await engine.removing.label_values(FOLDER_LABEL)
+    folders = await engine.cleanup.label_values(FOLDER_LABEL)
     if not folders:
         return Row("ok", "leftovers", "nothing of an earlier run")
     found, commands = [], []

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.registry import summary
+from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import KINDS
-from chaoskit.scenario.find import find
 from chaoskit.scenario.loading import load
 
 

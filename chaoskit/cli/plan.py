@@ -9,10 +9,10 @@ import os
 import sys
 from pathlib import Path
 
+from chaoskit.docker.client import Engine
 from chaoskit.errors import EnvironmentFailure
-from chaoskit.run.plan import Plan, make_plan
+from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.scenario.loading import Loaded, load
-from chaoskit.stack.engine import Engine
 
 EXIT_ENVIRONMENT = 4
 

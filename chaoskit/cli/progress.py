@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from chaoskit.run.recorder import Tallies
+    from chaoskit.record.writer import LiveCounts
 
 
 class Progress:
@@ -30,7 +30,7 @@ class Progress:
         self._console = console
         self._scenario = scenario
         self._phase = "starting"
-        self._tallies: Tallies | None = None
+        self._tallies: LiveCounts | None = None
         self._t = 0.0
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
@@ -57,9 +57,9 @@ class Progress:
                 self._live.stop()
             self._live = None
 
-    def watch(self, tallies: Tallies) -> None:
+    def watch(self, counts: LiveCounts) -> None:
         """Show these counts from now on."""
-        self._tallies = tallies
+        self._tallies = counts
 
     def __call__(self, row: Mapping[str, Json]) -> None:
         """Take note of an event of the run."""

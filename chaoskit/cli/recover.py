@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
+from chaoskit.docker.client import Engine
+from chaoskit.docker.labels import FOLDER_LABEL, PROJECT_LABEL
 from chaoskit.errors import ChaoskitError, UsageError
-from chaoskit.report.result import Leftover
-from chaoskit.run.ending import down_command
-from chaoskit.run.judging import EXIT_DIRTY
-from chaoskit.run.ledger import LEDGER, Entry, project_of
-from chaoskit.run.recovering import Owned, Recovery, described, recover, to_undo
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.overlay import FOLDER_LABEL, PROJECT_LABEL
-from chaoskit.store.folder import find_run
-from chaoskit.store.lock import live_owner, unfinished
+from chaoskit.judge.result import Leftover
+from chaoskit.judge.verdict import EXIT_DIRTY
+from chaoskit.record.folder import find_run
+from chaoskit.record.lock import live_owner, unfinished
+from chaoskit.recovery.ledger import LEDGER, Entry, project_of
+from chaoskit.recovery.recover import Owned, Recovery, described, recover, to_undo
+from chaoskit.recovery.teardown import down_command
 
 
 def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool) -> int:
@@ -54,7 +54,7 @@ def recover_before_run(runs: Path) -> None:
 async def _abandoned(engine: Engine, runs: Path) -> list[Path]:
     """Return the folders of unfinished runs without a live owner: those of the runs directory, and
     wherever else containers, networks and volumes say that theirs is."""
-    labelled = await engine.removing.label_values(FOLDER_LABEL)
+    labelled = await engine.cleanup.label_values(FOLDER_LABEL)
     elsewhere = [Path(folder) for folder in labelled]
     found = dict.fromkeys([path.resolve() for path in unfinished(runs)] + elsewhere)
     return [
@@ -117,7 +117,7 @@ async def orphans(folder: Path, engine: Engine) -> list[Leftover]:
 
     Perhaps the run is alive where its folder is visible, so nothing is removed here.
     """
-    projects = await engine.removing.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
+    projects = await engine.cleanup.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
     return [Leftover(what=f"the stack `{p}`", command=down_command(p)) for p in projects]
 
 

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from chaoskit.cli.progress import console
 from chaoskit.cli.reports import as_json, parsed, write
 from chaoskit.errors import StoreFailed
+from chaoskit.judge.result import Result
+from chaoskit.record.folder import RESULT, find_run
 from chaoskit.report import terminal
-from chaoskit.report.result import Result
-from chaoskit.store.folder import RESULT, find_run
 
 
 def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> int:

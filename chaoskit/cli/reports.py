@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chaoskit.errors import UsageError
+from chaoskit.judge.result import Result
 from chaoskit.report import junit, summary
-from chaoskit.report.result import Result
 
 
 def as_json(results: Sequence[Result]) -> str:

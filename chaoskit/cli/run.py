@@ -17,19 +17,19 @@ from chaoskit.cli.main import complain
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
+from chaoskit.docker.client import Engine
+from chaoskit.docker.images import toxiproxy_image
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults.exec import Exec
+from chaoskit.judge.result import Result
+from chaoskit.plan.plan import make_plan
 from chaoskit.records import Json
+from chaoskit.recovery.teardown import write_reports
 from chaoskit.report import terminal
-from chaoskit.report.result import Result
-from chaoskit.run.ending import write_reports
-from chaoskit.run.plan import make_plan
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
-from chaoskit.scenario.find import find
+from chaoskit.scenario.discover import find
 from chaoskit.scenario.loading import Loaded, load
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.images import toxiproxy_image
 
 # When scenarios end differently, the worst is the suite's: what is left behind comes first.
 _WORST_FIRST = (70, 6, 1, 4, 2, 3, 0)
@@ -168,7 +168,7 @@ async def _prepared(
         events.write(json.dumps(folder.redactor.clean_json(row)))
 
     runner = Runner(plan, engine, folder, options, listen)
-    progress.watch(runner.tallies)
+    progress.watch(runner.counts)
     return runner, folder.path, progress
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chaoskit.errors import UsageError
-from chaoskit.report.schema import result_schema
+from chaoskit.judge.schema import result_schema
 from chaoskit.scenario.schema import scenario_schema
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chaoskit.cli.run import load_all
 from chaoskit.errors import Problem, ScenarioInvalid
-from chaoskit.run.plan import make_plan
+from chaoskit.plan.plan import make_plan
 
 
 def validate_scenarios(paths: Sequence[Path], compose: bool) -> int:

@@ -1,5 +1,5 @@
 """Faults: one file per kind; the class is its YAML schema, its documentation and its behaviour."""
 
-from chaoskit.faults._base import REGISTRY, EdgeFault, Fault, ServiceFault, fault
+from chaoskit.faults.contract import REGISTRY, EdgeFault, Fault, ServiceFault, fault
 
 __all__ = ["REGISTRY", "EdgeFault", "Fault", "ServiceFault", "fault"]

@@ -16,7 +16,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.containers import Container
+    from chaoskit.docker.containers import Container
 
 _MOST = 1000
 

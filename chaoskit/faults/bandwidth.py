@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import ByteRate, Percentage, seconds_text
 from chaoskit.stack.canary import LARGEST_PAYLOAD, Ask
 
@@ -34,8 +35,8 @@ class Bandwidth(EdgeFault):
     example = "{ at: 2s, for: 5s, fault: bandwidth, edge: chat -> redis, rate: 64KB/s }"
 
     rate: ByteRate
-    direction: _toxics.Direction = "both"
-    fraction: _toxics.Fraction = Percentage(1)
+    direction: Direction = "both"
+    fraction: Fraction = Percentage(1)
 
     @field_validator("rate")
     @classmethod
@@ -52,21 +53,21 @@ class Bandwidth(EdgeFault):
 
     def forecast(self) -> Forecast:
         return Forecast(
-            f"at most {self.rate} {_toxics.WAYS[self.direction]} on each connection of"
-            f" {self.target}{_toxics.share(self.fraction)}",
+            f"at most {self.rate} {toxics.WAYS[self.direction]} on each connection of"
+            f" {self.target}{toxics.share(self.fraction)}",
             "remove the toxics; what is on its way is delivered at once",
             "a limit that connections share: each has its own",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"rate": self.rate // _UNIT}
-        return _toxics.spread(self.name, "bandwidth", self.direction, attributes, self.fraction)
+        return toxics.spread(self.name, "bandwidth", self.direction, attributes, self.fraction)
 
     def ask(self) -> Ask:
         return Ask(payload=min(round(self.rate * _SPAN), LARGEST_PAYLOAD))
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def canary_deadline(self) -> float:
         return 1.0 + 4 * _SPAN + 2 * 32_000 / self.rate  # what a protocol sends at the least
@@ -84,7 +85,7 @@ class Bandwidth(EdgeFault):
         return slower >= self._takes(before) / 2
 
     def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        return _toxics.could_be_noise(self.fraction, before, during)
+        return toxics.could_be_noise(self.fraction, before, during)
 
     def blind(self, before: Exchange) -> str | None:
         takes = self._takes(before)
@@ -92,4 +93,4 @@ class Bandwidth(EdgeFault):
             return super().blind(before)
         moved = before.sent if self.direction == "request" else before.received
         needed = f"which take {seconds_text(takes)} at {self.rate}"
-        return _toxics.too_little(self.kind, moved, needed)
+        return toxics.not_enough_bytes(self.kind, moved, needed)

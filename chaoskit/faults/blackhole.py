@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
@@ -30,7 +30,7 @@ class Blackhole(EdgeFault):
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return _toxics.blackhole(self.name, "upstream", "downstream")
+        return toxics.blackhole(self.name, "upstream", "downstream")
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
-        return _toxics.hushed(before, during)
+        return toxics.went_silent(before, during)

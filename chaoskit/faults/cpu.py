@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _containers, _limits
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers, limits
 from chaoskit.fields import Percentage, seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.capabilities import Need
+    from chaoskit.stack.stack import Stack
 
 _CLOSE = 0.005  # cores: what rounding to microseconds of a period can take
 
@@ -41,7 +41,7 @@ class Cpu(ServiceFault):
 
     limit: Annotated[Percentage, AfterValidator(_enough)]
 
-    def disturbs(self) -> Sequence[str]:
+    def restarts_services(self) -> Sequence[str]:
         return ()
 
     def forecast(self) -> Forecast:
@@ -55,24 +55,24 @@ class Cpu(ServiceFault):
         return ["cpu-limit"]
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         replicas = []
         for container in hit:
-            limits = await stack.engine.resources.limits(container.id)
-            if limits.cores is not None and limits.cores <= self.limit:
+            found = await stack.engine.limits.limits(container.id)
+            if found.cores is not None and found.cores <= self.limit:
                 raise FaultFailed(
-                    f"`{container.name}` is limited to {_cores(limits.cores)} already,"
+                    f"`{container.name}` is limited to {_cores(found.cores)} already,"
                     f" no more than {self.limit} of one core"
                 )
-            used = await stack.engine.resources.consumption(container.id)
+            used = await stack.engine.limits.consumption(container.id)
             replicas.append(
                 {
-                    **_containers.row_of(container),
-                    "limits": asdict(limits),
+                    **containers.row_of(container),
+                    "limits": asdict(found),
                     "throttled": [used.throttled_periods, used.periods, used.throttled_seconds],
                 }
             )
-        _limits.claim(stack, "cpu", self.name, hit)
+        limits.claim(stack, "cpu", self.name, hit)
         return {
             "holder": self.name,
             "service": self.service,
@@ -84,39 +84,39 @@ class Cpu(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         await asyncio.gather(
             *(
-                stack.engine.resources.limit_cores(now.id, float(self.limit), _limits.before(row))
-                for row, now in await _containers.pairs(stack, undo)
+                stack.engine.limits.limit_cores(now.id, float(self.limit), limits.before(row))
+                for row, now in await containers.pairs(stack, undo)
                 if now is not None
             )
         )
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is not None:
-                was = _limits.before(row)
-                await stack.engine.resources.limit_cores(now.id, was.cores, was)
-        _limits.release(stack, "cpu", undo)
+                was = limits.before(row)
+                await stack.engine.limits.limit_cores(now.id, was.cores, was)
+        limits.release(stack, "cpu", undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
         wanted = float(undo["cores"])  # type: ignore[arg-type]  # we wrote it
         return await _read_back(
-            stack, undo, {row["replica"]: wanted for row in _containers.rows(undo)}
+            stack, undo, {row["replica"]: wanted for row in containers.rows(undo)}
         )
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        before = {row["replica"]: _limits.before(row).cores for row in _containers.rows(undo)}
+        before = {row["replica"]: limits.before(row).cores for row in containers.rows(undo)}
         return await _read_back(stack, undo, before)
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
         felt, parts = False, []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is None or not now.state.running:
                 parts.append(f"{row['name']} does not run")
                 continue
-            used = await stack.engine.resources.consumption(now.id)
+            used = await stack.engine.limits.consumption(now.id)
             throttled, periods, seconds = row["throttled"]
             if now.state.started_at != row["started_at"] or used.periods < periods:
                 throttled, periods, seconds = 0, 0, 0.0  # it restarted: its counters did too
@@ -135,12 +135,12 @@ class Cpu(ServiceFault):
 
 async def _read_back(stack: Stack, undo: Undo, wanted: dict[int, float | None]) -> Receipt:
     holds, parts = True, []
-    for row, now in await _containers.pairs(stack, undo):
+    for row, now in await containers.pairs(stack, undo):
         if now is None:
             holds = False
             parts.append(f"{row['name']} is gone")
             continue
-        cores, due = (await stack.engine.resources.limits(now.id)).cores, wanted[row["replica"]]
+        cores, due = (await stack.engine.limits.limits(now.id)).cores, wanted[row["replica"]]
         same = cores is due if None in (cores, due) else abs((cores or 0) - (due or 0)) < _CLOSE
         holds = holds and same
         parts.append(f"{now.name} may use {_cores(cores)}")

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from chaoskit.docker.helper import run_helper
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 from chaoskit.fields import Duration, seconds_text
-from chaoskit.stack.helper import run_helper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Stack
 
 _POLL = 0.02
 # A process id can have a new owner by the time it is used: the process must be the container's.
@@ -61,47 +61,47 @@ class Crash(ServiceFault):
         )
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         for container in hit:
             if not container.restarts:
                 raise FaultFailed(f"`{container.name}` has no restart policy")
         return {
-            **_containers.undo_for(self.name, hit, whole),
+            **containers.undo_for(self.name, hit, whole),
             "within": float(self.within),
         }
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        found = await _containers.targets(stack, undo)
+        found = await containers.targets(stack, undo)
         await asyncio.gather(*(_kill(stack, container) for container in found))
-        await _containers.close_paths(stack, undo)
+        await containers.close_paths(stack, undo)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.within
         while loop.time() < deadline:
             if (await self.verify_injected(stack, undo)).holds:
-                await _containers.open_paths(stack, undo)
+                await containers.open_paths(stack, undo)
                 return
             await asyncio.sleep(_POLL)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
         holds, parts = True, []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is None:
                 holds = False
                 parts.append(f"{row['name']} is gone")
                 continue
             was, count = row["started_at"], row["restart_count"]
             state = now.state
-            clocks = f"started {_containers.clock(was)} -> {_containers.clock(state.started_at)}"
+            clocks = f"started {containers.clock(was)} -> {containers.clock(state.started_at)}"
             counts = f"restart count {count} -> {state.restart_count}"
             if state.started_at == was and state.running:
                 holds = False
-                parts.append(f"{now.name} did not die: it runs since {_containers.clock(was)}")
+                parts.append(f"{now.name} did not die: it runs since {containers.clock(was)}")
             elif not state.running:
                 holds = False
                 within = seconds_text(float(undo["within"]))  # type: ignore[arg-type]  # we wrote it
                 parts.append(
-                    f"{_containers.said(state)}: its restart policy did not bring it back"
+                    f"{containers.said(state)}: its restart policy did not bring it back"
                     f" within {within}"
                 )
             elif state.restart_count <= count:

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
+from chaoskit.docker.helper import helper_image, helper_labels
+from chaoskit.docker.networks import Endpoint, same_but_for_address
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 from chaoskit.records import Json
-from chaoskit.stack.endpoints import Endpoint, same_but_for_address
-from chaoskit.stack.helper import helper_image, helper_labels
 
 if TYPE_CHECKING:
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Proxy, Stack
 
 _NetworkName = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -63,8 +63,8 @@ class Disconnect(ServiceFault):
     async def prepare(self, stack: Stack) -> Undo:
         base = await super().prepare(stack)
         before = {}
-        for container in await _containers.targets(stack, base):
-            found = await stack.engine.endpoints.of(container.id)
+        for container in await containers.targets(stack, base):
+            found = await stack.engine.networks.of(container.id)
             name = next(
                 (n for n in (f"{stack.project}_{self.network}", self.network) if n in found), None
             )
@@ -81,17 +81,17 @@ class Disconnect(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         # Toxiproxy dials while it accepts: behind an open proxy a silent upstream would block it.
         await stack.close_proxies(_closed(stack, undo), str(undo["holder"]))
-        found = await _containers.targets(stack, undo)
+        found = await containers.targets(stack, undo)
         network = str(undo["network"])
-        await asyncio.gather(*(stack.engine.endpoints.disconnect(c.id, network) for c in found))
+        await asyncio.gather(*(stack.engine.networks.disconnect(c.id, network) for c in found))
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
         image, labels = await helper_image(stack.engine), helper_labels(stack.project)
         try:
-            for container in await _containers.targets(stack, undo):  # one by one: addresses
+            for container in await containers.targets(stack, undo):  # one by one: addresses
                 wanted = _before(undo, container)
-                await stack.engine.endpoints.restore(container.id, wanted, image, labels)
+                await stack.engine.networks.restore(container.id, wanted, image, labels)
         finally:
             await stack.open_proxies(_closed(stack, undo), str(undo["holder"]))
 
@@ -99,8 +99,8 @@ class Disconnect(ServiceFault):
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
         network = str(undo["network"])
         parts = []
-        for container in await _containers.targets(stack, undo):
-            found = await stack.engine.endpoints.of(container.id)
+        for container in await containers.targets(stack, undo):
+            found = await stack.engine.networks.of(container.id)
             if network in found:
                 return Receipt(False, f"{container.name} is on {network}")
             parts.append(f"{container.name} is off {network}, on {', '.join(found) or 'none'}")
@@ -110,8 +110,8 @@ class Disconnect(ServiceFault):
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
         network = str(undo["network"])
         parts = []
-        for container in await _containers.targets(stack, undo):
-            now = (await stack.engine.endpoints.of(container.id)).get(network)
+        for container in await containers.targets(stack, undo):
+            now = (await stack.engine.networks.of(container.id)).get(network)
             if now is None:
                 return Receipt(False, f"{container.name} is off {network}")
             before = _before(undo, container)
@@ -120,7 +120,7 @@ class Disconnect(ServiceFault):
                 return Receipt(False, f"{container.name} on {network}: {'; '.join(problem)}")
             said = f"{container.name} is on {network} as before"
             if container.state.running and now.address != before.address:
-                holder = await stack.engine.endpoints.holder_of(network, str(before.address))
+                holder = await stack.engine.networks.holder_of(network, str(before.address))
                 if holder is None:
                     return Receipt(
                         False, f"{container.name} has {now.address}, not {before.address}"
@@ -140,7 +140,7 @@ async def _only_over(stack: Stack, service: str, network: str) -> list[Json]:
 
     async def networks(name: str) -> set[str]:
         found = await stack.engine.containers(stack.project, name)
-        return set(await stack.engine.endpoints.of(found[0].id)) if found else set()
+        return set(await stack.engine.networks.of(found[0].id)) if found else set()
 
     mine = await networks(service)
     rows: list[Json] = []

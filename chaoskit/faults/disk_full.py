@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from chaoskit.docker.helper import HelperOutput, run_helper
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
-from chaoskit.faults._limits import mib
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.limits import mib
 from chaoskit.fields import Size
 from chaoskit.records import Json
-from chaoskit.stack.helper import HelperOutput, run_helper
 
 if TYPE_CHECKING:
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Stack
 
 _LARGEST = 4 * 1024**3  # bytes: a tmpfs takes the host's memory, and a disk takes long to fill
 _DIRECTORY = "/mount"  # of a volume, in the helper
@@ -70,7 +70,7 @@ class DiskFull(ServiceFault):
     mount: Annotated[str, Field(pattern=r"^/[^\s:]+$", max_length=1024)]
     leave: Annotated[Size, Field(ge=0)] = Size(0)
 
-    def disturbs(self) -> Sequence[str]:
+    def restarts_services(self) -> Sequence[str]:
         return ()
 
     def forecast(self) -> Forecast:
@@ -112,7 +112,7 @@ class DiskFull(ServiceFault):
         return None
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         return {
             "holder": self.name,
             "service": self.service,
@@ -124,7 +124,7 @@ class DiskFull(ServiceFault):
 
     async def _row(self, stack: Stack, container: Container) -> dict[str, Json]:
         row = {
-            **_containers.row_of(container),
+            **containers.row_of(container),
             "volume": await _volume(stack, container, self.mount),
             "file": f".chaoskit-fill-{self.name}-{container.state.replica}",
         }
@@ -137,7 +137,7 @@ class DiskFull(ServiceFault):
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         # One after another: replicas can share a volume.
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is None:
                 raise FaultFailed(f"`{row['name']}` is gone")
             done = await _in_mount(stack, now, row, undo, "fill", _FILL)
@@ -153,7 +153,7 @@ class DiskFull(ServiceFault):
             if done.status != 0:
                 raise FaultFailed(f"{_place(row, undo)} could not be emptied: {_said(done)}")
 
-        await asyncio.gather(*(one(*pair) for pair in await _containers.pairs(stack, undo)))
+        await asyncio.gather(*(one(*pair) for pair in await containers.pairs(stack, undo)))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
@@ -171,7 +171,7 @@ class DiskFull(ServiceFault):
             free = int(words[1]) // 1024
             return Receipt(full, f"{_place(row, undo)} has {free} KiB free; to write more: {said}")
 
-        return await _all(one(*pair) for pair in await _containers.pairs(stack, undo))
+        return await _all(one(*pair) for pair in await containers.pairs(stack, undo))
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
@@ -182,7 +182,7 @@ class DiskFull(ServiceFault):
             gone = done.status == 0 and done.text.strip() == "absent"
             return Receipt(gone, f"{_place(row, undo)} is {'not ' if gone else ''}filled")
 
-        return await _all(one(*pair) for pair in await _containers.pairs(stack, undo))
+        return await _all(one(*pair) for pair in await containers.pairs(stack, undo))
 
 
 async def _all(each: Iterable[Awaitable[Receipt]]) -> Receipt:
@@ -197,7 +197,7 @@ def _reachable(row: Mapping[str, Any], now: Container | None) -> bool:
 
 async def _volume(stack: Stack, container: Container, mount: str) -> str | None:
     """Return the name of the volume at a mount, None where it is a tmpfs."""
-    volumes = await stack.engine.replacing.volumes(container.id)
+    volumes = await stack.engine.recreate.volumes(container.id)
     wanted = mount.rstrip("/")
     return next((v.name for v in volumes if v.destination.rstrip("/") == wanted), None)
 

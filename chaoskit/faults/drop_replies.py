@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
@@ -26,23 +27,23 @@ class DropReplies(EdgeFault):
 
     example = "{ at: 2s, for: 4s, fault: drop_replies, edge: chat -> redis }"
 
-    fraction: _toxics.Fraction = Percentage(1)
+    fraction: Fraction = Percentage(1)
 
     def forecast(self) -> Forecast:
         return Forecast(
             f"every answer on {self.target} lost, every request applied"
-            f"{_toxics.share(self.fraction)}",
+            f"{toxics.share(self.fraction)}",
             "remove the toxic, which closes the connections of this edge",
             "lost requests: what was asked is done",
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return _toxics.spread(self.name, "timeout", "reply", {"timeout": 0}, self.fraction)
+        return toxics.spread(self.name, "timeout", "reply", {"timeout": 0}, self.fraction)
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
         # A server that closes after its answer: the answer is swallowed, its end is not.
         ended = during.outcome == "closed" and not during.received and bool(before.received)
-        return ended or _toxics.hushed(before, during)
+        return ended or toxics.went_silent(before, during)

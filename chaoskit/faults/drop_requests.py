@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
@@ -25,20 +26,20 @@ class DropRequests(EdgeFault):
 
     example = "{ at: 2s, for: 4s, fault: drop_requests, edge: chat -> redis }"
 
-    fraction: _toxics.Fraction = Percentage(1)
+    fraction: Fraction = Percentage(1)
 
     def forecast(self) -> Forecast:
         return Forecast(
-            f"every request on {self.target} lost{_toxics.share(self.fraction)}",
+            f"every request on {self.target} lost{toxics.share(self.fraction)}",
             "remove the toxic, which closes the connections of this edge",
             "lost answers: nothing that was asked is done",
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return _toxics.spread(self.name, "timeout", "request", {"timeout": 0}, self.fraction)
+        return toxics.spread(self.name, "timeout", "request", {"timeout": 0}, self.fraction)
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
         return during.outcome == "silent"

@@ -12,15 +12,15 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field, model_validator
 
+from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.errors import FaultFailed
-from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.fields import Duration, ServiceName, seconds_text
 from chaoskit.secrets import passwords_in
-from chaoskit.stack.compose import PROJECT_VARIABLE
 
 if TYPE_CHECKING:
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.stack import Proxy, Stack
 
 Command = (
     Annotated[str, Field(min_length=1)]
@@ -88,7 +88,7 @@ class Exec(Fault):
     def services(self) -> Sequence[str]:
         return [] if self.service is None else [self.service]
 
-    def disturbs(self) -> Sequence[str]:
+    def restarts_services(self) -> Sequence[str]:
         return self.services()  # whatever a command does to its container is meant
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
@@ -181,7 +181,7 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
 
     async def inside(container: Container) -> Done:
         argv = ["sh", "-c", command] if isinstance(command, str) else command
-        done = await stack.engine.inside.run(container.id, argv, within=within)
+        done = await stack.engine.exec.run(container.id, argv, within=within)
         return container.name, done.status, _short(f"{done.out} {done.err}")
 
     return await asyncio.gather(*(inside(container) for container in found))

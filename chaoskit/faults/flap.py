@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from chaoskit.faults import _listeners
-from chaoskit.faults._base import EdgeFault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import listeners
 from chaoskit.fields import Duration, seconds_text
-from chaoskit.stack.beat import Beat, Turn
+from chaoskit.stack.ticker import Ticker, Turn
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 _SHORTEST, _LONGEST = Duration(0.1), Duration(600)
 _SWING = 0.5  # each time is drawn from this much below to this much above what was asked
@@ -48,40 +48,40 @@ class Flap(EdgeFault):
         )
 
     async def prepare(self, stack: Stack) -> Undo:
-        return _listeners.describe(self.name, stack.proxies_of(self.edge))
+        return listeners.describe(self.name, stack.proxies_of(self.edge))
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        await _listeners.close(stack, undo)
-        stack.beats[self.name] = Beat(self._turns(stack, undo))
+        await listeners.close(stack, undo)
+        stack.tickers[self.name] = Ticker(self._turns(stack, undo))
 
     def _turns(self, stack: Stack, undo: Undo) -> Iterator[tuple[float, Turn]]:
         """Yield every time after the first, which is `down` and has begun."""
         chance = random.Random(f"{stack.seed} {self.name}")
         while True:
-            for length, turn in ((self.down, _listeners.give_up), (self.up, _listeners.close)):
+            for length, turn in ((self.down, listeners.give_up), (self.up, listeners.close)):
                 yield length * chance.uniform(1 - _SWING, 1 + _SWING), partial(turn, stack, undo)
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        beat = stack.beats.get(_listeners.holder_of(undo))
+        beat = stack.tickers.get(listeners.holder_of(undo))
         if beat is not None:
             await beat.stop()
-        await _listeners.give_up(stack, undo)
+        await listeners.give_up(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        beat = stack.beats.get(_listeners.holder_of(undo))
+        beat = stack.tickers.get(listeners.holder_of(undo))
         if beat is None or not beat.alive:
             why = "nobody keeps it" if beat is None or not beat.problem else beat.problem
             return Receipt(False, f"the beat does not run: {why}")
         if not beat.taken:
-            return Receipt(*await _listeners.shut(stack, undo))
-        names = ", ".join(proxy.name for proxy in _listeners.proxies_of(stack, undo))
+            return Receipt(*await listeners.shut(stack, undo))
+        names = ", ".join(proxy.name for proxy in listeners.proxies_of(stack, undo))
         return Receipt(True, f"{names} went down or up {beat.taken + 1} times so far")
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        beat = stack.beats.get(_listeners.holder_of(undo))
+        beat = stack.tickers.get(listeners.holder_of(undo))
         if beat is not None and beat.alive:
             return Receipt(False, "its beat goes on")
-        return Receipt(*await _listeners.open_again(stack, undo))
+        return Receipt(*await listeners.open_again(stack, undo))

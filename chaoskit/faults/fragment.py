@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import Duration, Percentage, Size, seconds_text
 from chaoskit.stack.canary import Ask
 
@@ -40,8 +41,8 @@ class Fragment(EdgeFault):
     size: Annotated[Size, Field(ge=1, lt=_BLOCK)]
     variation: Annotated[Size, Field(ge=0)] = Size(0)
     delay: Annotated[Duration, Field(le=Duration(10))] = Duration(0.001)
-    direction: _toxics.Direction = "both"
-    fraction: _toxics.Fraction = Percentage(1)
+    direction: Direction = "both"
+    fraction: Fraction = Percentage(1)
 
     @field_validator("delay")
     @classmethod
@@ -62,7 +63,7 @@ class Fragment(EdgeFault):
         spread = f" +- {self.variation}" if self.variation else ""
         return Forecast(
             f"data of {self.target} in pieces of {self.size}{spread}, {seconds_text(self.delay)}"
-            f" apart{_toxics.share(self.fraction)}",
+            f" apart{toxics.share(self.fraction)}",
             "remove the toxics; what is left comes in one piece",
             "reordered or lost segments: every byte arrives, in order",
         )
@@ -73,7 +74,7 @@ class Fragment(EdgeFault):
             "size_variation": int(self.variation),
             "delay": round(self.delay * 1e6),
         }
-        return _toxics.spread(self.name, "slicer", self.direction, attributes, self.fraction)
+        return toxics.spread(self.name, "slicer", self.direction, attributes, self.fraction)
 
     def _aim(self) -> int:
         """Return how many pieces a canary's payload should come in."""
@@ -83,7 +84,7 @@ class Fragment(EdgeFault):
         return Ask(payload=min(self._aim() * (self.size + self.variation), _LARGEST_PAYLOAD))
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def canary_deadline(self) -> float:
         # Pieces may be half as large as asked, and a protocol sends some bytes at the least.
@@ -105,10 +106,10 @@ class Fragment(EdgeFault):
         return self.direction != "request" and more >= max(2, self._pieces(before) // 2)
 
     def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        return _toxics.could_be_noise(self.fraction, before, during)
+        return toxics.could_be_noise(self.fraction, before, during)
 
     def blind(self, before: Exchange) -> str | None:
         if before.speechless or self._pieces(before) >= 2:
             return super().blind(before)
         moved = before.sent if self.direction == "request" else before.received
-        return _toxics.too_little(self.kind, moved, f"less than two pieces of {self.size}")
+        return toxics.not_enough_bytes(self.kind, moved, f"less than two pieces of {self.size}")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 
 @fault("kill")
@@ -30,12 +30,12 @@ class Kill(ServiceFault):
         )
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        found = await _containers.targets(stack, undo)
+        found = await containers.targets(stack, undo)
         # The paths first: Toxiproxy would dial an address that is gone, for seconds, and block.
-        await _containers.close_paths(stack, undo)
+        await containers.close_paths(stack, undo)
         await asyncio.gather(*(stack.engine.kill(container.id) for container in found))
-        await _containers.wait_down(stack, undo)
+        await containers.wait_down(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _containers.all_in(stack, undo, "exited", "dead"))
+        return Receipt(*await containers.all_in(stack, undo, "exited", "dead"))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import Duration, Percentage, seconds_text
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class Latency(EdgeFault):
 
     delay: Annotated[Duration, Field(gt=0, le=_LONGEST)]
     jitter: Annotated[Duration, Field(ge=0, le=_LONGEST)] = Duration.zero()
-    direction: _toxics.Direction = "reply"
-    fraction: _toxics.Fraction = Percentage(1)
+    direction: Direction = "reply"
+    fraction: Fraction = Percentage(1)
 
     @model_validator(mode="after")
     def _bounds(self) -> Latency:
@@ -51,17 +52,17 @@ class Latency(EdgeFault):
         way = {"both": "each way", "request": "on requests", "reply": "on replies"}
         return Forecast(
             f"{seconds_text(self.delay)}{spread} {way[self.direction]} of {self.target}"
-            f"{_toxics.share(self.fraction)}",
+            f"{toxics.share(self.fraction)}",
             "remove the toxic; what is held back is delivered at once",
             "slow connecting: the TCP handshake is not delayed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"latency": round(self.delay * 1000), "jitter": round(self.jitter * 1000)}
-        return _toxics.spread(self.name, "latency", self.direction, attributes, self.fraction)
+        return toxics.spread(self.name, "latency", self.direction, attributes, self.fraction)
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def canary_deadline(self) -> float:
         return 1.0 + 2 * (self.delay + self.jitter)
@@ -73,4 +74,4 @@ class Latency(EdgeFault):
         return during.seconds - before.seconds >= max(0.001, (self.delay - self.jitter) / 2)
 
     def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        return _toxics.could_be_noise(self.fraction, before, during)
+        return toxics.could_be_noise(self.fraction, before, during)

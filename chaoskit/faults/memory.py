@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
-from chaoskit.faults import _containers, _limits
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
-from chaoskit.faults._limits import mib
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers, limits
+from chaoskit.faults.engines.limits import mib
 from chaoskit.fields import Size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.capabilities import Need
+    from chaoskit.stack.stack import Stack
 
 _LEAST = 6 * 1024**2  # the engine takes no less
 _LARGEST_PAGE = 65536  # bytes
@@ -50,27 +50,27 @@ class Memory(ServiceFault):
         return ["memory-limit"]
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         replicas = []
         for container in hit:
-            limits = await stack.engine.resources.limits(container.id)
-            if limits.memory is not None and limits.memory <= self.limit:
-                raise FaultFailed(f"`{container.name}` is limited to {mib(limits.memory)} already")
-            if limits.memory_reserved > self.limit:
+            found = await stack.engine.limits.limits(container.id)
+            if found.memory is not None and found.memory <= self.limit:
+                raise FaultFailed(f"`{container.name}` is limited to {mib(found.memory)} already")
+            if found.memory_reserved > self.limit:
                 raise FaultFailed(
-                    f"`{container.name}` has {mib(limits.memory_reserved)} reserved:"
+                    f"`{container.name}` has {mib(found.memory_reserved)} reserved:"
                     f" the engine takes no limit below that"
                 )
-            used = await stack.engine.resources.consumption(container.id)
+            used = await stack.engine.limits.consumption(container.id)
             replicas.append(
                 {
-                    **_containers.row_of(container),
-                    "limits": asdict(limits),
+                    **containers.row_of(container),
+                    "limits": asdict(found),
                     "limit_hits": used.limit_hits,
                 }
             )
         since = (await stack.engine.host()).now
-        _limits.claim(stack, "memory", self.name, hit)
+        limits.claim(stack, "memory", self.name, hit)
         return {
             "holder": self.name,
             "service": self.service,
@@ -81,15 +81,15 @@ class Memory(ServiceFault):
         }
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        for container in await _containers.targets(stack, undo):
+        for container in await containers.targets(stack, undo):
             try:
-                await stack.engine.resources.limit_memory(
+                await stack.engine.limits.limit_memory(
                     container.id, int(self.limit), int(self.limit)
                 )
             except EnvironmentFailure as error:
                 if "busy" not in error.message:
                     raise
-                used = await stack.engine.resources.consumption(container.id)
+                used = await stack.engine.limits.consumption(container.id)
                 raise FaultFailed(
                     f"`{container.name}` uses {mib(used.memory)} already, and this kernel (control"
                     f" groups v1) cannot go down to {mib(self.limit)} while it does"
@@ -97,25 +97,25 @@ class Memory(ServiceFault):
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is None:
                 continue
-            was = _limits.before(row)
-            await stack.engine.resources.limit_memory(now.id, was.memory, was.memory_and_swap)
+            was = limits.before(row)
+            await stack.engine.limits.limit_memory(now.id, was.memory, was.memory_and_swap)
             if _killed(now):
                 await stack.engine.start(now.id)
-        _limits.release(stack, "memory", undo)
+        limits.release(stack, "memory", undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
         limit = int(undo["limit"])  # type: ignore[arg-type]  # we wrote it
         holds, parts = True, []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             memory = None
             if now is not None:
-                memory = (await stack.engine.resources.limits(now.id)).memory
+                memory = (await stack.engine.limits.limits(now.id)).memory
                 if memory is not None and now.state.running:  # what the kernel says, if it runs
-                    used = await stack.engine.resources.consumption(now.id)
+                    used = await stack.engine.limits.consumption(now.id)
                     memory = used.memory_limit or memory
             # The kernel counts in pages, and rounds down to whole ones.
             holds = holds and memory is not None and limit - _LARGEST_PAGE < memory <= limit
@@ -125,23 +125,23 @@ class Memory(ServiceFault):
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
         holds, parts = True, []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is None:
                 holds = False
                 parts.append(f"{row['name']} is gone")
                 continue
-            limits, was = await stack.engine.resources.limits(now.id), _limits.before(row)
-            same = (limits.memory, limits.memory_and_swap) == (was.memory, was.memory_and_swap)
+            found, was = await stack.engine.limits.limits(now.id), limits.before(row)
+            same = (found.memory, found.memory_and_swap) == (was.memory, was.memory_and_swap)
             holds = holds and same and not _killed(now)
             dead = ", but is dead of it" if _killed(now) else ""
-            parts.append(f"{now.name} may use {_amount(limits.memory)}{dead}")
+            parts.append(f"{now.name} may use {_amount(found.memory)}{dead}")
         return Receipt(holds, ", ".join(parts))
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
         since = float(undo["since"])  # type: ignore[arg-type]  # we wrote it
         events = await stack.engine.events_since(stack.project, since, self.service)
         felt, parts = False, []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             mine = [e.action for e in events if e.replica == row["replica"]]
             kills, starts = mine.count("oom"), mine.count("start")
             killed = now is not None and now.state.oom_killed
@@ -156,7 +156,7 @@ class Memory(ServiceFault):
             if now is None or not now.state.running:
                 parts.append(f"{row['name']} does not run")
                 continue
-            used = await stack.engine.resources.consumption(now.id)
+            used = await stack.engine.limits.consumption(now.id)
             hits = used.limit_hits - int(row["limit_hits"])
             near = used.memory >= _NEAR * self.limit or hits > 0
             felt = felt or near

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
-from chaoskit.faults import _packets
-from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
-from chaoskit.faults._packets import Member, replica_of, service_of
+from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import packets
+from chaoskit.faults.engines.packets import Member, replica_of, service_of
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Stack
 
 
 def _above_zero(percent: Percentage) -> Percentage:
@@ -40,7 +40,7 @@ class PacketLoss(Fault):
 
     @model_validator(mode="after")
     def _two_ends(self) -> PacketLoss:
-        twice = _packets.overlap(self._sides())
+        twice = packets.overlap(self._sides())
         if twice:
             raise ValueError(f"`between` needs two different ends: {twice}")
         return self
@@ -65,7 +65,7 @@ class PacketLoss(Fault):
         return ["netfilter"]
 
     def obstacle(self, project: Project) -> str | None:
-        return _packets.obstacle(project, self._sides())
+        return packets.obstacle(project, self._sides())
 
     def forecast(self) -> Forecast:
         return Forecast(
@@ -76,25 +76,25 @@ class PacketLoss(Fault):
 
     async def prepare(self, stack: Stack) -> Undo:
         both = [(0, 1), (1, 0)]
-        return await _packets.describe(stack, self.name, self._sides(), both, float(self.percent))
+        return await packets.describe(stack, self.name, self._sides(), both, float(self.percent))
 
     async def ready(self, stack: Stack) -> None:
-        await _packets.ready(stack, await self.prepare(stack))
+        await packets.ready(stack, await self.prepare(stack))
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        await _packets.inject(stack, undo)
+        await packets.inject(stack, undo)
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await _packets.heal(stack, undo)
+        await packets.heal(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _packets.present(stack, undo))
+        return Receipt(*await packets.present(stack, undo))
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _packets.absent(stack, undo))
+        return Receipt(*await packets.absent(stack, undo))
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
-        return Receipt(*await _packets.counted(stack, undo))
+        return Receipt(*await packets.counted(stack, undo))

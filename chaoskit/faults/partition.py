@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _packets, _toxics
-from chaoskit.faults._base import Fault, Forecast, Receipt, Undo, fault
-from chaoskit.faults._packets import Member, replica_of, service_of
+from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import packets, toxics
+from chaoskit.faults.engines.packets import Member, replica_of, service_of
 from chaoskit.fields import Edge
 
 if TYPE_CHECKING:
     from chaoskit.stack.canary import Exchange
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Proxy, Stack
+    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Proxy, Stack
 
 Group = Annotated[list[Member], Field(min_length=1)]
 
@@ -55,7 +55,7 @@ class Partition(Fault):
             raise ValueError("a partition has either `groups`, or `from` and `to`")
         if self.groups is None and not one_way:
             raise ValueError("a one-way partition needs both `from` and `to`")
-        twice = _packets.overlap(self._sides())
+        twice = packets.overlap(self._sides())
         if twice:
             raise ValueError(twice)
         single = [m for side in self._sides() for m in side if replica_of(m) is not None]
@@ -92,7 +92,7 @@ class Partition(Fault):
     def obstacle(self, project: Project) -> str | None:
         if self.engine == "proxy":
             return None
-        return _packets.obstacle(project, self._sides())
+        return packets.obstacle(project, self._sides())
 
     def proxied(self, joined: Collection[tuple[str, str]]) -> Sequence[Edge]:
         if self.engine == "netfilter":
@@ -136,13 +136,13 @@ class Partition(Fault):
         return during.outcome == "silent"
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
-        return Receipt(*await _packets.counted(stack, undo)) if "chain" in undo else None
+        return Receipt(*await packets.counted(stack, undo)) if "chain" in undo else None
 
     async def prepare(self, stack: Stack) -> Undo:
         if self.engine == "netfilter":
             sides = self._sides()
             flows = permutations(range(len(sides)), 2) if self.groups is not None else [(0, 1)]
-            return await _packets.describe(stack, self.name, sides, flows)
+            return await packets.describe(stack, self.name, sides, flows)
         proxies = self.listeners(stack)
         if not proxies:
             raise FaultFailed(f"no proxied edge crosses {self.target}")
@@ -152,26 +152,24 @@ class Partition(Fault):
             if self.groups is None:
                 # Data flows to the upstream in `upstream`, back to the client in `downstream`.
                 streams = ["upstream"] if proxy.client in (self.from_ or ()) else ["downstream"]
-            rows.append(_toxics.row(proxy, _toxics.blackhole(self.name, *streams)))
+            rows.append(toxics.row(proxy, toxics.blackhole(self.name, *streams)))
         return {"rows": rows}
 
     async def ready(self, stack: Stack) -> None:
         if self.engine == "netfilter":
-            await _packets.ready(stack, await self.prepare(stack))
+            await packets.ready(stack, await self.prepare(stack))
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        await (_packets.inject if "chain" in undo else _toxics.add)(stack, undo)
+        await (packets.inject if "chain" in undo else toxics.add)(stack, undo)
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await (_packets.heal if "chain" in undo else _toxics.remove)(stack, undo)
+        await (packets.heal if "chain" in undo else toxics.remove)(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(
-            *await (_packets.present if "chain" in undo else _toxics.present)(stack, undo)
-        )
+        return Receipt(*await (packets.present if "chain" in undo else toxics.present)(stack, undo))
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await (_packets.absent if "chain" in undo else _toxics.absent)(stack, undo))
+        return Receipt(*await (packets.absent if "chain" in undo else toxics.absent)(stack, undo))

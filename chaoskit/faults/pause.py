@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 
 @fault("pause")
@@ -29,9 +29,9 @@ class Pause(ServiceFault):
         )
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        found = await _containers.targets(stack, undo)
+        found = await containers.targets(stack, undo)
         await asyncio.gather(*(stack.engine.pause(container.id) for container in found))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _containers.all_in(stack, undo, "paused"))
+        return Receipt(*await containers.all_in(stack, undo, "paused"))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _postgres
-from chaoskit.faults._base import Forecast, Receipt, fault
-from chaoskit.faults._stores import StoreFault, refused
+from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.engines import postgres
+from chaoskit.faults.engines.stores import StoreFault, refused
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 _PATIENCE = 30.0
@@ -34,7 +34,7 @@ class PostgresExhaust(StoreFault):
     leave: Annotated[int, Field(ge=0, le=10_000)] = 0
     database: Annotated[str | None, Field(min_length=1, max_length=63)] = None
 
-    def disturbs(self) -> Sequence[str]:
+    def restarts_services(self) -> Sequence[str]:
         return [self.service]  # a health check that logs in is refused as well
 
     def forecast(self) -> Forecast:
@@ -49,18 +49,18 @@ class PostgresExhaust(StoreFault):
         return {
             "database": self.database,
             "leave": self.leave,
-            "seconds": _postgres.lease_seconds(self.for_),
+            "seconds": postgres.lease_seconds(self.for_),
         }
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        free = int(await _postgres.ask(place, _postgres.FREE))
+        free = int(await postgres.ask(place, postgres.FREE))
         if free <= self.leave:
             raise FaultFailed(f"`{place.container.name}` has only {free} free connections")
         return {"free": free}
 
     async def act(self, place: Place) -> None:
         seconds, leave = str(place.undo["seconds"]), str(self.leave)
-        await _postgres.hold(place, _postgres.EXHAUST, seconds, leave)
+        await postgres.hold(place, postgres.EXHAUST, seconds, leave)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while not (receipt := await self.shown(place)).holds:
@@ -70,25 +70,25 @@ class PostgresExhaust(StoreFault):
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
-        done = await _postgres.attempt(place, _postgres.FREE)
+        done = await postgres.attempt(place, postgres.FREE)
         if done.status == 0:
             free, leave = int(done.out), place.undo["leave"]
-            mine = await _postgres.attempt(place, _postgres.OURS, holder=place.holder)
+            mine = await postgres.attempt(place, postgres.OURS, holder=place.holder)
             count = int(mine.out) if mine.status == 0 else 0
             # It takes what becomes free within a moment; what it leaves, others may take.
             return Receipt(count > 0 and free <= leave, f"{count} taken, {free} connections free")
-        if any(word in done.err for word in _postgres.FULL):
+        if any(word in done.err for word in postgres.FULL):
             words = done.err.strip().rpartition("FATAL:")[2].strip()
             return Receipt(True, f"a new connection is refused: {words} (53300)")
         raise refused(done, "psql", place)
 
     @classmethod
     async def lift(cls, place: Place) -> None:
-        await _postgres.release(place)
+        await postgres.release(place)
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        done = await _postgres.attempt(place, _postgres.OURS, holder=place.holder)
+        done = await postgres.attempt(place, postgres.OURS, holder=place.holder)
         if done.status != 0:
             return Receipt(False, f"it cannot be asked: {' '.join(done.err.split())[-200:]}")
         return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

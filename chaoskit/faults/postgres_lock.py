@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _postgres
-from chaoskit.faults._base import Forecast, Receipt, Undo, fault
-from chaoskit.faults._stores import StoreFault, places_of
+from chaoskit.faults.contract import Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import postgres
+from chaoskit.faults.engines.stores import StoreFault, places_of
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 Mode = Literal[
     "ACCESS SHARE",
@@ -71,17 +71,17 @@ class PostgresLock(StoreFault):
             "database": self.database,
             "table": self.table,
             "mode": self.mode,
-            "seconds": _postgres.lease_seconds(self.for_),
+            "seconds": postgres.lease_seconds(self.for_),
         }
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        if await _postgres.ask(place, _postgres.TABLE, table=self.table) != "t":
+        if await postgres.ask(place, postgres.TABLE, table=self.table) != "t":
             raise FaultFailed(f"`{place.container.name}` has no table `{self.table}`")
         return {}
 
     async def act(self, place: Place) -> None:
         statement = f"LOCK TABLE {self.table} IN {self.mode} MODE"
-        await _postgres.hold(place, _postgres.LOCK, str(place.undo["seconds"]), statement)
+        await postgres.hold(place, postgres.LOCK, str(place.undo["seconds"]), statement)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while not (await self.shown(place)).holds:
@@ -93,8 +93,8 @@ class PostgresLock(StoreFault):
     async def shown(cls, place: Place) -> Receipt:
         table, mode = place.undo["table"], place.undo["mode"]
         name = mode.title().replace(" ", "") + "Lock"
-        found = await _postgres.ask(
-            place, _postgres.LOCKED, table=table, mode=name, holder=place.holder
+        found = await postgres.ask(
+            place, postgres.LOCKED, table=table, mode=name, holder=place.holder
         )
         if found == "0":
             return Receipt(False, f"{table} is not locked by `{place.holder}`")
@@ -102,21 +102,21 @@ class PostgresLock(StoreFault):
 
     @classmethod
     async def lift(cls, place: Place) -> None:
-        await _postgres.release(place)
+        await postgres.release(place)
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        left = await _postgres.held(place)
+        left = await postgres.held(place)
         return Receipt(left == 0, f"{left} sessions hold the lock")
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt:
         """Ask for the weakest lock that it keeps others from, and count who waits for it."""
         refused, waiting = True, 0
         for place in await places_of(stack, undo):
-            query = _postgres.TRY_LOCK.format(table=self.table, mode=_BLOCKS[self.mode])
-            done = await _postgres.attempt(place, query)
+            query = postgres.TRY_LOCK.format(table=self.table, mode=_BLOCKS[self.mode])
+            done = await postgres.attempt(place, query)
             refused = refused and done.status != 0 and "55P03" in done.err
-            waiting += int(await _postgres.ask(place, _postgres.WAITING, holder=place.holder))
+            waiting += int(await postgres.ask(place, postgres.WAITING, holder=place.holder))
         what = f"a lock in mode {_BLOCKS[self.mode]} on {self.table}"
         said = f"{what} was not to be had (55P03)" if refused else f"{what} was granted"
         return Receipt(refused, f"{said}, {waiting} sessions waited for it")

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _postgres
-from chaoskit.faults._base import Forecast, Receipt, Undo, fault
-from chaoskit.faults._stores import StoreFault, places_of
+from chaoskit.faults.contract import Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import postgres
+from chaoskit.faults.engines.stores import StoreFault, places_of
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 _PATIENCE = 5.0  # seconds for the server to read its configuration again
 _POLL = 0.02
@@ -50,11 +50,11 @@ class PostgresReadOnly(StoreFault):
         return {"database": self.database}
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        now = await _postgres.ask(place, _postgres.READ_ONLY, plain=True)
+        now = await postgres.ask(place, postgres.READ_ONLY, plain=True)
         if now != "off":
             raise FaultFailed(f"`{place.container.name}` is read-only already")
-        where = _postgres.IN_DATABASE if self.database else _postgres.IN_SYSTEM
-        return {"previous": await _postgres.ask(place, where) or None}
+        where = postgres.IN_DATABASE if self.database else postgres.IN_SYSTEM
+        return {"previous": await postgres.ask(place, where) or None}
 
     async def act(self, place: Place) -> None:
         await _set(place, "on")
@@ -62,7 +62,7 @@ class PostgresReadOnly(StoreFault):
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
-        now = await _postgres.ask(place, _postgres.READ_ONLY, plain=True)
+        now = await postgres.ask(place, postgres.READ_ONLY, plain=True)
         return Receipt(now == "on", f"default_transaction_read_only is {now} in a new session")
 
     @classmethod
@@ -72,8 +72,8 @@ class PostgresReadOnly(StoreFault):
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        where = _postgres.IN_DATABASE if place.undo["database"] else _postgres.IN_SYSTEM
-        setting = await _postgres.ask(place, where) or None
+        where = postgres.IN_DATABASE if place.undo["database"] else postgres.IN_SYSTEM
+        setting = await postgres.ask(place, where) or None
         shown = await cls.shown(place)
         same = setting == place.row["previous"]
         return Receipt(same and not shown.holds, shown.detail)
@@ -82,7 +82,7 @@ class PostgresReadOnly(StoreFault):
         """Try to write; the attempt is rolled back where it is not refused."""
         refused = True
         for place in await places_of(stack, undo):
-            done = await _postgres.attempt(place, _postgres.TRY_WRITE, plain=True)
+            done = await postgres.attempt(place, postgres.TRY_WRITE, plain=True)
             refused = refused and done.status != 0 and "25006" in done.err
         said = "is refused (25006)" if refused else "is accepted"
         return Receipt(refused, f"a write in a new session {said}")
@@ -92,20 +92,20 @@ async def _set(place: Place, value: str | None) -> None:
     """Set the default of the database or of the whole server, or take it away."""
     database = place.undo["database"]
     if database:
-        query = _postgres.RESET_DATABASE if value is None else _postgres.SET_DATABASE
-        await _postgres.ask(place, query, database=database, value=value or "")
-        await _postgres.end_sessions(place)
+        query = postgres.RESET_DATABASE if value is None else postgres.SET_DATABASE
+        await postgres.ask(place, query, database=database, value=value or "")
+        await postgres.end_sessions(place)
         return
-    query = _postgres.RESET_SYSTEM if value is None else _postgres.SET_SYSTEM
-    await _postgres.ask(place, query, value=value or "")
-    await _postgres.ask(place, _postgres.RELOAD)
+    query = postgres.RESET_SYSTEM if value is None else postgres.SET_SYSTEM
+    await postgres.ask(place, query, value=value or "")
+    await postgres.ask(place, postgres.RELOAD)
 
 
 async def _until(place: Place, wanted: str) -> None:
     """Wait until new sessions have it: a reload is only asked for, not waited for."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _PATIENCE
-    while await _postgres.ask(place, _postgres.READ_ONLY, plain=True) != wanted:
+    while await postgres.ask(place, postgres.READ_ONLY, plain=True) != wanted:
         if loop.time() > deadline:
             raise FaultFailed(f"`{place.container.name}` does not take over its configuration")
         await asyncio.sleep(_POLL)

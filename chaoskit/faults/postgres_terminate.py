@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _postgres
-from chaoskit.faults._base import Forecast, Receipt, fault
-from chaoskit.faults._stores import StoreFault
+from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.engines import postgres
+from chaoskit.faults.engines.stores import StoreFault
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 
@@ -41,18 +41,18 @@ class PostgresTerminate(StoreFault):
         return {"database": self.database}
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        found = await _postgres.sessions(place)
+        found = await postgres.sessions(place)
         if not found:
             raise FaultFailed(f"nobody else has a session on `{place.container.name}`")
         return {"sessions": sorted(found)}
 
     async def act(self, place: Place) -> None:
-        await _postgres.end_sessions(place)
+        await postgres.end_sessions(place)
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
         before = set(place.row["sessions"])
-        left = before & await _postgres.sessions(place)
+        left = before & await postgres.sessions(place)
         return Receipt(not left, f"{len(before) - len(left)} of {len(before)} sessions ended")
 
     @classmethod
@@ -61,4 +61,4 @@ class PostgresTerminate(StoreFault):
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        return Receipt(True, f"{len(await _postgres.sessions(place))} sessions are open")
+        return Receipt(True, f"{len(await postgres.sessions(place))} sessions are open")

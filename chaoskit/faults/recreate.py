@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
+from chaoskit.docker.client import NoSuchContainer
+from chaoskit.docker.helper import run_helper
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
-from chaoskit.stack.engine import NoSuchContainer
-from chaoskit.stack.helper import run_helper
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 
 if TYPE_CHECKING:
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Stack
 
 _SUFFIX = "-chaoskit-new"  # of the new container's name, as long as the old one is there
 _ROOT = ["DAC_OVERRIDE", "FOWNER"]  # files of any owner, in directories of any owner
@@ -64,13 +64,13 @@ class Recreate(ServiceFault):
         return None
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         emptied: list[str] = []
         kept: list[str] = []
         if self.volumes == "lose":
             emptied, kept = await _named_volumes(stack, hit)
         return {
-            **_containers.undo_for(self.name, hit, whole),
+            **containers.undo_for(self.name, hit, whole),
             "keep": self.volumes == "keep",
             "emptied": emptied,
             "kept": kept,
@@ -78,26 +78,26 @@ class Recreate(ServiceFault):
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         keep = bool(undo["keep"])
-        old = await _containers.targets(stack, undo)
-        await _containers.stop(stack, undo, None)
+        old = await containers.targets(stack, undo)
+        await containers.stop(stack, undo, None)
         emptied = cast("Sequence[str]", undo["emptied"])
         if emptied:
             await _empty(stack, emptied)
         await asyncio.gather(*(_replace(stack, container, keep=keep) for container in old))
-        await _containers.open_paths(stack, undo)
+        await containers.open_paths(stack, undo)
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        for row in _containers.rows(undo):
+        for row in containers.rows(undo):
             await _settle(stack, row, keep=bool(undo["keep"]))
-        await _containers.bring_back(stack, undo)
+        await containers.bring_back(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
         emptied = cast("Sequence[str]", undo["emptied"])
         kept = cast("Sequence[str]", undo["kept"])
         holds, parts, oldest = True, [], []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             if now is None or now.id == row["id"]:
                 holds = False
                 parts.append(f"{row['name']} is {'gone' if now is None else 'the old container'}")
@@ -116,9 +116,9 @@ class Recreate(ServiceFault):
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        receipt = Receipt(*await _containers.all_in(stack, undo, "running"))
-        names = {container.name for container in await _containers.targets(stack, undo)}
-        named = names == {row["name"] for row in _containers.rows(undo)}
+        receipt = Receipt(*await containers.all_in(stack, undo, "running"))
+        names = {container.name for container in await containers.targets(stack, undo)}
+        named = names == {row["name"] for row in containers.rows(undo)}
         return Receipt(receipt.holds and named, receipt.detail)
 
 
@@ -128,7 +128,7 @@ async def _named_volumes(stack: Stack, hit: list[Container]) -> tuple[list[str],
     emptied: set[str] = set()
     kept: set[str] = set()
     for container in hit:
-        for volume in await stack.engine.replacing.volumes(container.id):
+        for volume in await stack.engine.recreate.volumes(container.id):
             if volume.anonymous:
                 continue
             ours = volume.project == stack.project and set(volume.users) <= ids
@@ -139,7 +139,7 @@ async def _named_volumes(stack: Stack, hit: list[Container]) -> tuple[list[str],
 async def _replace(stack: Stack, old: Container, *, keep: bool) -> None:
     """Put a new container in place of a stopped one. At every moment there is one of both, which
     is all that `_settle` needs."""
-    making = stack.engine.replacing
+    making = stack.engine.recreate
     new = await making.create_like(old.id, old.name + _SUFFIX, keep_volumes=keep)
     await making.remove(old.id, volumes=not keep)
     await making.rename(new, old.name)
@@ -152,9 +152,9 @@ async def _settle(stack: Stack, row: Mapping[str, Any], *, keep: bool) -> None:
     if new is None:
         return
     if await _find(stack, row["id"]) is not None:
-        await stack.engine.replacing.remove(new.id, volumes=not keep)
+        await stack.engine.recreate.remove(new.id, volumes=not keep)
     else:
-        await stack.engine.replacing.rename(new.id, row["name"])
+        await stack.engine.recreate.rename(new.id, row["name"])
 
 
 async def _find(stack: Stack, name: str) -> Container | None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _redis
-from chaoskit.faults._base import Forecast, Receipt, fault
-from chaoskit.faults._stores import StoreFault
+from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.engines import redis
+from chaoskit.faults.engines.stores import StoreFault
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 MOST = 1000  # keys of one store
@@ -46,7 +46,7 @@ local how, room, done = ARGV[5], tonumber(ARGV[6]) - tonumber(ARGV[2]), 0
 for _, key in ipairs(page[2]) do
   local old = saved .. key
   local kind = kind_of(key)
-  if string.sub(key, 1, {len(_redis.OURS)}) ~= '{_redis.OURS}' and kind ~= 'none'
+  if string.sub(key, 1, {len(redis.OURS)}) ~= '{redis.OURS}' and kind ~= 'none'
     and done < room and redis.call('EXISTS', old) == 0 then
     local left = redis.call('PTTL', key)
     local fields, length = nil, 1
@@ -131,7 +131,7 @@ class RedisCorrupt(StoreFault):
         return {"keys": self.keys, "db": self.db}
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        found = await _redis.pages(place, _redis.COUNT, self.keys)
+        found = await redis.pages(place, redis.COUNT, self.keys)
         if found == 0:
             raise FaultFailed(f"`{place.container.name}` holds no key `{self.keys}`")
         if found > MOST:
@@ -141,22 +141,22 @@ class RedisCorrupt(StoreFault):
         return {"found": found}
 
     async def act(self, place: Place) -> None:
-        await _redis.pages(place, POISON, _saved(place), self.keys, self.how, str(MOST))
+        await redis.pages(place, POISON, _saved(place), self.keys, self.how, str(MOST))
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
-        found = await _redis.pages(place, POISONED, _saved(place), "poisoned")
+        found = await redis.pages(place, POISONED, _saved(place), "poisoned")
         return Receipt(found > 0, f"{found} of {place.row['found']} keys hold garbage")
 
     @classmethod
     async def lift(cls, place: Place) -> None:
-        await _redis.pages(place, RESTORE, _saved(place))
+        await redis.pages(place, RESTORE, _saved(place))
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        left = await _redis.pages(place, POISONED, _saved(place), "saved")
+        left = await redis.pages(place, POISONED, _saved(place), "saved")
         return Receipt(left == 0, f"{left} keys hold garbage")
 
 
 def _saved(place: Place) -> str:
-    return f"{_redis.OURS}{place.undo['fault']}:"
+    return f"{redis.OURS}{place.undo['fault']}:"

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from chaoskit.faults import _redis
-from chaoskit.faults._base import Forecast, Receipt, Undo, fault
-from chaoskit.faults._stores import StoreFault, places_of
+from chaoskit.faults.contract import Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import redis
+from chaoskit.faults.engines.stores import StoreFault, places_of
 from chaoskit.fields import Size
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 Policy = Literal[
     "noeviction",
@@ -59,8 +59,8 @@ class RedisEvict(StoreFault):
 
     async def act(self, place: Place) -> None:
         if self.policy is not None:
-            await _redis.ask(place, "CONFIG", "SET", "maxmemory-policy", self.policy)
-        await _redis.ask(place, "CONFIG", "SET", "maxmemory", str(int(self.maxmemory)))
+            await redis.ask(place, "CONFIG", "SET", "maxmemory-policy", self.policy)
+        await redis.ask(place, "CONFIG", "SET", "maxmemory", str(int(self.maxmemory)))
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
@@ -71,8 +71,8 @@ class RedisEvict(StoreFault):
 
     @classmethod
     async def lift(cls, place: Place) -> None:
-        await _redis.ask(place, "CONFIG", "SET", "maxmemory", place.row["maxmemory"])
-        await _redis.ask(place, "CONFIG", "SET", "maxmemory-policy", place.row["policy"])
+        await redis.ask(place, "CONFIG", "SET", "maxmemory", place.row["maxmemory"])
+        await redis.ask(place, "CONFIG", "SET", "maxmemory-policy", place.row["policy"])
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
@@ -90,16 +90,16 @@ class RedisEvict(StoreFault):
 
 
 async def _settings(place: Place) -> dict[str, str]:
-    found = await _redis.settings(place, "maxmemory*")
+    found = await redis.settings(place, "maxmemory*")
     return {"maxmemory": found["maxmemory"], "policy": found["maxmemory-policy"]}
 
 
 async def _losses(place: Place) -> dict[str, int]:
     """Count the keys evicted and the writes refused since the server started."""
-    rows = await _redis.statistics(place, "all")
+    rows = await redis.statistics(place, "all")
     return {
-        "evicted": _redis.counted(rows, "evicted_keys"),
-        "refused": _redis.counted(rows, "errorstat_OOM"),
+        "evicted": redis.counted(rows, "evicted_keys"),
+        "refused": redis.counted(rows, "errorstat_OOM"),
     }
 
 

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _redis
-from chaoskit.faults._base import Forecast, Receipt, fault
-from chaoskit.faults._stores import StoreFault
+from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.engines import redis
+from chaoskit.faults.engines.stores import StoreFault
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 DELETE = f"""
 local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[3], 'COUNT', 1000)
 local gone = 0
 for _, key in ipairs(page[2]) do
-  if string.sub(key, 1, {len(_redis.OURS)}) ~= '{_redis.OURS}' then
+  if string.sub(key, 1, {len(redis.OURS)}) ~= '{redis.OURS}' then
     gone = gone + redis.call('UNLINK', key)
   end
 end
@@ -63,9 +63,9 @@ class RedisFlush(StoreFault):
 
     async def act(self, place: Place) -> None:
         if self.keys is None:
-            await _redis.ask(place, "FLUSHALL")
+            await redis.ask(place, "FLUSHALL")
         else:
-            await _redis.pages(place, DELETE, self.keys)
+            await redis.pages(place, DELETE, self.keys)
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
@@ -85,11 +85,11 @@ class RedisFlush(StoreFault):
 
 async def _left(place: Place) -> int:
     if place.undo["keys"] is None:
-        return await _redis.key_count(place)
-    return await _redis.pages(place, _redis.COUNT, place.undo["keys"])
+        return await redis.key_count(place)
+    return await redis.pages(place, redis.COUNT, place.undo["keys"])
 
 
 async def _calls(place: Place) -> int:
     """Count the deleting commands so far: a cache that refills at once must not hide a flush."""
-    rows = await _redis.statistics(place, "commandstats")
-    return sum(_redis.counted(rows, f"cmdstat_{command}") for command in _COMMANDS)
+    rows = await redis.statistics(place, "commandstats")
+    return sum(redis.counted(rows, f"cmdstat_{command}") for command in _COMMANDS)

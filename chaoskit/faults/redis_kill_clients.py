@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _redis
-from chaoskit.faults._base import Forecast, Receipt, fault
-from chaoskit.faults._stores import StoreFault
+from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.engines import redis
+from chaoskit.faults.engines.stores import StoreFault
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 
@@ -33,18 +33,18 @@ class RedisKillClients(StoreFault):
         )
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        found = await _redis.connections(place)
+        found = await redis.connections(place)
         if not found:
             raise FaultFailed(f"no client is connected to `{place.container.name}`")
         return {"clients": sorted(found)}
 
     async def act(self, place: Place) -> None:
-        await _redis.ask(place, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+        await redis.ask(place, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
         before = set(place.row["clients"])
-        left = before & await _redis.connections(place)
+        left = before & await redis.connections(place)
         return Receipt(not left, f"{len(before) - len(left)} of {len(before)} connections closed")
 
     @classmethod
@@ -53,4 +53,4 @@ class RedisKillClients(StoreFault):
 
     @classmethod
     async def lifted(cls, place: Place) -> Receipt:
-        return Receipt(True, f"{len(await _redis.connections(place))} clients are connected")
+        return Receipt(True, f"{len(await redis.connections(place))} clients are connected")

@@ -8,12 +8,12 @@ from math import ceil
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _redis
-from chaoskit.faults._base import Forecast, Receipt, fault
-from chaoskit.faults._stores import StoreFault
+from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.engines import redis
+from chaoskit.faults.engines.stores import StoreFault
 
 if TYPE_CHECKING:
-    from chaoskit.faults._stores import Place
+    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 _LONGEST = 3600  # seconds a pause lasts when no lease bounds it
@@ -21,7 +21,7 @@ _MARGIN = 30  # seconds a pause outlasts its lease: the heal ends it, however bu
 _PATIENCE = 10.0
 _POLL = 0.05
 # PUBLISH is held back by both modes and changes nothing; PING only by `all`.
-_CANARY = {"all": ("PING",), "write": ("PUBLISH", f"{_redis.OURS}canary", "")}
+_CANARY = {"all": ("PING",), "write": ("PUBLISH", f"{redis.OURS}canary", "")}
 
 
 @fault("redis_pause")
@@ -38,7 +38,7 @@ class RedisPause(StoreFault):
 
     mode: Literal["all", "write"] = "all"
 
-    def disturbs(self) -> list[str]:
+    def restarts_services(self) -> list[str]:
         return [self.service] if self.mode == "all" else []  # its health check waits too
 
     def forecast(self) -> Forecast:
@@ -54,12 +54,12 @@ class RedisPause(StoreFault):
         return {"mode": self.mode, "seconds": seconds}
 
     async def read(self, place: Place) -> Mapping[str, Json]:
-        if await _redis.silent(place, *_CANARY[self.mode]):
+        if await redis.silent(place, *_CANARY[self.mode]):
             raise FaultFailed(f"`{place.container.name}` does not answer already")
         return {}
 
     async def act(self, place: Place) -> None:
-        await _redis.hold_pause(place, self.mode, place.undo["seconds"])
+        await redis.hold_pause(place, self.mode, place.undo["seconds"])
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         while not (receipt := await self.shown(place)).holds:
@@ -70,7 +70,7 @@ class RedisPause(StoreFault):
     @classmethod
     async def shown(cls, place: Place) -> Receipt:
         what = _CANARY[place.undo["mode"]]
-        if await _redis.silent(place, *what):
+        if await redis.silent(place, *what):
             return Receipt(True, f"{what[0]} inside the container: no answer in 1s")
         return Receipt(False, f"{what[0]} inside the container is answered")
 
@@ -78,7 +78,7 @@ class RedisPause(StoreFault):
     async def lift(cls, place: Place) -> None:
         await place.release("USR1")
         what = _CANARY[place.undo["mode"]]
-        if await _redis.silent(place, *what) and await _redis.silent(place, "CLIENT", "UNPAUSE"):
+        if await redis.silent(place, *what) and await redis.silent(place, "CLIENT", "UNPAUSE"):
             raise FaultFailed(
                 f"`{place.container.name}` is still paused; that ends by itself within"
                 f" {place.undo['seconds']} s of its start"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from chaoskit.faults import _listeners
-from chaoskit.faults._base import EdgeFault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.engines import listeners
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 
 @fault("refuse")
@@ -27,19 +27,19 @@ class Refuse(EdgeFault):
         )
 
     async def prepare(self, stack: Stack) -> Undo:
-        return _listeners.describe(self.name, stack.proxies_of(self.edge))
+        return listeners.describe(self.name, stack.proxies_of(self.edge))
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        await _listeners.close(stack, undo)
+        await listeners.close(stack, undo)
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await _listeners.give_up(stack, undo)
+        await listeners.give_up(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _listeners.shut(stack, undo))
+        return Receipt(*await listeners.shut(stack, undo))
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _listeners.open_again(stack, undo))
+        return Receipt(*await listeners.open_again(stack, undo))

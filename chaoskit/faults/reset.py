@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Milliseconds
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Reset(EdgeFault):
 
     example = "{ at: 2s, for: 3s, fault: reset, edge: chat -> redis, wait: 100ms }"
 
-    wait: Annotated[_toxics.Milliseconds, AfterValidator(_short)] = Duration.zero()
+    wait: Annotated[Milliseconds, AfterValidator(_short)] = Duration.zero()
 
     def forecast(self) -> Forecast:
         when = f" {seconds_text(self.wait)} later" if self.wait else ""
@@ -49,7 +50,7 @@ class Reset(EdgeFault):
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return _toxics.spread(self.name, "reset_peer", "both", {"timeout": round(self.wait * 1000)})
+        return toxics.spread(self.name, "reset_peer", "both", {"timeout": round(self.wait * 1000)})
 
     def canary_deadline(self) -> float:
         return 1.0 + self.wait

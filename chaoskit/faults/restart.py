@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, ClassVar
 
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 
 @fault("restart")
@@ -34,11 +34,11 @@ class Restart(ServiceFault):
         )
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        found = await _containers.targets(stack, undo)
-        await _containers.stop(stack, undo, self.grace)
+        found = await containers.targets(stack, undo)
+        await containers.stop(stack, undo, self.grace)
         await asyncio.gather(*(stack.engine.start(c.id) for c in found))
-        await _containers.open_paths(stack, undo)
+        await containers.open_paths(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _containers.restarted(stack, undo))
+        return Receipt(*await containers.restarted(stack, undo))

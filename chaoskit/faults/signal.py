@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from chaoskit.errors import ChaoskitError
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 from chaoskit.fields import Duration, seconds_text
 from chaoskit.stack.connections import proc_of
 
 if TYPE_CHECKING:
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.live import Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.stack import Stack
 
 _POLL = 0.02
 _OTHER_KINDS = {"SIGKILL": "kill", "SIGSTOP": "pause", "SIGTSTP": "pause"}
@@ -65,18 +65,18 @@ class Signal(ServiceFault):
         )
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         number = Signals[self.signal].value
         reactions = {str(c.state.replica): await _reaction(stack, c, number) for c in hit}
         return {
-            **_containers.undo_for(self.name, hit, whole),
+            **containers.undo_for(self.name, hit, whole),
             "signal": self.signal,
             "since": (await stack.engine.host()).now,
             "reactions": reactions,
         }
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        found = await _containers.targets(stack, undo)
+        found = await containers.targets(stack, undo)
         await asyncio.gather(*(stack.engine.kill(c.id, self.signal) for c in found))
         if self.signal in _HARMLESS:
             return
@@ -96,7 +96,7 @@ class Signal(ServiceFault):
         reactions = undo["reactions"]
         assert isinstance(reactions, dict)
         holds, parts = True, []
-        for row, now in await _containers.pairs(stack, undo):
+        for row, now in await containers.pairs(stack, undo):
             label = row["name"]
             if row["replica"] not in sent:
                 holds = False
@@ -105,10 +105,10 @@ class Signal(ServiceFault):
                 parts.append(f"{label} got {name} and is gone")
             elif now.state.started_at != row["started_at"]:
                 was, then = row["started_at"], now.state.started_at
-                clocks = f"started {_containers.clock(was)} -> {_containers.clock(then)}"
+                clocks = f"started {containers.clock(was)} -> {containers.clock(then)}"
                 parts.append(f"{label} got {name}, exited and is back: {clocks}")
             elif not now.state.running:
-                parts.append(f"{label} got {name}: {_containers.said(now.state)}")
+                parts.append(f"{label} got {name}: {containers.said(now.state)}")
             else:
                 reaction = reactions.get(str(row["replica"]), "unknown")
                 holds = holds and reaction != "dropped"
@@ -120,7 +120,7 @@ async def _gone(stack: Stack, undo: Undo) -> bool:
     """Say whether every target has exited since, back or not."""
     return all(
         now is not None and not (now.state.running and now.state.started_at == row["started_at"])
-        for row, now in await _containers.pairs(stack, undo)
+        for row, now in await containers.pairs(stack, undo)
     )
 
 
@@ -138,7 +138,7 @@ async def _reaction(stack: Stack, container: Container, number: int) -> Reaction
     if text is None:
         try:
             argv = ["cat", "/proc/1/status"]
-            text = (await stack.engine.inside.run(container.id, argv)).out
+            text = (await stack.engine.exec.run(container.id, argv)).out
         except ChaoskitError:
             return "unknown"
     masks = {key: int(value, 16) for key, value in re.findall(r"(Sig\w+):\s+([0-9a-f]+)", text)}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Direction, Fraction, Milliseconds
 from chaoskit.fields import Percentage, seconds_text
 from chaoskit.stack.canary import Ask
 
@@ -32,28 +33,28 @@ class SlowClose(EdgeFault):
     needs_answers: ClassVar[bool] = False
     example = "{ at: 2s, for: 6s, fault: slow_close, edge: chat -> redis, delay: 1s }"
 
-    delay: Annotated[_toxics.Milliseconds, Field(gt=0)]
-    direction: _toxics.Direction = "both"
-    fraction: _toxics.Fraction = Percentage(1)
+    delay: Annotated[Milliseconds, Field(gt=0)]
+    direction: Direction = "both"
+    fraction: Fraction = Percentage(1)
 
     def forecast(self) -> Forecast:
         way = {"both": "either side", "request": "the client", "reply": "the server"}
         return Forecast(
             f"connections of {self.target} that {way[self.direction]} closes end"
-            f" {seconds_text(self.delay)} late{_toxics.share(self.fraction)}",
+            f" {seconds_text(self.delay)} late{toxics.share(self.fraction)}",
             "remove the toxics, which ends what is held back",
             "slow answers: data passes at full speed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"delay": round(self.delay * 1000)}
-        return _toxics.spread(self.name, "slow_close", self.direction, attributes, self.fraction)
+        return toxics.spread(self.name, "slow_close", self.direction, attributes, self.fraction)
 
     def ask(self) -> Ask:
         return Ask(close=True)
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def canary_deadline(self) -> float:
         return 1.0 + 2 * self.delay

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
@@ -26,22 +27,22 @@ class Stall(EdgeFault):
 
     example = "{ at: 2s, for: 4s, fault: stall, edge: chat -> redis }"
 
-    fraction: _toxics.Fraction = Percentage(1)
+    fraction: Fraction = Percentage(1)
 
     def forecast(self) -> Forecast:
         return Forecast(
             f"everything on {self.target} held back, new and live connections"
-            f"{_toxics.share(self.fraction)}",
+            f"{toxics.share(self.fraction)}",
             "remove the toxics; what was held back is delivered",
             "lost data and closed connections: nothing is lost and nothing is closed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         # To Toxiproxy 2.12 a rate of zero is no limit to data, it is no data: none gets lost.
-        return _toxics.spread(self.name, "bandwidth", "both", {"rate": 0}, self.fraction)
+        return toxics.spread(self.name, "bandwidth", "both", {"rate": 0}, self.fraction)
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def felt(self, before: Exchange, during: Exchange) -> bool:
-        return _toxics.hushed(before, during)
+        return toxics.went_silent(before, during)

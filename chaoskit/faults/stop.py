@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
-    from chaoskit.stack.live import Stack
+    from chaoskit.stack.stack import Stack
 
 
 @fault("stop")
@@ -32,8 +32,8 @@ class Stop(ServiceFault):
         )
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
-        await _containers.stop(stack, undo, self.grace)
+        await containers.stop(stack, undo, self.grace)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await _containers.all_in(stack, undo, "exited", "dead"))
+        return Receipt(*await containers.all_in(stack, undo, "exited", "dead"))

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from chaoskit.docker.client import NoSuchContainer
+from chaoskit.docker.helper import start_helper
 from chaoskit.errors import FaultFailed
-from chaoskit.faults import _containers
-from chaoskit.faults._base import Forecast, Receipt, ServiceFault, Undo, fault
-from chaoskit.faults._limits import mib
+from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.limits import mib
 from chaoskit.fields import Size
-from chaoskit.stack.engine import NoSuchContainer
-from chaoskit.stack.helper import start_helper
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.containers import Container
-    from chaoskit.stack.host import Need
-    from chaoskit.stack.live import Stack
+    from chaoskit.docker.containers import Container
+    from chaoskit.stack.capabilities import Need
+    from chaoskit.stack.stack import Stack
 
 _MARGIN = 30  # seconds that the load outlives its lease, if nobody ends it
 _LONGEST = 3600  # seconds, of a load without a lease
@@ -54,7 +54,7 @@ class Stress(ServiceFault):
             raise ValueError("`memory` is for `load: memory`")
         return self
 
-    def disturbs(self) -> Sequence[str]:
+    def restarts_services(self) -> Sequence[str]:
         return ()
 
     def forecast(self) -> Forecast:
@@ -69,16 +69,16 @@ class Stress(ServiceFault):
         return ["helper"]
 
     async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await _containers.chosen(stack, self.name, self.service, self.replica)
+        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         host = await stack.engine.host()
         if self.load == "memory" and (self.memory or _DEFAULT) > _SHARE_OF_HOST * host.memory:
             raise FaultFailed(
                 f"`memory` is more than half of the host's {mib(host.memory)}:"
                 " the host would kill what it likes"
             )
-        cpusets = {(await stack.engine.resources.limits(c.id)).cpuset for c in hit}
+        cpusets = {(await stack.engine.limits.limits(c.id)).cpuset for c in hit}
         return {
-            **_containers.undo_for(self.name, hit, whole),
+            **containers.undo_for(self.name, hit, whole),
             "helper": f"{stack.project}-chaoskit-{self.name}",
             "load": self.load,
             "workers": self.workers,
@@ -106,7 +106,7 @@ class Stress(ServiceFault):
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await stack.engine.replacing.remove(str(undo["helper"]), volumes=True)
+        await stack.engine.recreate.remove(str(undo["helper"]), volumes=True)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
@@ -114,7 +114,7 @@ class Stress(ServiceFault):
         if helper is None:
             return Receipt(False, f"{undo['helper']} is not there")
         if not helper.state.running:
-            return Receipt(False, f"the load ended by itself: {_containers.said(helper.state)}")
+            return Receipt(False, f"the load ended by itself: {containers.said(helper.state)}")
         cpus = f"CPUs {undo['cpuset']}" if undo["cpuset"] else "every CPU"
         return Receipt(
             True, f"{helper.name} runs {undo['workers']} {undo['load']} workers on {cpus}"
@@ -131,7 +131,7 @@ class Stress(ServiceFault):
         helper = await _helper(stack, undo)
         if helper is None or not helper.state.running:
             return Receipt(False, "the load is not running any more")
-        used = await stack.engine.resources.consumption(helper.id)
+        used = await stack.engine.limits.consumption(helper.id)
         now = (await stack.engine.host()).now
         age = now - datetime.fromisoformat(helper.state.started_at).timestamp()
         cores = used.cpu_seconds / max(age, 0.001)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from chaoskit.faults import _toxics
-from chaoskit.faults._base import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import Percentage, Size
 from chaoskit.stack.canary import LARGEST_PAYLOAD, Ask
 
@@ -32,26 +33,26 @@ class Truncate(EdgeFault):
     example = "{ at: 2s, for: 5s, fault: truncate, edge: chat -> redis, bytes: 512B }"
 
     bytes: Annotated[Size, Field(ge=1)]
-    direction: _toxics.Direction = "reply"
-    fraction: _toxics.Fraction = Percentage(1)
+    direction: Direction = "reply"
+    fraction: Fraction = Percentage(1)
 
     def forecast(self) -> Forecast:
         return Forecast(
             f"connections of {self.target} closed after {self.bytes}"
-            f" {_toxics.WAYS[self.direction]}{_toxics.share(self.fraction)}",
+            f" {toxics.WAYS[self.direction]}{toxics.share(self.fraction)}",
             "remove the toxics; connections that are open go on",
             "corrupted data: what arrives is right, there is only too little of it",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"bytes": int(self.bytes)}
-        return _toxics.spread(self.name, "limit_data", self.direction, attributes, self.fraction)
+        return toxics.spread(self.name, "limit_data", self.direction, attributes, self.fraction)
 
     def ask(self) -> Ask:
         return Ask(payload=min(self.bytes + _BEYOND, LARGEST_PAYLOAD))
 
     def canaries(self) -> int:
-        return _toxics.tries(self.fraction)
+        return toxics.tries(self.fraction)
 
     def _moved(self, seen: Exchange) -> int:
         moved = {"request": seen.sent, "reply": seen.received}
@@ -66,6 +67,6 @@ class Truncate(EdgeFault):
     def blind(self, before: Exchange) -> str | None:
         if before.speechless or self._moved(before) > self.bytes:
             return super().blind(before)
-        return _toxics.too_little(
+        return toxics.not_enough_bytes(
             self.kind, self._moved(before), f"and {self.bytes} are let through"
         )

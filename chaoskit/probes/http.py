@@ -15,9 +15,9 @@ from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
+from chaoskit.wire.error_text import error_words, one_line, shown
 from chaoskit.wire.http import headers_for, routed
 from chaoskit.wire.paths import JsonPath, NoMatch, one
-from chaoskit.wire.words import error_words, one_line, shown
 
 if TYPE_CHECKING:
     import httpx

@@ -11,8 +11,8 @@ from chaoskit.fields import PostgresUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
+from chaoskit.wire.error_text import shown
 from chaoskit.wire.postgres import PostgresLink, postgres_words
-from chaoskit.wire.words import shown
 
 
 @probe("postgres")

@@ -12,8 +12,8 @@ from chaoskit.fields import RedisUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
-from chaoskit.wire.redis import RedisLink, RedisRefused, redis_words
-from chaoskit.wire.words import shown
+from chaoskit.wire.error_text import shown
+from chaoskit.wire.redis import RedisLink, RedisRefused, redis_error_text
 
 
 @probe("redis")
@@ -70,9 +70,9 @@ class RedisSession:
             await self._link.connect()
             reply = await self._link.exchange(self._arguments)
         except RedisRefused as error:
-            return Observed(False, redis_words(error))
+            return Observed(False, redis_error_text(error))
         except (RedisError, OSError) as error:
-            return Observed(False, redis_words(error), broken=True)
+            return Observed(False, redis_error_text(error), broken=True)
         if self._expect is not None and not _same(reply, self._expect):
             return Observed(False, f"reply was {shown(reply)} not {shown(self._expect)}")
         return Observed(True, value=None if self._arguments == ["PING"] else reply)

@@ -16,7 +16,7 @@ from chaoskit.records import Outcome, Sample
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.closing import Closing
 from chaoskit.wire.due import until
-from chaoskit.wire.words import unexpected
+from chaoskit.wire.error_text import unexpected
 
 
 async def sample(

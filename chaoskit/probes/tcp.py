@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 from chaoskit.fields import Target, TcpUrl
 from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.stack.routes import Routes
-from chaoskit.wire.words import CLOSED, error_words
+from chaoskit.wire.error_text import CLOSED, error_words
 
 # Behind a proxy an upstream that is down looks like "connected, then closed": wait for that.
 EOF_WAIT = 0.02

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaoskit.fields import seconds_text
+from chaoskit.judge.result import CheckResult, FaultResult, LogExcerpt, Result
 from chaoskit.records import Verdict, combined
 from chaoskit.report._plain import one_line
-from chaoskit.report.result import CheckResult, FaultResult, LogExcerpt, Result
 
 WORD = {Verdict.PASS: "PASS", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
 

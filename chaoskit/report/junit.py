@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC
 from xml.etree import ElementTree
 
+from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import headline, log_line, run_verdict
 from chaoskit.report._plain import one_line, plain
-from chaoskit.report.result import CheckResult, Result
 
 _PROBLEM = {Verdict.FAIL: "failure", Verdict.UNKNOWN: "error"}
 

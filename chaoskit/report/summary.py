@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
@@ -18,7 +19,6 @@ from chaoskit.report._phrases import (
     unexplained,
 )
 from chaoskit.report._plain import one_line, plain
-from chaoskit.report.result import CheckResult, Result
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~#&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 

@@ -15,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
@@ -29,7 +30,6 @@ from chaoskit.report._phrases import (
     unexplained,
 )
 from chaoskit.report._plain import one_line, plain
-from chaoskit.report.result import CheckResult, Result
 
 STYLE = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
 FILES = ("result.json", "report.html", "junit.xml", "summary.md", "logs/")

@@ -6,9 +6,9 @@ import asyncio
 
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
-from chaoskit.run.recorder import Recorder
+from chaoskit.record.writer import Recorder
 from chaoskit.stack.connections import connections_of, towards
-from chaoskit.stack.live import Stack
+from chaoskit.stack.stack import Stack
 
 EVERY = 5.0  # seconds; the kernel remembers closed connections for 60
 

@@ -7,7 +7,7 @@ import asyncio
 from chaoskit.clock import Clock
 from chaoskit.errors import FaultFailed
 from chaoskit.probes.sampler import sample
-from chaoskit.run.recorder import Recorder
+from chaoskit.record.writer import Recorder
 from chaoskit.scenario.document import Gate, Scenario
 from chaoskit.stack.routes import Routes
 from chaoskit.workloads.driver import Driver
@@ -78,13 +78,13 @@ class Clients:
             await asyncio.sleep(_POLL)
 
     def _steady(self, name: str, gate: Gate) -> bool:
-        tally = self._recorder.tallies.probes.get(name)
+        tally = self._recorder.counts.probes.get(name)
         if tally is None or tally.good_since is None:
             return False
         return tally.last_due - tally.good_since >= gate.for_ - 1e-9
 
     def _why_unmet(self, name: str) -> str:
-        tally = self._recorder.tallies.probes.get(name)
+        tally = self._recorder.counts.probes.get(name)
         if tally is None or tally.last is None:
             return f"probe `{name}` gave no sample"
         if tally.last.outcome != "ok":

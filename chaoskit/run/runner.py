@@ -14,28 +14,28 @@ from pathlib import Path
 
 from chaoskit import __version__
 from chaoskit.clock import Clock
+from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, StackNotReady, StoreFailed
+from chaoskit.judge.result import Leftover, Result
+from chaoskit.judge.stored import PLAN, stored_context
+from chaoskit.judge.verdict import EXIT_UNKNOWN, RunContext, judge, with_leftovers
+from chaoskit.plan.plan import Plan
+from chaoskit.record.folder import RESULT, RunFolder
+from chaoskit.record.writer import Listener, LiveCounts, Recorder
 from chaoskit.records import Json
-from chaoskit.report.result import Leftover, Result
-from chaoskit.run.bringup import bring_up, image_rows
+from chaoskit.recovery.guard import Guard
+from chaoskit.recovery.ledger import Ledger
+from chaoskit.recovery.teardown import gone_with_the_stack, removed, save_logs
+from chaoskit.run.bring_up import bring_up, image_rows
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients
-from chaoskit.run.ending import gone_with_the_stack, removed, save_logs
-from chaoskit.run.guard import Guard
-from chaoskit.run.injecting import Injection, Injector
-from chaoskit.run.judging import EXIT_UNKNOWN, Circumstances, judge, with_leftovers
-from chaoskit.run.ledger import Ledger
-from chaoskit.run.plan import Plan
-from chaoskit.run.recorder import Listener, Recorder, Tallies
+from chaoskit.run.engine_events import EngineEvents
+from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.signals import Signals
-from chaoskit.run.starting import Starts
-from chaoskit.run.stored import PLAN, stored_circumstances
+from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
-from chaoskit.run.watching import EngineWatch
-from chaoskit.stack import usage
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.live import Stack
-from chaoskit.store.folder import RESULT, RunFolder
+from chaoskit.stack import edge_traffic
+from chaoskit.stack.stack import Stack
 
 EXIT_INTERNAL = 70
 CRASH = "crash.txt"
@@ -77,13 +77,13 @@ class Runner:
             self._scenario, self._stack, self._clock, self._recorder, options.seed
         )
         self._starts = Starts(
-            self._clock, self._recorder.tallies, self._clients.acknowledged, self._injections
+            self._clock, self._recorder.counts, self._clients.acknowledged, self._injections
         )
         hold = self._scenario.timeline.hold
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
         self._watching: asyncio.Task[None] | None = None
-        self._events = EngineWatch(engine, plan.project.name, self._recorder, self._clock)
+        self._events = EngineEvents(engine, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
         self._concluded = False
@@ -92,9 +92,9 @@ class Runner:
         self._last_logs: dict[str, list[str]] = {}
 
     @property
-    def tallies(self) -> Tallies:
+    def counts(self) -> LiveCounts:
         """Live counts of probes and workloads."""
-        return self._recorder.tallies
+        return self._recorder.counts
 
     async def execute(self, signals: Signals) -> Result:
         """Run all phases and return the result; whatever happens, heal and tear down.
@@ -232,7 +232,7 @@ class Runner:
 
     async def _refuse_taken_name(self) -> None:
         """What has the name of the run's project already is not ours, and must not be removed."""
-        taken = await self._engine.removing.leftovers(self._stack.project)
+        taken = await self._engine.cleanup.leftovers(self._stack.project)
         if taken:
             raise EnvironmentFailure(
                 f"a Compose project `{self._stack.project}` is there already: {', '.join(taken)}",
@@ -248,7 +248,7 @@ class Runner:
         """Weigh the evidence for every fault and draw the map of observed edges."""
         await self._injector.conclude(self._injections)
         self._concluded = True
-        accepted = await usage.accepted(self._stack, self._stack.proxies)
+        accepted = await edge_traffic.accepted(self._stack, self._stack.proxies)
         seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
         rows: list[Json] = [
             {
@@ -321,10 +321,8 @@ class Runner:
         if (jump := self._clock.jump()) is not None:
             self._recorder.event("doubt", text=jump)
         async with self._phase_of("judge"):
-            circumstances = self._circumstances()
-            result = await asyncio.to_thread(
-                judge, self._scenario, self._folder.path, circumstances
-            )
+            context = self._circumstances()
+            result = await asyncio.to_thread(judge, self._scenario, self._folder.path, context)
             self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result
 
@@ -380,9 +378,9 @@ class Runner:
             self._recorder.event("phase_ended", phase="down")
         return left
 
-    def _circumstances(self) -> Circumstances:
+    def _circumstances(self) -> RunContext:
         return replace(
-            stored_circumstances(self._folder.path),
+            stored_context(self._folder.path),
             ended_early=self._ended_early,
             exit_code=self._exit_code,
             lateness=self._clients.lateness,

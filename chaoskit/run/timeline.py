@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from chaoskit.run.injecting import Injection, Injector
-from chaoskit.run.starting import Starts
+from chaoskit.run.injector import Injection, Injector
+from chaoskit.run.start_conditions import Starts
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pydantic import ConfigDict, Field
 
 from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
-from chaoskit.faults._base import REGISTRY as FAULTS
-from chaoskit.faults._base import Fault
+from chaoskit.faults.contract import REGISTRY as FAULTS
+from chaoskit.faults.contract import Fault
 from chaoskit.fields import Duration, Edge, Model, Name
 from chaoskit.probes._base import REGISTRY as PROBES
 from chaoskit.probes._base import Probe

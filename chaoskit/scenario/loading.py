@@ -15,9 +15,9 @@ from chaoskit.scenario import lints, nodes
 from chaoskit.scenario.document import Scenario, scenario_model
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Scalar
+from chaoskit.scenario.pydantic_errors import problems_of
 from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
 from chaoskit.scenario.suggest import did_you_mean, listed
-from chaoskit.scenario.translate import problems_of
 
 
 @dataclass(frozen=True, slots=True)

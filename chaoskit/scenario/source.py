@@ -16,7 +16,7 @@ from chaoskit.scenario.composer import Stopped, compose, lines_of
 from chaoskit.scenario.masking import masked, masked_line
 from chaoskit.scenario.nodes import Mapping, Node, Scalar, Span
 from chaoskit.scenario.suggest import did_you_mean
-from chaoskit.scenario.syntax import explained
+from chaoskit.scenario.yaml_errors import explained
 
 LARGEST = 1024 * 1024  # bytes
 MOST_PROBLEMS = 1000  # of one file

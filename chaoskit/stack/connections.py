@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaoskit.docker.client import Engine
+from chaoskit.docker.containers import Container
 from chaoskit.errors import ChaoskitError
-from chaoskit.stack.containers import Container
-from chaoskit.stack.engine import Engine
 
 _ESTABLISHED = 0x01
 _LISTEN = 0x0A
@@ -45,7 +45,7 @@ async def connections_of(engine: Engine, container: Container) -> list[Connectio
     if text is None:
         try:
             argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
-            text = (await engine.inside.run(container.id, argv)).out
+            text = (await engine.exec.run(container.id, argv)).out
         except ChaoskitError:
             return None
     rows = parse_table(text)

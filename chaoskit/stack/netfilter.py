@@ -13,10 +13,10 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from chaoskit.docker import helper
+from chaoskit.docker.client import Engine
+from chaoskit.docker.containers import Container
 from chaoskit.errors import FaultFailed
-from chaoskit.stack import helper
-from chaoskit.stack.containers import Container
-from chaoskit.stack.engine import Engine
 
 CAPABILITIES = ("NET_ADMIN",)
 _SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31
@@ -178,7 +178,7 @@ async def _run(
     engine: Engine, project: str, container: Container, script: str, *arguments: str
 ) -> str:
     argv = ["sh", "-c", _SCRIPTS[script], script, *arguments]
-    done = await engine.shells.run(namespace(container), argv)
+    done = await engine.standby.run(namespace(container), argv)
     if done is None:
         ended = await helper.run_helper(
             engine, project, argv, network_of=container.id, capabilities=CAPABILITIES

@@ -13,18 +13,19 @@ from pathlib import Path
 
 import yaml
 
+from chaoskit.docker.labels import (
+    CLIENT_LABEL,
+    FOLDER_LABEL,
+    PROJECT_LABEL,
+    PROXIES_LABEL,
+    ROLE_LABEL,
+    RUN_LABEL,
+)
 from chaoskit.errors import UsageError
 from chaoskit.fields import Target
 from chaoskit.records import Json
 from chaoskit.stack.edges import PossibleEdge
 from chaoskit.stack.project import Project, Service
-
-RUN_LABEL = "io.chaoskit.run"
-PROJECT_LABEL = "io.chaoskit.project"
-FOLDER_LABEL = "io.chaoskit.folder"  # the run folder, where the ledger is
-ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway
-CLIENT_LABEL = "io.chaoskit.client"
-PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for whoever heals
 
 API_PORT = 8474
 PREFIX = "chaoskit-"

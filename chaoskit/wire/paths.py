@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator
 
 from chaoskit.records import Json
-from chaoskit.wire.words import one_line
+from chaoskit.wire.error_text import one_line
 
 if TYPE_CHECKING:
     from jsonpath import CompoundJSONPath, JSONPath

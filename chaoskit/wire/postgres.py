@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from chaoskit.fields import PostgresUrl
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
-from chaoskit.wire.words import CLOSED, error_words, one_line
+from chaoskit.wire.error_text import CLOSED, error_words, one_line
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

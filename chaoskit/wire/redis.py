@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chaoskit.fields import RedisUrl
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
-from chaoskit.wire.words import error_words, one_line
+from chaoskit.wire.error_text import error_words, one_line
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection
@@ -121,7 +121,7 @@ class RedisLink:
             await _drop(connection)
 
 
-def redis_words(error: BaseException) -> str:
+def redis_error_text(error: BaseException) -> str:
     return str(error) if isinstance(error, RedisRefused) else error_words(error)
 
 

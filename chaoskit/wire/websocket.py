@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from chaoskit.fields import Target, Url
 from chaoskit.stack.routes import Routes
+from chaoskit.wire.error_text import CLOSED, RESET, error_words
 from chaoskit.wire.http import headers_for, routed, single_connection
-from chaoskit.wire.words import CLOSED, RESET, error_words
 
 if TYPE_CHECKING:
     import aiohttp

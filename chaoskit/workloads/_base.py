@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
+class NextStep:
     """What the same client does next, `delay` seconds after the step before it ended."""
 
     step: Step
@@ -84,7 +84,7 @@ class Generator(Protocol):
         """
         return step.value
 
-    def ended(self, step: Step, outcome: Outcome, value: Json) -> Follow | None:
+    def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
         """Take note of how a step ended; return what its client has to do right after it."""
         return None
 
@@ -99,7 +99,7 @@ class Subscriber:
 
 
 @runtime_checkable
-class Listening(Protocol):
+class SubscriberGenerator(Protocol):
     """A generator whose workload has subscribers besides its clients.
 
     `reconnect` is how many seconds a subscriber waits before it connects again.

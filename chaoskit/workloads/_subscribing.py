@@ -11,14 +11,14 @@ from contextlib import suppress
 from typing import Protocol, cast
 
 from chaoskit.records import Json, Outcome
-from chaoskit.workloads._base import Generator, Listening, Step, Subscriber
+from chaoskit.workloads._base import Generator, Step, Subscriber, SubscriberGenerator
 from chaoskit.workloads._client import Client
 from chaoskit.workloads.operations._base import Feed, FeedEnded, Reply
 
 _POLL = 0.02  # seconds between two looks at whether everything arrived
 
 
-class Desk(Protocol):
+class DriverPort(Protocol):
     """What subscribers need of the driver."""
 
     async def perform(self, client: Client, step: Step) -> tuple[Outcome, Json]: ...
@@ -30,7 +30,7 @@ class Desk(Protocol):
     def discard(self, client: Client, op: str, work: asyncio.Task[Reply] | None = None) -> None: ...
 
 
-class ListeningGenerator(Generator, Listening, Protocol):
+class _Subscribing(Generator, SubscriberGenerator, Protocol):
     """A generator of a workload with subscribers."""
 
 
@@ -39,13 +39,13 @@ class Subscriptions:
 
     def __init__(
         self,
-        desk: Desk,
-        generator: ListeningGenerator,
+        port: DriverPort,
+        generator: _Subscribing,
         *,
         places: int,
         patience: float,
     ) -> None:
-        self._desk = desk
+        self._desk = port
         self._generator = generator
         self._patience = patience
         self._reconnect = generator.reconnect

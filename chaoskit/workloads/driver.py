@@ -22,8 +22,8 @@ from chaoskit.records import Event, Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.closing import Closing
 from chaoskit.wire.due import until
-from chaoskit.wire.words import unexpected
-from chaoskit.workloads._base import Listening, Step, Stream, Workload
+from chaoskit.wire.error_text import unexpected
+from chaoskit.workloads._base import Step, Stream, SubscriberGenerator, Workload
 from chaoskit.workloads._client import Client
 from chaoskit.workloads._subscribing import Subscriptions
 from chaoskit.workloads.operations._base import Reply, refuses
@@ -60,7 +60,7 @@ class Driver:
         self._ids = itertools.count()
         self._clients = [Client(place) for place in range(workload.clients)]
         self._subscriptions: Subscriptions | None = None
-        if isinstance(self._generator, Listening):
+        if isinstance(self._generator, SubscriberGenerator):
             self._subscriptions = Subscriptions(
                 self,
                 self._generator,

@@ -14,8 +14,8 @@ from chaoskit.records import Json, Outcome
 from chaoskit.wire.paths import NoMatch, one
 from chaoskit.workloads import _answers, _keys
 from chaoskit.workloads._base import (
-    Follow,
     Generator,
+    NextStep,
     Step,
     Stream,
     Subscriber,
@@ -119,7 +119,7 @@ class EventsGenerator(Generator):
             return step.value
         return _answers.values(value) if isinstance(value, list) else _answers.single(value)
 
-    def ended(self, step: Step, outcome: Outcome, value: Json) -> Follow | None:
+    def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
         if step.op == "publish" and outcome == "ok":
             self._published((step.key, step.value))
         elif step.op == "resync" and outcome == "ok":

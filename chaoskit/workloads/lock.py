@@ -12,7 +12,7 @@ from chaoskit.fields import Duration
 from chaoskit.records import Json, Outcome
 from chaoskit.workloads import _keys
 from chaoskit.workloads._answers import whole
-from chaoskit.workloads._base import Follow, Generator, Step, Stream, Workload, workload
+from chaoskit.workloads._base import Generator, NextStep, Step, Stream, Workload, workload
 from chaoskit.workloads._keys import Choice, Distribution, Keys
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, fills
@@ -80,12 +80,12 @@ class LockGenerator(Generator):
             return step.value
         return None if value == "OK" or counts_rows else whole(value)
 
-    def ended(self, step: Step, outcome: Outcome, value: Json) -> Follow | None:
+    def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
         if step.op != "acquire" or outcome != "ok":
             return None
         fields = {**step.fields, "token": value}
         release = Step("release", True, step.key, value, fields, counted=False)
-        return Follow(release, delay=self._workload.hold)
+        return NextStep(release, delay=self._workload.hold)
 
     def _acquire(self, rng: Random, _client: int) -> Step:
         key = self._locks[self._choice.pick(rng)]

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from chaoskit.fields import Rate
 from chaoskit.records import Json, Outcome
 from chaoskit.workloads._answers import single, values
-from chaoskit.workloads._base import Follow, Generator, Step, Stream, Workload, workload
+from chaoskit.workloads._base import Generator, NextStep, Step, Stream, Workload, workload
 from chaoskit.workloads._keys import first_number
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, fills, gives
@@ -88,11 +88,11 @@ class QueueGenerator(Generator):
         taken = single(value)
         return ([] if taken is None else [taken]) if step.op == "drain" else taken
 
-    def ended(self, step: Step, outcome: Outcome, value: Json) -> Follow | None:
+    def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
         if step.op != "drain" or outcome != "ok" or not value or not self._drains:
             return None
         self._drains -= 1
-        return Follow(_DRAIN)
+        return NextStep(_DRAIN)
 
     def _send(self, _rng: Random, _client: int) -> Step:
         value, self._next = self._next, self._next + 1

@@ -13,7 +13,7 @@ from chaoskit.fields import Rate
 from chaoskit.records import Json, Outcome
 from chaoskit.workloads import _keys
 from chaoskit.workloads._answers import single
-from chaoskit.workloads._base import Follow, Generator, Step, Stream, Workload, workload
+from chaoskit.workloads._base import Generator, NextStep, Step, Stream, Workload, workload
 from chaoskit.workloads._keys import Choice, Distribution, Key, Keys, Pool
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, fills, gives
@@ -84,7 +84,7 @@ class RegisterGenerator(Generator):
     def returned(self, step: Step, value: Json) -> Json:
         return step.value if step.write else single(value)
 
-    def ended(self, step: Step, outcome: Outcome, value: Json) -> Follow | None:
+    def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
         key = step.key
         if not isinstance(key, int | str):
             return None

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from chaoskit import __version__
-from chaoskit.report.result import Result
+from chaoskit.judge.result import Result
 
 Cli = Callable[..., Any]
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent.sock"}

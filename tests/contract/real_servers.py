@@ -11,9 +11,9 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 
+from chaoskit.docker.client import Engine
+from chaoskit.docker.images import toxiproxy_image
 from chaoskit.records import Json
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.images import toxiproxy_image
 from chaoskit.stack.toxiproxy import Toxiproxy, ToxiproxyUnreachable
 
 LABEL = "io.chaoskit.contract-test"

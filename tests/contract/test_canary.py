@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaoskit.faults._toxics import blackhole
+from chaoskit.faults.engines.toxics import blackhole
 from chaoskit.stack.canary import exchange
 from chaoskit.stack.toxiproxy import Toxic
 from tests.contract.real_servers import LOCAL, Server

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from chaoskit.docker.compose_cli import Compose
 from chaoskit.fields import Target
-from chaoskit.stack.compose import Compose
 from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.overlay import build_layout
 from chaoskit.stack.project import parse

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from chaoskit.stack.engine import Engine
+from chaoskit.docker.client import Engine
 from tests.contract.real_servers import LAB, container, docker
 
 
@@ -36,15 +36,15 @@ async def test_they_do_not_sit_on_each_other_s_addresses(engine: Engine, network
             running.enter_context(container("--network", network, LAB, "sleep", "100"))
             for _ in range(4)
         ]
-        before = [(await engine.endpoints.of(id))[network] for id in ids]
+        before = [(await engine.networks.of(id))[network] for id in ids]
         for id in ids:
-            await engine.endpoints.disconnect(id, network)
+            await engine.networks.disconnect(id, network)
         labels = {"io.chaoskit.contract-test": network}
         await asyncio.gather(
             *(
-                engine.endpoints.restore(id, wanted, LAB, labels)
+                engine.networks.restore(id, wanted, LAB, labels)
                 for id, wanted in reversed(list(zip(ids, before, strict=True)))
             )
         )
-        after = [(await engine.endpoints.of(id))[network] for id in ids]
+        after = [(await engine.networks.of(id))[network] for id in ids]
     assert [one.address for one in after] == [one.address for one in before]

@@ -14,14 +14,15 @@ from typing import Any, cast
 
 import pytest
 
+from chaoskit.docker.client import Engine
+from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, EdgeFault, Fault
-from chaoskit.faults._base import Undo
-from chaoskit.run.injecting import feel, undisturbed
+from chaoskit.faults.contract import Undo
+from chaoskit.run.injector import feel, undisturbed
 from chaoskit.stack.canary import Exchange
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.live import Proxy, Stack
-from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.stack.overlay import API_PORT
+from chaoskit.stack.stack import Proxy, Stack
 from chaoskit.stack.toxiproxy import ProxyState, Toxiproxy
 from tests.contract.edge_clients import SIZES, Clients, Seen
 from tests.contract.real_servers import (

@@ -17,11 +17,11 @@ from pydantic import ValidationError
 from chaoskit.clock import Clock
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
+from chaoskit.record.folder import RunFolder
+from chaoskit.recovery.heal import heal
+from chaoskit.recovery.ledger import LEDGER, Ledger, read_ledger
 from chaoskit.registry import summary
-from chaoskit.run.healing import heal
-from chaoskit.run.ledger import LEDGER, Ledger, read_ledger
 from chaoskit.secrets import Redactor
-from chaoskit.store.folder import RunFolder
 from tests.fakes.fake_world import World
 
 KINDS = list(REGISTRY)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chaoskit.run import guard_process
-from chaoskit.run.guard import LOG, Guard
+from chaoskit.recovery import guard_process
+from chaoskit.recovery.guard import LOG, Guard
 
 HEALER = """
 import sys, pathlib
@@ -72,7 +72,7 @@ def test_it_heals_when_its_parent_is_gone_however_it_is_asked_to_end_before(tmp_
 def test_it_heals_a_fault_whose_lease_is_over_and_leaves_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chaoskit.run.guard._MARGIN", 0.1)
+    monkeypatch.setattr("chaoskit.recovery.guard._MARGIN", 0.1)
     guard = Guard(tmp_path)
     guard.lease("long", 60.0)
     guard.lease("over", 0.0)
@@ -85,7 +85,7 @@ def test_it_heals_a_fault_whose_lease_is_over_and_leaves_the_others(
 def test_a_heal_that_has_begun_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chaoskit.run.guard._MARGIN", 0.2)
+    monkeypatch.setattr("chaoskit.recovery.guard._MARGIN", 0.2)
     guard = Guard(tmp_path)
     guard.lease("slow", 0.0)
     guard.healing("slow")
@@ -97,7 +97,7 @@ def test_a_heal_that_has_begun_is_waited_for(
 def test_a_killed_guard_is_started_again_and_knows_the_leases(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chaoskit.run.guard._MARGIN", 0.3)
+    monkeypatch.setattr("chaoskit.recovery.guard._MARGIN", 0.3)
     guard = Guard(tmp_path)
     guard.lease("early", 0.0)
     first = guard.pid

@@ -9,15 +9,15 @@ from itertools import permutations
 
 import pytest
 
+from chaoskit.docker.client import Engine
+from chaoskit.docker.containers import Container
+from chaoskit.docker.labels import PROJECT_LABEL, ROLE_LABEL
 from chaoskit.errors import ChaoskitError
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.faults._base import Undo
+from chaoskit.faults.contract import Undo
 from chaoskit.stack import netfilter
-from chaoskit.stack.containers import Container
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.live import Stack
 from chaoskit.stack.netfilter import Drop
-from chaoskit.stack.overlay import PROJECT_LABEL, ROLE_LABEL
+from chaoskit.stack.stack import Stack
 from tests.contract.real_servers import docker, eventually
 from tests.contract.town import Pairs, Town, town
 
@@ -296,7 +296,7 @@ async def test_an_address_that_somebody_took_meanwhile_is_told(place: Town, stac
     assert receipt.holds, receipt.detail
     assert f"took {wanted} meanwhile" in receipt.detail
     # Leave it as it was for the other tests.
-    await stack.engine.endpoints.disconnect((await stack.containers("redis"))[0].id, network)
+    await stack.engine.networks.disconnect((await stack.containers("redis"))[0].id, network)
     await healed(made, place, undo)
 
 
@@ -318,7 +318,7 @@ async def test_helpers_that_stand_by_do_the_same_and_leave_with_their_engine(
     await made.heal(stack, undo)
     assert (await made.verify_healed(stack, undo)).holds
     assert helpers(place) == standing, "no other one was needed"
-    engine.shells.close()
+    engine.standby.close()
     eventually("they are gone", lambda: helpers(place) == [])
 
 
@@ -329,15 +329,15 @@ async def test_a_helper_that_stands_by_ends_with_its_process_and_is_then_done_wi
     await netfilter.stand_by(engine, place.project, redis)
     (standing,) = helpers(place)
     key = netfilter.namespace(redis)
-    assert await engine.shells.run(key, ["sh", "-c", "echo $1; exit 3", "x", "a 'b'"]) == (
+    assert await engine.standby.run(key, ["sh", "-c", "echo $1; exit 3", "x", "a 'b'"]) == (
         3,
         "a 'b'\n",
     )
-    assert await engine.shells.run(key, ["cat"]) == (0, ""), "it reads nothing of ours"
+    assert await engine.standby.run(key, ["cat"]) == (0, ""), "it reads nothing of ours"
     docker("kill", standing)
     chain = netfilter.chain_name(place.project, "whatever")
     found = await netfilter.read(engine, place.project, redis, chain)
     assert not found.chain
     await netfilter.stand_by(engine, place.project, redis)
-    assert await engine.shells.run(key, ["sleep", "5"], within=0.3) is None
+    assert await engine.standby.run(key, ["sleep", "5"], within=0.3) is None
     eventually("it is gone", lambda: helpers(place) == [])

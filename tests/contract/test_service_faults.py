@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from chaoskit.docker.client import Engine
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.live import Stack
+from chaoskit.stack.stack import Stack
 from tests.contract.real_servers import docker
 
 COMPOSE = """
@@ -329,7 +329,7 @@ async def test_recreating_with_lost_volumes_empties_what_is_the_service_s_own(st
 
 async def _anonymous(stack: Stack) -> list[Any]:
     (store,) = await stack.containers("store")
-    return [v for v in await stack.engine.replacing.volumes(store.id) if v.anonymous]
+    return [v for v in await stack.engine.recreate.volumes(store.id) if v.anonymous]
 
 
 @pytest.mark.parametrize("step", ["create_like", "remove", "rename", "start"])
@@ -345,7 +345,7 @@ async def test_a_recreation_that_stopped_half_way_is_settled_from_its_undo(
     before = snapshot(stack.project)
     made = fault("recreate", service="store", volumes="keep")
     undo = json.loads(json.dumps(await made.prepare(stack)))
-    owner = stack.engine if step == "start" else stack.engine.replacing
+    owner = stack.engine if step == "start" else stack.engine.recreate
     real = getattr(owner, step)
 
     async def broken(*arguments: Any, **named: Any) -> None:

@@ -17,11 +17,11 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from chaoskit.docker.client import Engine
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.faults._base import Undo
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.live import Stack
+from chaoskit.faults.contract import Undo
+from chaoskit.stack.stack import Stack
 from tests.contract.real_servers import LAB, LOCAL, container, docker, eventually, published
 
 SECRET = "contract-secret"

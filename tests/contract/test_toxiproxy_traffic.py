@@ -10,11 +10,11 @@ from typing import Any, cast
 
 import pytest
 
-from chaoskit.faults._toxics import blackhole
-from chaoskit.stack import live
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.live import Stack
-from chaoskit.stack.overlay import API_PORT, CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.docker.client import Engine
+from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.faults.engines.toxics import blackhole
+from chaoskit.stack.overlay import API_PORT
+from chaoskit.stack.stack import Proxy, Stack
 from chaoskit.stack.toxiproxy import Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
 from tests.contract.real_servers import LOCAL, Server, docker, run_toxiproxy
 from tests.fakes.fake_toxiproxy import Fuse
@@ -179,7 +179,7 @@ async def test_the_stack_heals_a_wedged_proxy_and_keeps_the_toxics_of_other_faul
         f'"listen": "{definition["listen"]}", "upstream": "{definition["upstream"]}"}}]',
     }
     engine.add(container("chaoskit-chat", labels=labels, published={API_PORT: port}))
-    monkeypatch.setattr(live.Proxy, "definition", lambda self: definition)
+    monkeypatch.setattr(Proxy, "definition", lambda self: definition)
     stack = Stack(cast("Engine", engine), "run-1")
     await stack.attach()
     (proxy,) = stack.proxies

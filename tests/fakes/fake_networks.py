@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from chaoskit.docker.networks import Endpoint
 from chaoskit.errors import EnvironmentFailure
-from chaoskit.stack.endpoints import Endpoint
 from chaoskit.stack.netfilter import ADD, READ, REMOVE
 from tests.fakes.fake_toxiproxy import Blown, Fuse
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chaoskit.docker.client import Host, NoSuchContainer
+from chaoskit.docker.containers import Container, EngineEvent
+from chaoskit.docker.limits import Limits, Usage
+from chaoskit.docker.recreate import MountedVolume
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.records import ContainerState
-from chaoskit.stack.containers import Container, EngineEvent
-from chaoskit.stack.engine import Host, NoSuchContainer
-from chaoskit.stack.replacing import MountedVolume
-from chaoskit.stack.resources import Consumption, Limits
 from tests.fakes.fake_toxiproxy import Blown, Fuse
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 UNLIMITED = Limits(None, True, 100_000, None, None, 0, "")
 ROOM = 8 * 1024**2  # bytes of each small mount
-IDLE = Consumption(0.0, 0, 0, 0.0, 1024**2, 0, 0)
+IDLE = Usage(0.0, 0, 0, 0.0, 1024**2, 0, 0)
 
 
 def made(fuse: Fuse, apply: Callable[[], None]) -> None:
@@ -34,11 +34,11 @@ def made(fuse: Fuse, apply: Callable[[], None]) -> None:
 
 
 class FakeResources:
-    """The calls of `Resources`; tests set `used`."""
+    """The calls of `ContainerLimits`; tests set `used`."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
         self.all: dict[str, Limits] = {}  # by container name
-        self.used: dict[str, Consumption] = {}
+        self.used: dict[str, Usage] = {}
         self.busy = False  # the kernel cannot take memory away
         self._engine = engine
         self._fuse = fuse
@@ -62,12 +62,12 @@ class FakeResources:
         after = replace(now, **changes)  # type: ignore[arg-type]  # the fields named above
         made(self._fuse, lambda: self.all.update({name: after}))
 
-    async def consumption(self, container_id: str) -> Consumption:
+    async def consumption(self, container_id: str) -> Usage:
         return self.used.get((await self._engine.inspect(container_id)).name, IDLE)
 
 
 class FakeReplacing:
-    """The calls of `Replacing`; tests set `mounted`."""
+    """The calls of `Recreation`; tests set `mounted`."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
         self.mounted: dict[str, list[MountedVolume]] = {}  # by container name
@@ -105,7 +105,7 @@ class FakeReplacing:
     def _add(self, one: Container, like: str | None = None) -> None:
         def apply() -> None:
             self._engine.add(one)
-            endpoints = self._engine.endpoints.all
+            endpoints = self._engine.networks.all
             if like is not None:
                 endpoints[one.id] = dict(endpoints.get(like, {}))
 
@@ -124,7 +124,7 @@ class FakeReplacing:
 
         def apply() -> None:
             del self._engine.all[id]
-            self._engine.endpoints.all.pop(id, None)
+            self._engine.networks.all.pop(id, None)
 
         made(self._fuse, apply)
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
+from chaoskit.docker.exec import ExecResult
 from chaoskit.errors import EnvironmentFailure
-from chaoskit.faults import _postgres, _redis, _stores, redis_corrupt, redis_flush
-from chaoskit.stack.inside import Executed
+from chaoskit.faults import redis_corrupt, redis_flush
+from chaoskit.faults.engines import postgres, redis, stores
 from tests.fakes.fake_services import made
 
 if TYPE_CHECKING:
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
     from tests.fakes.fake_world import FakeEngine
 
 Change = Callable[[Callable[[], Any]], None]
-FULL = Executed(2, "", "psql: error: FATAL:  sorry, too many clients already")
+FULL = ExecResult(2, "", "psql: error: FATAL:  sorry, too many clients already")
 SETTINGS = {"maxmemory": "0", "maxmemory-policy": "noeviction"}
 
 
-def _ok(out: object = "") -> Executed:
-    return Executed(0, f"{out}\n", "")
+def _ok(out: object = "") -> ExecResult:
+    return ExecResult(0, f"{out}\n", "")
 
 
 @dataclass
@@ -54,7 +55,7 @@ class FakeRedis:
         found = {"settings": dict(settings), "keys": odd, "paused": self.paused}
         return {name: what for name, what in found.items() if what}
 
-    def command(self, words: Sequence[str], change: Change) -> Executed:
+    def command(self, words: Sequence[str], change: Change) -> ExecResult:
         match words:
             case ["PING"] if self.paused != "ALL":
                 return _ok("PONG")
@@ -63,7 +64,7 @@ class FakeRedis:
             case ["PUBLISH", _, _] if self.paused is None:
                 return _ok("0")
             case _ if self.paused is not None:
-                return Executed(124, "", "")
+                return ExecResult(124, "", "")
             case ["CONFIG", "GET", pattern]:
                 found = [name for name in self.settings if fnmatchcase(name, pattern)]
                 return _ok("\n".join(f"{name}\n{self.settings[name]}" for name in found))
@@ -88,11 +89,11 @@ class FakeRedis:
                 return _ok(2)
         raise AssertionError(f"no fake of {words}")
 
-    def walk(self, lua: str, arguments: Sequence[str], change: Change) -> Executed:
+    def walk(self, lua: str, arguments: Sequence[str], change: Change) -> ExecResult:
         if self.paused is not None:
-            return Executed(1, "", "")
-        if lua in (_redis.COUNT, redis_flush.DELETE):
-            found = [k for k in self.keys if fnmatchcase(k, arguments[0]) and k[:9] != _redis.OURS]
+            return ExecResult(1, "", "")
+        if lua in (redis.COUNT, redis_flush.DELETE):
+            found = [k for k in self.keys if fnmatchcase(k, arguments[0]) and k[:9] != redis.OURS]
             if lua == redis_flush.DELETE:
                 change(lambda: self._delete(found))
             else:
@@ -101,7 +102,7 @@ class FakeRedis:
         saved = arguments[0]
         olds = [key for key in self.keys if key.startswith(saved)]
         if lua == redis_corrupt.POISON:
-            found = [k for k in self.keys if fnmatchcase(k, arguments[1]) and k[:9] != _redis.OURS]
+            found = [k for k in self.keys if fnmatchcase(k, arguments[1]) and k[:9] != redis.OURS]
             for key in found:
                 change(lambda key=key: self._poison(saved, key))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             return _ok(len(found))
@@ -147,32 +148,32 @@ class FakePostgres:
         found["database"] = self.database
         return {name: what for name, what in found.items() if what}
 
-    def query(self, query: str, variables: Mapping[str, str], change: Change) -> Executed:
+    def query(self, query: str, variables: Mapping[str, str], change: Change) -> ExecResult:
         if "exhausted" in self.held.values():
             return FULL
         holder = variables.get("holder", "")
         match query:
-            case _postgres.FREE:
+            case postgres.FREE:
                 return _ok(97)
-            case _postgres.TABLE:
+            case postgres.TABLE:
                 return _ok("t" if variables["table"] == "participants" else "f")
-            case _postgres.OURS:
+            case postgres.OURS:
                 return _ok(int(holder in self.held))
-            case _postgres.END_OURS:
+            case postgres.END_OURS:
                 change(lambda: self.held.pop(holder, None))
                 return _ok(0)
-            case _postgres.LOCKED:
+            case postgres.LOCKED:
                 return _ok(int(holder in self.held))
-            case _postgres.SESSIONS:
+            case postgres.SESSIONS:
                 return _ok("\n".join(f"{id}@1" for id in sorted(self.sessions)))
-            case _postgres.END_SESSIONS:
+            case postgres.END_SESSIONS:
                 change(self._end)
                 return _ok(2)
-            case _postgres.READ_ONLY:
+            case postgres.READ_ONLY:
                 return _ok(self.database or self.loaded or "off")
-            case _postgres.IN_SYSTEM:
+            case postgres.IN_SYSTEM:
                 return _ok(self.system or "")
-            case _postgres.IN_DATABASE:
+            case postgres.IN_DATABASE:
                 return _ok(self.database or "")
         self._alter(query, variables, change)
         return _ok()
@@ -180,11 +181,11 @@ class FakePostgres:
     def _alter(self, query: str, variables: Mapping[str, str], change: Change) -> None:
         value = variables.get("value") or None
         match query:
-            case _postgres.SET_SYSTEM | _postgres.RESET_SYSTEM:
+            case postgres.SET_SYSTEM | postgres.RESET_SYSTEM:
                 change(lambda: setattr(self, "system", value))
-            case _postgres.RELOAD:
+            case postgres.RELOAD:
                 change(lambda: setattr(self, "loaded", self.system))
-            case _postgres.SET_DATABASE | _postgres.RESET_DATABASE:
+            case postgres.SET_DATABASE | postgres.RESET_DATABASE:
                 change(lambda: setattr(self, "database", value))
             case _:
                 raise AssertionError(f"no fake of {query}")
@@ -194,7 +195,7 @@ class FakePostgres:
 
 
 class FakeInside:
-    """`Inside` on stores in memory, one of each sort per container."""
+    """`ContainerExec` on stores in memory, one of each sort per container."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
         self._engine = engine
@@ -222,20 +223,20 @@ class FakeInside:
         *,
         environment: Mapping[str, str] | None = None,
         within: float = 10.0,
-    ) -> Executed:
+    ) -> ExecResult:
         await self._running(container_id)
         self.environments.append(environment or {})
         if argv == ["cat", "/proc/1/status"]:
             return _ok(self.status)
         script, words = argv[2], list(argv[4:])
-        if script == _stores.RELEASE:
+        if script == stores.RELEASE:
             self._change(lambda: self._release(container_id, words[0].rstrip(";")))
             return _ok()
-        if script == _redis.COMMAND:
+        if script == redis.COMMAND:
             return self._redis(container_id).command(words[3:], self._change)
-        if script == _redis.PAGES:
+        if script == redis.PAGES:
             return self._redis(container_id).walk(words[3], words[4:], self._change)
-        if script in (_postgres.QUERY, _postgres.PLAIN):
+        if script in (postgres.QUERY, postgres.PLAIN):
             pairs = (word.split("=", 1) for word in words[4::2])
             return self._postgres(container_id).query(words[2], dict(pairs), self._change)
         return self._shell(container_id, script)
@@ -248,12 +249,12 @@ class FakeInside:
     ) -> None:
         await self._running(container_id)
         script, words = argv[2], argv[4:]
-        holder = (environment or {})[_stores.HELD].rstrip(";")
-        if script == _redis.PAUSE:
+        holder = (environment or {})[stores.HELD].rstrip(";")
+        if script == redis.PAUSE:
             store = self._redis(container_id)
             self._change(lambda: setattr(store, "paused", words[3]))
             return
-        held = {_postgres.LOCK: "locked", _postgres.EXHAUST: "exhausted"}[script]
+        held = {postgres.LOCK: "locked", postgres.EXHAUST: "exhausted"}[script]
         self._change(lambda: self._postgres(container_id).held.update({holder: held}))
 
     async def _running(self, container_id: str) -> None:
@@ -265,7 +266,7 @@ class FakeInside:
         self._redis(container_id).paused = None
         self._postgres(container_id).held.pop(holder, None)
 
-    def _shell(self, container_id: str, line: str) -> Executed:
+    def _shell(self, container_id: str, line: str) -> ExecResult:
         files = self.files.setdefault(container_id, set())
         match line.split():
             case ["touch", name]:
@@ -275,10 +276,10 @@ class FakeInside:
                 self._change(lambda: files.discard(name))
                 return _ok()
             case ["test", "-e", name]:
-                return Executed(0 if name in files else 1, "", "")
+                return ExecResult(0 if name in files else 1, "", "")
             case ["hang"]:
-                return Executed(None, "", "")
-        return Executed(127, "", f"sh: {line}: not found")
+                return ExecResult(None, "", "")
+        return ExecResult(127, "", f"sh: {line}: not found")
 
     def _redis(self, container_id: str) -> FakeRedis:
         return self.redis.setdefault(container_id, FakeRedis())

@@ -11,21 +11,14 @@ from dataclasses import dataclass, field, replace
 from signal import Signals
 from typing import Any, Literal, cast
 
+from chaoskit.docker.client import Engine, Host, NoSuchContainer
+from chaoskit.docker.containers import Container, EngineEvent
+from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
-from chaoskit.stack.containers import Container, EngineEvent
-from chaoskit.stack.engine import Engine, Host, NoSuchContainer
-from chaoskit.stack.live import Stack
-from chaoskit.stack.overlay import (
-    API_PORT,
-    CLIENT_LABEL,
-    GATEWAY,
-    PREFIX,
-    PROXIES_LABEL,
-    ROLE_LABEL,
-    ProxySpec,
-)
+from chaoskit.stack.overlay import API_PORT, GATEWAY, PREFIX, ProxySpec
+from chaoskit.stack.stack import Stack
 from tests.fakes.fake_networks import FakeEndpoints, FakeNetfilter
 from tests.fakes.fake_services import (
     UNLIMITED,
@@ -91,13 +84,13 @@ class FakeEngine:
         self._fuse = fuse
         self._starts = 0
         self.netfilter = FakeNetfilter(fuse)
-        self.endpoints = FakeEndpoints(fuse)
-        self.resources = FakeResources(self, fuse)
-        self.replacing = FakeReplacing(self, fuse)
+        self.networks = FakeEndpoints(fuse)
+        self.limits = FakeResources(self, fuse)
+        self.recreate = FakeReplacing(self, fuse)
         self.mounts = FakeMounts(self, fuse)
         self.history = FakeHistory()
-        self.inside = FakeInside(self, fuse)
-        self.shells = NoShells()
+        self.exec = FakeInside(self, fuse)
+        self.standby = NoShells()
 
     def add(self, one: Container) -> None:
         self.all[one.id] = one
@@ -220,7 +213,7 @@ class World:
     def service(self, name: str, replicas: int = 1) -> None:
         for replica in range(1, replicas + 1):
             one = container(name, replica, restarts=True, pid=_NO_PROCESS)
-            address = self.engine.endpoints.join(one.id, f"{PROJECT}_default", [name])
+            address = self.engine.networks.join(one.id, f"{PROJECT}_default", [name])
             self.engine.add(replace(one, addresses=(address,)))
 
     async def proxy(self, client: str, upstream: str, port: int) -> None:
@@ -240,7 +233,7 @@ class World:
         }
         published = {API_PORT: api, **{spec.listen: 1 for spec in specs}}
         one = container(service, labels=labels, published=published)
-        address = self.engine.endpoints.join(one.id, f"{PROJECT}_default", [service])
+        address = self.engine.networks.join(one.id, f"{PROJECT}_default", [service])
         self.engine.add(replace(one, addresses=(address,)))
         self.servers[service].proxies = {
             spec.name: {**spec.definition(), "toxics": []} for spec in specs
@@ -270,10 +263,10 @@ class World:
             one = engine.all.pop(old)
             new = f"replaced-{old}"
             engine.all[new] = replace(one, state=replace(one.state, container_id=new))
-            engine.endpoints.all[new] = engine.endpoints.all.pop(old, {})
+            engine.networks.all[new] = engine.networks.all.pop(old, {})
             engine.netfilter.forget(old)
-            kept: list[dict[str, Any]] = [engine.inside.redis, engine.inside.postgres]
-            for stores in [*kept, engine.inside.files]:
+            kept: list[dict[str, Any]] = [engine.exec.redis, engine.exec.postgres]
+            for stores in [*kept, engine.exec.files]:
                 if old in stores:
                     stores[new] = stores.pop(old)
 
@@ -282,14 +275,14 @@ class World:
         return {
             "containers": {c.name: c.state.status for c in self.engine.all.values()},
             "rules": self.engine.netfilter.state(),
-            "inside": self.engine.inside.state(),
+            "inside": self.engine.exec.state(),
             "endpoints": {
                 self.engine.all[id].name: dict(mine)
-                for id, mine in self.engine.endpoints.all.items()
+                for id, mine in self.engine.networks.all.items()
             },
             "limits": {
                 name: limits
-                for name, limits in self.engine.resources.all.items()
+                for name, limits in self.engine.limits.all.items()
                 if limits != UNLIMITED
             },
             "files": {

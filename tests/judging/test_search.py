@@ -12,10 +12,10 @@ from random import Random
 
 import pytest
 
-from chaoskit.checks._register import searches
 from chaoskit.checks._search import STEPS_PER_SECOND, Call, Search, decide
-from chaoskit.checks._versions import NOTHING, Versions
 from chaoskit.checks._zones import broken, zones
+from chaoskit.checks.histories.register import searches
+from chaoskit.checks.histories.versions import NOTHING, Versions
 from chaoskit.checks.linearizable import Linearizable
 from chaoskit.records import Event, Evidence, Json, Verdict
 from tests.judging.histories import hot_key, random_register

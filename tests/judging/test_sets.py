@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chaoskit.checks._operations import element
-from chaoskit.checks._set_history import elements, set_history
+from chaoskit.checks.histories.operations import element
+from chaoskit.checks.histories.set import elements, set_history
 from chaoskit.records import Event, Json
 
 

@@ -7,8 +7,8 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 
-from chaoskit.stack.containers import Container
-from chaoskit.stack.overlay import PROJECT_LABEL, ROLE_LABEL
+from chaoskit.docker.containers import Container
+from chaoskit.docker.labels import PROJECT_LABEL, ROLE_LABEL
 from tests.contract.real_servers import docker
 from tests.matrix.rows import CLIENT, SCRATCH, SERVICES
 from tests.matrix.town import Town

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pytest
 
 from chaoskit.faults import Fault
-from chaoskit.faults._base import Undo
+from chaoskit.faults.contract import Undo
 from tests.matrix import effects
 from tests.matrix.protocols import PORTS, STORES
 from tests.matrix.rows import CLIENT, DIRECT, LOST, ROWS, SHAMS, Row
@@ -84,14 +84,14 @@ def lane_of(number: int) -> list[Row]:
 
 async def _lane(directory: Path, rows: list[Row], fits: Fits) -> Measured:
     measured = Measured()
-    async with town(directory, rows) as place, looker(place) as eyes:
+    async with town(directory, rows) as place, looker(place) as agent:
         measured.versions = await place.versions()
-        world = await eyes.world()
+        world = await agent.world()
 
         async def tried(row: Row, *, sham: bool = False) -> Seen:
             nonlocal world
             for _ in range(TRIES):
-                seen, world = await _row(place, eyes, row, world, measured, sham=sham)
+                seen, world = await _row(place, agent, row, world, measured, sham=sham)
                 if fits(row, seen, seen if row is NOTHING else measured.control, sham):
                     break
             return seen
@@ -112,7 +112,7 @@ async def _nothing(*_: Any) -> None:
 
 
 async def _row(
-    place: Town, eyes: Looker, row: Row, world: World, measured: Measured, *, sham: bool = False
+    place: Town, agent: Looker, row: Row, world: World, measured: Measured, *, sham: bool = False
 ) -> tuple[Seen, World]:
     """Measure one row; return it and the world after it, which is the next one's before."""
     start = time.monotonic()
@@ -146,7 +146,7 @@ async def _row(
         await place.seed()
     if "asked" in row.probes:
         await place.inside("redis", "redis-cli", "DEL", "matrix:asked")
-    world, differences = await eyes.changed(world, row.changes)
+    world, differences = await agent.changed(world, row.changes)
     name = f"{row.name}{' (sham)' if sham else ''}"
     measured.problems += [f"{name}: {problem}" for problem in [*problems, *differences]]
     measured.took[name] = time.monotonic() - start

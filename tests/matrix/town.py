@@ -19,13 +19,13 @@ from typing import Any
 import yaml
 
 from chaoskit import __version__
+from chaoskit.docker.client import Engine
+from chaoskit.docker.images import toxiproxy_image
 from chaoskit.faults import Fault
-from chaoskit.run.bringup import bring_up
-from chaoskit.run.plan import make_plan
+from chaoskit.plan.plan import make_plan
+from chaoskit.run.bring_up import bring_up
 from chaoskit.scenario.loading import load
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.images import toxiproxy_image
-from chaoskit.stack.live import Stack
+from chaoskit.stack.stack import Stack
 from tests.contract.real_servers import LAB
 from tests.matrix import agent, protocols
 from tests.matrix.protocols import PORTS
@@ -228,7 +228,7 @@ class Town:
         return text
 
     async def run(self, service: str, *argv: str) -> tuple[int | None, str]:
-        done = await self.stack.engine.inside.run(self.container(service), argv, within=20)
+        done = await self.stack.engine.exec.run(self.container(service), argv, within=20)
         return done.status, f"{done.out}{done.err}".strip()
 
     async def versions(self) -> dict[str, str]:
@@ -295,7 +295,7 @@ async def town(directory: Path, rows: Sequence[Row]) -> AsyncIterator[Town]:
             await made.seed()
             yield made
     finally:
-        left = await engine.removing.project(name)
+        left = await engine.cleanup.project(name)
         await stack.close()
         engine.close()
         assert left == []

@@ -8,9 +8,9 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from chaoskit.stack.resources import NO_MEMORY_LIMIT
+from chaoskit.docker.limits import NO_MEMORY_LIMIT
 from tests.contract.real_servers import LAB, LABEL, docker
-from tests.matrix import eyes as watching
+from tests.matrix import snapshot_agent
 from tests.matrix.rows import SCRATCH
 from tests.matrix.town import Agent, Town, program
 
@@ -24,9 +24,9 @@ _STATE = ("Status", "Running", "Paused", "Restarting", "Dead")
 class Looker:
     """Looks at a town from outside."""
 
-    def __init__(self, town: Town, eyes: Agent) -> None:
+    def __init__(self, town: Town, agent: Agent) -> None:
         self._town = town
-        self._eyes = eyes
+        self._agent = agent
 
     async def world(self) -> World:
         """Return the world as it is now."""
@@ -43,7 +43,7 @@ class Looker:
             names[id].rpartition("-")[0]: [one.pop("pid"), one.pop("layer")]
             for id, one in containers.items()
         }
-        seen = await self._eyes.ask({name: at for name, at in places.items() if at[0] != "0"})
+        seen = await self._agent.ask({name: at for name, at in places.items() if at[0] != "0"})
         for id, one in containers.items():
             one |= seen.get(names[id].rpartition("-")[0]) or {}
         return {
@@ -87,8 +87,8 @@ async def looker(town: Town) -> AsyncIterator[Looker]:
     labels = ("--label", f"{LABEL}={town.stack.project}")
     container = await _docker("run", "-d", "--rm", *options, *labels, LAB, "sleep", "infinity")
     try:
-        async with program(container, [watching], SCRATCH) as eyes:
-            yield Looker(town, eyes)
+        async with program(container, [snapshot_agent], SCRATCH) as agent:
+            yield Looker(town, agent)
     finally:
         await _docker("rm", "--force", container)
 

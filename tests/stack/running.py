@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
-from chaoskit.report.result import CheckResult, FaultResult, Result
-from chaoskit.store.folder import read_ndjson
+from chaoskit.judge.result import CheckResult, FaultResult, Result
+from chaoskit.record.folder import read_ndjson
 
 ROOT = Path(__file__).parents[2]
 COMMAND = ROOT / ".venv/bin/chaoskit"

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from chaoskit.judge.result import Result
+from chaoskit.record.lock import LOCK, live_owner
 from chaoskit.records import Verdict
-from chaoskit.report.result import Result
-from chaoskit.run.ledger import read_ledger
-from chaoskit.store.lock import LOCK, live_owner
+from chaoskit.recovery.ledger import read_ledger
+from tests.stack.kill_soak import Round, bystanders, guards_of, kill, rounds, row, torture
 from tests.stack.running import Chaoskit, Going, Scenario, chats, docker, fault, things_of_project
-from tests.stack.torturing import Round, bystanders, guards_of, kill, rounds, row, torture
 
 
 def slow(**changes: object) -> Scenario:

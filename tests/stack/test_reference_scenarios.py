@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from chaoskit.records import Verdict
-from chaoskit.run.ledger import read_ledger
+from chaoskit.recovery.ledger import read_ledger
 from tests.stack.running import COMMAND, SCENARIOS, Chaoskit, Run
 
 FILES = sorted(SCENARIOS.glob("*.yaml"))

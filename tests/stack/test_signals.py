@@ -10,7 +10,7 @@ import time
 import pytest
 
 from chaoskit.records import Verdict
-from chaoskit.run.ledger import read_ledger
+from chaoskit.recovery.ledger import read_ledger
 from tests.stack.running import Chaoskit, Scenario, chats, fault
 
 # What the command prints when it gets there; long phases, so that the signal falls into them.

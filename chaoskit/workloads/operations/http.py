@@ -20,9 +20,9 @@ from chaoskit.fields import HttpUrl, Target, Written
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
+from chaoskit.wire.error_text import error_words
 from chaoskit.wire.http import headers_for, routed, single_connection
 from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
-from chaoskit.wire.words import error_words
 from chaoskit.workloads.operations._base import OperationModel, Refused, Reply, read_one_way
 from chaoskit.workloads.operations._template import (
     Template,

@@ -13,7 +13,7 @@ from chaoskit.fields import RedisUrl, Target
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
-from chaoskit.wire.redis import RedisLink, RedisRefused, redis_words
+from chaoskit.wire.redis import RedisLink, RedisRefused, redis_error_text
 from chaoskit.workloads.operations._base import OperationModel, Refused, Reply
 from chaoskit.workloads.operations._template import Template, TemplateText
 
@@ -69,14 +69,14 @@ class RedisOperationSession:
         except EnvironmentFailure as error:
             return Reply("fail", error=error.message)
         except (RedisRefused, RedisError, OSError) as error:
-            return Reply("fail", error=redis_words(error))  # the command was not sent
+            return Reply("fail", error=redis_error_text(error))  # the command was not sent
         try:
             return Reply("ok", value=await self._link.exchange(arguments))
         except RedisRefused as error:
             doubtful = arguments[0].upper() in _SCRIPTS
-            return Reply("info" if doubtful else "fail", error=redis_words(error))
+            return Reply("info" if doubtful else "fail", error=redis_error_text(error))
         except (RedisError, OSError) as error:
-            return Reply("info", error=redis_words(error))
+            return Reply("info", error=redis_error_text(error))
 
     async def close(self) -> None:
         await self._link.close()

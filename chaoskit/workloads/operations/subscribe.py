@@ -16,7 +16,7 @@ from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
 from chaoskit.wire.paths import JsonPath
-from chaoskit.wire.redis import RedisLink, RedisRefused, redis_words
+from chaoskit.wire.redis import RedisLink, RedisRefused, redis_error_text
 from chaoskit.wire.websocket import WebSocketEnded, WebSocketLink
 from chaoskit.workloads.operations._base import FeedEnded, OperationModel, Reply
 from chaoskit.workloads.operations._template import (
@@ -168,7 +168,7 @@ class RedisFeed:
         except EnvironmentFailure as error:
             return Reply("fail", error=error.message)
         except (RedisRefused, RedisError, OSError) as error:
-            return Reply("fail", error=redis_words(error))
+            return Reply("fail", error=redis_error_text(error))
         self._reader = asyncio.create_task(self._read())
         return Reply("ok")
 
@@ -202,7 +202,7 @@ class RedisFeed:
         except FeedEnded as silent:
             ended = str(silent)
         except (RedisRefused, RedisError, OSError) as error:
-            ended = redis_words(error)
+            ended = redis_error_text(error)
         finally:
             self._heard.put_nowait(FeedEnded(ended))
 

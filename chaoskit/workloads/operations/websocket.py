@@ -14,6 +14,7 @@ from chaoskit.fields import Target, Written
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
+from chaoskit.wire.error_text import error_words
 from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
 from chaoskit.wire.websocket import (
     WebSocketEnded,
@@ -21,7 +22,6 @@ from chaoskit.wire.websocket import (
     WebSocketRefused,
     WebSocketUrl,
 )
-from chaoskit.wire.words import error_words
 from chaoskit.workloads.operations._base import OperationModel, Refused, Reply, read_one_way
 from chaoskit.workloads.operations._template import (
     Template,

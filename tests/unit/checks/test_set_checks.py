@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaoskit.checks._set_history import elements
+from chaoskit.checks.histories.set import elements
 from chaoskit.records import Event, Json, Verdict
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chaoskit.docker.networks import Endpoint
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.stack.endpoints import Endpoint
 from tests.fakes.fake_world import PROJECT, World
 from tests.unit.stack.conftest import MakeProject
 from tests.unit.stack.conftest import project as project  # a fixture
@@ -38,7 +38,7 @@ async def test_a_proxy_that_reaches_it_over_another_network_stays_open(world: Wo
     world.service("redis")
     await world.proxy("chat", "redis", 6379)
     for service in ("redis", "chaoskit-chat"):
-        world.engine.endpoints.join(world.engine.of(service)[0].id, "side")
+        world.engine.networks.join(world.engine.of(service)[0].id, "side")
     stack = await world.stack()
     made = off()
     undo = await made.prepare(stack)
@@ -52,7 +52,7 @@ async def test_its_own_way_out_is_closed_too(world: World) -> None:
     world.service("chat")
     await world.proxy("redis", "chat", 80)
     for service in ("redis", "chaoskit-redis"):  # it can still reach its proxy over `side`
-        world.engine.endpoints.join(world.engine.of(service)[0].id, "side")
+        world.engine.networks.join(world.engine.of(service)[0].id, "side")
     stack = await world.stack()
     made = off()
     undo = await made.prepare(stack)
@@ -68,7 +68,7 @@ async def test_an_alias_that_is_missing_is_not_healed(world: World) -> None:
     made = off()
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    world.engine.endpoints.join(world.engine.of("redis")[0].id, DEFAULT)
+    world.engine.networks.join(world.engine.of("redis")[0].id, DEFAULT)
     receipt = await made.verify_healed(stack, undo)
     assert not receipt.holds
     assert "aliases none instead of redis" in receipt.detail

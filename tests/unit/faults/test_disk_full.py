@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from chaoskit.docker.recreate import MountedVolume
 from chaoskit.errors import FaultFailed
-from chaoskit.stack.replacing import MountedVolume
 from tests.fakes.fake_services import ROOM
 from tests.fakes.fake_world import PROJECT, World
 from tests.unit.faults.service_cases import fault, project
@@ -109,7 +109,7 @@ async def test_a_service_that_made_room_is_not_full_any_more(world: World) -> No
 async def test_a_volume_is_emptied_even_when_its_container_does_not_run(world: World) -> None:
     world.service("redis", replicas=2)
     for number in (1, 2):
-        world.engine.replacing.mounted[f"run-1-redis-{number}"] = [
+        world.engine.recreate.mounted[f"run-1-redis-{number}"] = [
             MountedVolume("small", "/data", False, PROJECT, ())
         ]
     stack = await world.stack()

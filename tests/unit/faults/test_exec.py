@@ -59,7 +59,7 @@ async def test_output_of_its_commands_is_evidence(world: World) -> None:
 async def test_a_proof_that_always_succeeds_proves_nothing(world: World) -> None:
     world.service("chat")
     stack = await world.stack()
-    world.engine.inside.files["id-run-1-chat-1"] = {"x"}
+    world.engine.exec.files["id-run-1-chat-1"] = {"x"}
     with pytest.raises(FaultFailed, match="succeeds before the fault"):
         await command(service="chat").prepare(stack)
 

@@ -59,7 +59,7 @@ async def test_a_beat_that_breaks_is_not_called_in_force(world: World) -> None:
     undo = await flap.prepare(stack)
     await flap.inject(stack, undo)
     world.fuse.blows_at = world.fuse.changes + 1
-    beat = stack.beats["f"]
+    beat = stack.tickers["f"]
     await beat._task
     receipt = await flap.verify_injected(stack, undo)
     assert not receipt.holds
@@ -76,7 +76,7 @@ async def test_it_counts_its_turns_and_stops_with_its_heal(world: World) -> None
     flap = made("flap", up="100ms", down="100ms")
     undo = await flap.prepare(stack)
     await flap.inject(stack, undo)
-    beat = stack.beats["f"]
+    beat = stack.tickers["f"]
     while beat.taken < 3:
         await asyncio.sleep(0.01)
     receipt = await flap.verify_injected(stack, undo)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from chaoskit.docker.limits import _limits as read_limits
 from chaoskit.errors import FaultFailed
-from chaoskit.stack.resources import _limits as read_limits
 from tests.fakes.fake_services import IDLE, UNLIMITED
 from tests.fakes.fake_world import World
 from tests.unit.faults.service_cases import fault
@@ -64,7 +64,7 @@ async def test_a_limit_that_would_not_lower_anything_is_refused(
     world: World, kind: str, limit: str, now: dict[str, Any], says: str
 ) -> None:
     world.service("redis")
-    world.engine.resources.all[NAME] = replace(UNLIMITED, **now)
+    world.engine.limits.all[NAME] = replace(UNLIMITED, **now)
     with pytest.raises(FaultFailed, match=says):
         await fault(kind, limit=limit).prepare(await world.stack())
 
@@ -73,16 +73,16 @@ async def test_a_limit_that_would_not_lower_anything_is_refused(
 async def test_a_limit_of_the_service_s_own_comes_back(world: World, kind: str, limit: str) -> None:
     world.service("redis", replicas=2)
     own = replace(UNLIMITED, cores=0.7, memory=99 * MIB, memory_and_swap=120 * MIB)
-    world.engine.resources.all[NAME] = own
+    world.engine.limits.all[NAME] = own
     stack = await world.stack()
     made = fault(kind, limit=limit)
     undo = json.loads(json.dumps(await made.prepare(stack)))
     await made.inject(stack, undo)
-    assert world.engine.resources.all[NAME] != own
+    assert world.engine.limits.all[NAME] != own
     await made.heal(await world.stack(), undo)
     assert (await made.verify_healed(stack, undo)).holds
-    assert world.engine.resources.all[NAME] == own
-    assert world.engine.resources.all["run-1-redis-2"] == UNLIMITED
+    assert world.engine.limits.all[NAME] == own
+    assert world.engine.limits.all["run-1-redis-2"] == UNLIMITED
 
 
 @pytest.mark.parametrize(("kind", "limit"), [("cpu", "20%"), ("memory", "16MiB")])
@@ -118,7 +118,7 @@ async def test_a_cpu_limit_is_felt_by_whoever_was_throttled(
     made = fault("cpu", limit="20%")
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    world.engine.resources.used[NAME] = used
+    world.engine.limits.used[NAME] = used
     effect = await made.effect(stack, undo)
     assert effect is not None
     assert effect.holds is holds
@@ -133,7 +133,7 @@ async def memory_effect(world: World, **state: Any) -> Any:
     (one,) = world.engine.of("redis")
     for action in state.pop("events", ()):
         world.engine.history.add(one.state, action)
-    world.engine.resources.used[NAME] = replace(IDLE, **state.pop("used", {}))
+    world.engine.limits.used[NAME] = replace(IDLE, **state.pop("used", {}))
     world.engine.add(replace(one, state=replace(one.state, **state)))
     effect = await made.effect(stack, undo)
     await made.heal(stack, undo)
@@ -183,7 +183,7 @@ async def test_memory_that_the_kernel_cannot_take_away_is_said_in_words(world: W
     stack = await world.stack()
     made = fault("memory", limit="16MiB")
     undo = await made.prepare(stack)
-    world.engine.resources.busy = True
-    world.engine.resources.used[NAME] = replace(IDLE, memory=90 * MIB)
+    world.engine.limits.busy = True
+    world.engine.limits.used[NAME] = replace(IDLE, memory=90 * MIB)
     with pytest.raises(FaultFailed, match="uses 90 MiB already, and this kernel"):
         await made.inject(stack, undo)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaoskit.errors import FaultFailed
-from chaoskit.stack.live import Stack
+from chaoskit.stack.stack import Stack
 from tests.fakes.fake_world import PROJECT, World
 from tests.unit.faults.service_cases import fault
 

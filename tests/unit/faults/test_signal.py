@@ -44,7 +44,7 @@ async def test_what_the_main_process_does_with_it_comes_from_the_kernel(
     says: str,
 ) -> None:
     world.service("redis")
-    world.engine.inside.status = "cat: not found" if masks is None else MASKS.format(**masks)
+    world.engine.exec.status = "cat: not found" if masks is None else MASKS.format(**masks)
     stack = await world.stack()
     made = fault("signal", signal="SIGHUP", watch="20ms")
     undo = await made.prepare(stack)

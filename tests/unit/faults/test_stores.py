@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.faults._redis import credentials
-from chaoskit.faults._stores import Place
+from chaoskit.faults.engines.redis import credentials
+from chaoskit.faults.engines.stores import Place
 from tests.fakes.fake_world import World, container
 
 REDIS = {"service": "redis"}
@@ -82,7 +82,7 @@ async def test_a_password_goes_to_the_client_but_never_into_the_undo(world: Worl
     made = fault("redis_evict", maxmemory="1MiB", **REDIS)
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    assert {"CHAOSKIT_AUTH": "sesame"} in world.engine.inside.environments
+    assert {"CHAOSKIT_AUTH": "sesame"} in world.engine.exec.environments
     assert "sesame" not in json.dumps(undo)
 
 
@@ -131,7 +131,7 @@ async def test_an_eviction_is_felt_only_when_something_was_lost(world: World) ->
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
     before = await made.effect(stack, undo)
-    world.engine.inside.redis["id-run-1-redis-1"].evicted = 7
+    world.engine.exec.redis["id-run-1-redis-1"].evicted = 7
     after = await made.effect(stack, undo)
     assert before is not None
     assert not before.holds
@@ -148,7 +148,7 @@ async def test_what_the_application_wrote_anew_is_not_overwritten_by_the_heal(
     made = fault("redis_corrupt", keys="chat:*", **REDIS)
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    keys = world.engine.inside.redis["id-run-1-redis-1"].keys
+    keys = world.engine.exec.redis["id-run-1-redis-1"].keys
     keys["chat:1"] = "new"
     del keys["chat:2"]
     await made.heal(stack, undo)
@@ -225,7 +225,7 @@ async def test_only_the_chosen_replica_is_hit(world: World) -> None:
     made = fault("redis_evict", maxmemory="1MiB", replica=2, **REDIS)
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    assert list(world.engine.inside.state()) == ["id-run-1-redis-2"]
+    assert list(world.engine.exec.state()) == ["id-run-1-redis-2"]
     with pytest.raises(FaultFailed, match=r"redis\[3\]"):
         await fault("redis_evict", maxmemory="1MiB", replica=3, **REDIS).prepare(stack)
 
@@ -235,7 +235,7 @@ async def test_one_database_gets_its_previous_setting_back(world: World) -> None
     stack = await world.stack()
     made = fault("postgres_read_only", database="chat", **POSTGRES)
     undo = await made.prepare(stack)
-    store = world.engine.inside.postgres["id-run-1-postgres-1"]
+    store = world.engine.exec.postgres["id-run-1-postgres-1"]
     store.database = "off"
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
@@ -249,7 +249,7 @@ async def test_one_database_gets_its_previous_setting_back(world: World) -> None
 def test_a_pause_outlasts_its_lease_by_little(mode: str) -> None:
     made = fault("redis_pause", mode=mode, **REDIS, **{"for": "2500ms"})
     assert made.told() == {"mode": mode, "seconds": 33}  # type: ignore[attr-defined]  # a StoreFault
-    assert list(made.disturbs()) == (["redis"] if mode == "all" else [])
+    assert list(made.restarts_services()) == (["redis"] if mode == "all" else [])
 
 
 async def test_an_engine_that_is_gone_is_reported_as_such(world: World) -> None:

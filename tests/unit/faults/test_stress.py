@@ -44,7 +44,7 @@ async def test_it_ends_by_itself_after_its_lease(
         seen.append(argv)
 
     world.service("redis")
-    monkeypatch.setattr(world.engine.replacing, "start_new", start_new)
+    monkeypatch.setattr(world.engine.recreate, "start_new", start_new)
     stack = await world.stack()
     for lease in ({"for": "5s"}, {}):
         made = fault("stress", workers=3, **lease)
@@ -62,7 +62,7 @@ async def test_a_load_that_got_no_processor_was_not_felt(
     made = fault("stress", id="it")
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    world.engine.resources.used["run-1-chaoskit-it"] = replace(IDLE, cpu_seconds=seconds)
+    world.engine.limits.used["run-1-chaoskit-it"] = replace(IDLE, cpu_seconds=seconds)
     effect = await made.effect(stack, undo)
     assert effect is not None
     assert effect.holds is holds

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from chaoskit.records import Verdict
-from chaoskit.report.result import (
+from chaoskit.judge.result import (
     CheckResult,
     FaultResult,
     Leftover,
@@ -23,6 +22,7 @@ from chaoskit.report.result import (
     StackResult,
     WorkloadResult,
 )
+from chaoskit.records import Verdict
 
 LOST = (
     "37 of 912 acknowledged values of workload `members` are lost (4.1%): oldest acknowledged at "

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
+from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report.junit import render
-from chaoskit.report.result import CheckResult, Result
 
 
 def parsed(tmp_path: Path, *results: Result) -> JUnitXml:

@@ -7,8 +7,8 @@ import json
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from chaoskit.report.result import Result
-from chaoskit.report.schema import result_schema
+from chaoskit.judge.result import Result
+from chaoskit.judge.schema import result_schema
 
 
 def test_the_schema_is_valid_and_accepts_both_results(passing: Result, failing: Result) -> None:

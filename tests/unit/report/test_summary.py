@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaoskit.report.result import Result
+from chaoskit.judge.result import Result
 from chaoskit.report.summary import escaped, render
 
 PASSING = r"""## PASS: redis-restart

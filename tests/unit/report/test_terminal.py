@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from chaoskit.report.result import Result
+from chaoskit.judge.result import Result
 from chaoskit.report.terminal import render, render_suite
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.run.injecting import feel, undisturbed
+from chaoskit.run.injector import feel, undisturbed
 from chaoskit.stack.canary import Exchange
-from chaoskit.stack.live import Proxy, Stack
+from chaoskit.stack.stack import Proxy, Stack
 
 PROXY = Proxy("chaoskit-chat", "redis_6379", "chat", "redis", 6379, 6379)
 BEFORE = Exchange("redis PING", "answered", 0.002, 14, 7)

@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from chaoskit.errors import NothingSelected, Problem, ScenarioInvalid, UsageError
-from chaoskit.faults._base import REGISTRY as FAULTS
-from chaoskit.faults._base import Fault
+from chaoskit.faults.contract import REGISTRY as FAULTS
+from chaoskit.faults.contract import Fault
 from chaoskit.fields import Edge
+from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import KINDS
-from chaoskit.scenario.find import find
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.loading import Loaded, against_stack, load
 from chaoskit.scenario.schema import scenario_schema
@@ -275,12 +275,22 @@ def test_a_folder_that_stands_apart_counts_only_where_it_is_named(
     for name in ("a.yaml", "apart/b.yaml", "apart/deep/c.yaml"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(desk.good)
-    (tmp_path / "apart/.chaoskit-apart").write_text("")
+    (tmp_path / "apart/.chaoskit-ignore").write_text("")
     assert find([tmp_path]) == [tmp_path / "a.yaml"]
     named = [tmp_path / "apart/b.yaml", tmp_path / "apart/deep/c.yaml"]
     assert find([tmp_path / "apart"]) == named
     assert find([tmp_path / "apart/deep"]) == named[1:]
     assert find([tmp_path, named[0]]) == [tmp_path / "a.yaml", named[0]]
+
+
+def test_the_older_name_of_the_ignore_file_is_refused_with_the_new_one(
+    desk: Desk, tmp_path: Path
+) -> None:
+    (tmp_path / "a.yaml").write_text(desk.good)
+    (tmp_path / ".chaoskit-apart").write_text("")
+    with pytest.raises(UsageError, match="has no effect any more") as raised:
+        find([tmp_path])
+    assert raised.value.hint == f"rename it to `{tmp_path / '.chaoskit-ignore'}`"
 
 
 def test_a_directory_without_scenarios_selects_nothing(tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from typing import cast
 
 import pytest
 
+from chaoskit.docker.client import Engine
+from chaoskit.docker.exec import ExecResult
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
-from chaoskit.stack.engine import Engine
-from chaoskit.stack.inside import Executed
 from tests.fakes.fake_stores import FakeInside
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
@@ -54,15 +54,15 @@ class Cat(FakeInside):
 
     text: str | None = None
 
-    async def run(self, container_id: str, argv: Sequence[str], **_: object) -> Executed:
+    async def run(self, container_id: str, argv: Sequence[str], **_: object) -> ExecResult:
         if self.text is None:
             raise FaultFailed("exec: no such file `cat`")
-        return Executed(0, self.text, "")
+        return ExecResult(0, self.text, "")
 
 
 def engine(text: str | None) -> Engine:
     made = FakeEngine(Fuse())
-    made.inside = cat = Cat(made, Fuse())
+    made.exec = cat = Cat(made, Fuse())
     cat.text = text
     return cast("Engine", made)
 

@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from chaoskit.records import Json
-from chaoskit.workloads._base import Follow, Generator, Step, Stream
+from chaoskit.workloads._base import Generator, NextStep, Step, Stream
 from chaoskit.workloads._keys import Choice, Pool
 from tests.unit.workloads.scripted import example, made
 
@@ -362,7 +362,7 @@ def test_a_drain_goes_on_while_it_gives_something_but_not_for_ever() -> None:
     assert generator.ended(drain, "ok", []) is None
     assert generator.ended(drain, "info", None) is None
     repeats = 0
-    while generator.ended(drain, "ok", [1]) == Follow(drain):
+    while generator.ended(drain, "ok", [1]) == NextStep(drain):
         repeats += 1
     assert repeats == 1003
 

@@ -1,0 +1,115 @@
+"""What a history of transfers says: every good read of all balances, and where the money can be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TypeAlias, cast
+
+from chaoskit.checks.histories.operations import name, number
+from chaoskit.records import Event, Json
+
+VIEWS = ("read", "truth")
+
+_INTEGERS = {int}  # and not booleans
+_parts = itemgetter("from", "to", "amount")
+
+
+# One good read of all balances: its events, the balances, and whether it ended before the first
+# transfer began. A plain tuple, because there are many.
+Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What an account may hold in the end: the acknowledged transfers, with and without doubt."""
+
+    low: float
+    high: float
+
+
+def balances(value: Json) -> Mapping[str, float] | None:
+    """Return the balances of one read by account; None when it is not a mapping of numbers."""
+    if type(value) is dict and _INTEGERS.issuperset(map(type, value.values())):
+        return value or None
+    if not isinstance(value, Mapping):
+        return None
+    found = {}
+    for account, held in value.items():
+        amount = held if type(held) is int else number(held)
+        if amount is None:
+            return None
+        found[account] = amount
+    return found or None
+
+
+def saw(value: Json) -> bool:
+    return balances(value) is not None
+
+
+def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
+    """Yield the good reads, as they end."""
+    pending: dict[int, Event] = {}
+    early = True
+    for event in events:
+        if event.op == "transfer":
+            early = False
+        elif event.op in VIEWS:
+            if event.type == "invoke":
+                pending[event.id] = event
+                continue
+            begin = pending.pop(event.id, None)
+            held = balances(event.value) if event.type == "ok" else None
+            if begin is not None and held is not None:
+                yield begin, event, held, early
+
+
+def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
+    """Return what each account may hold once all transfers have ended."""
+    pending: dict[int, Json] = {}
+    done: list[Json] = []
+    doubtful: list[Json] = []
+    for event in events:
+        if event.op != "transfer":
+            continue
+        if event.type == "invoke":
+            pending[event.id] = event.value
+            continue
+        value = pending.pop(event.id, None)
+        if event.type == "ok":
+            done.append(value)
+        elif event.type == "info":
+            doubtful.append(value)
+    sure = dict(first)
+    for account, change in _changes(done):
+        sure[account] = sure.get(account, 0) + change
+    low, high = dict(sure), dict(sure)
+    for account, change in _changes([*doubtful, *pending.values()]):
+        bound = low if change < 0 else high
+        bound[account] = bound.get(account, 0) + change
+    accounts = low.keys() | high.keys()
+    return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
+
+
+def _changes(transfers: Sequence[Json]) -> Iterator[tuple[str, float]]:
+    """Yield what transfers take from one account and give to another; equal ones together."""
+    try:
+        alike = Counter(map(_parts, cast("Sequence[Mapping[str, Json]]", transfers)))
+    except (KeyError, TypeError):  # some of them are no transfers
+        alike = Counter(map(_named, filter(_is_transfer, transfers)))
+    for (source, target, much), times in alike.items():
+        amount = number(much)
+        if amount is not None:
+            yield name(source), -amount * times
+            yield name(target), amount * times
+
+
+def _is_transfer(value: Json) -> bool:
+    return isinstance(value, Mapping) and number(value.get("amount")) is not None
+
+
+def _named(value: Json) -> tuple[Json, Json, Json]:
+    assert isinstance(value, Mapping)
+    return name(value.get("from")), name(value.get("to")), value.get("amount")

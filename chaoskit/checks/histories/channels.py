@@ -1,0 +1,183 @@
+"""What a history of events says: what was published, and what every subscriber came to know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import NamedTuple
+
+from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.operations import number
+from chaoskit.records import Event
+
+_HEARING = frozenset({"subscribe", "receive", "resync"})
+
+
+class Published(NamedTuple):
+    """One acknowledged message: its channel and number, its invocation and acknowledgement."""
+
+    channel: Value
+    number: float
+    begin: Event
+    end: Event
+
+
+@dataclass(slots=True)
+class Connection:
+    """From when to when a subscriber was connected; `end` is None while it lasts."""
+
+    start: float
+    end: float | None = None
+
+
+@dataclass(slots=True)
+class Subscriber:
+    """One subscriber: its connections, what it received, what resyncs offered.
+
+    `heard` says when it first received (channel, number), in the order in which it did; `repeated`
+    holds what it received again; `resynced` says when a resync returned it.
+    `offered` holds (t, channel or None for all, number): all up to that number is known then.
+    `reconnect_failed` says that it tried to come back after its last connection, and could not.
+    """
+
+    process: int
+    connections: list[Connection] = field(default_factory=list)
+    channels: set[Value] = field(default_factory=set)
+    hears_all: bool = False
+    repeated: list[tuple[float, tuple[Value, float]]] = field(default_factory=list)
+    heard: dict[tuple[Value, float], float] = field(default_factory=dict)
+    resynced: dict[tuple[Value, float], float] = field(default_factory=dict)
+    offered: list[tuple[float, Value, float]] = field(default_factory=list)
+    reconnect_failed: bool = False
+
+    def follows(self, channel: Value) -> bool:
+        """Say whether it is on a channel: subscribed without a name or by it, or received from."""
+        return self.hears_all or channel in self.channels
+
+    def connected(self, t: float) -> bool:
+        return any(c.start <= t and (c.end is None or t <= c.end) for c in self.connections)
+
+    def known_at(self, message: Published) -> float | None:
+        """Return when it first knew of a message, by receiving it or by a resync."""
+        what = (message.channel, message.number)
+        found = self.heard.get(what)
+        if not self.resynced and not self.offered:
+            return found
+        times = [self.resynced.get(what), self.resynced.get((None, message.number)), found]
+        times += [t for t, channel, upto in self.offered if self._covers(channel, upto, message)]
+        return min((t for t in times if t is not None), default=None)
+
+    @staticmethod
+    def _covers(channel: Value, upto: float, message: Published) -> bool:
+        return channel in (None, message.channel) and message.number <= upto
+
+
+@dataclass(slots=True)
+class Channels:
+    """All subscribers, and what was published.
+
+    `sent` says between which places of the history a message was published; the second is None
+    where it was never acknowledged. `never_connected` names the processes never connected.
+    """
+
+    events: Sequence[Event]
+    subscribers: list[Subscriber]
+    sent: dict[tuple[Value, float], tuple[int, int | None]]
+    never_connected: list[int]
+
+    @property
+    def end(self) -> float:
+        """The end of the history."""
+        return self.events[-1].t if self.events else 0.0
+
+    def published(self) -> list[Published]:
+        """Return the acknowledged messages in the order of acknowledgement."""
+        events = self.events
+        ended = [(end, what, begin) for what, (begin, end) in self.sent.items() if end is not None]
+        ended.sort(key=itemgetter(0))
+        return [Published(*what, events[begin], events[end]) for end, what, begin in ended]
+
+
+def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop, for speed
+    """Analyse a history in order of time."""
+    pending: dict[int, tuple[Value, float]] = {}
+    sent: dict[tuple[Value, float], tuple[int, int | None]] = {}
+    subscribers: dict[int, Subscriber] = {}
+    for place, event in enumerate(events):
+        op, type_ = event.op, event.type
+        if op in _HEARING:
+            if type_ == "invoke":
+                continue
+            one = subscribers.get(event.process)
+            if one is None:
+                one = subscribers[event.process] = Subscriber(event.process)
+            if op != "receive":
+                _tell(one, event)
+            elif type_ == "ok":
+                numbered = event.value if type(event.value) is int else number(event.value)
+                if numbered is not None:
+                    _received(one, event, numbered)
+        elif op == "publish":
+            if type_ == "invoke":
+                numbered = event.value if type(event.value) is int else number(event.value)
+                if numbered is not None:
+                    what = (event.key if type(event.key) is str else frozen(event.key), numbered)
+                    pending[event.id] = what
+                    sent.setdefault(what, (place, None))
+            elif type_ != "info" and event.id in pending:
+                what = pending.pop(event.id)
+                if type_ == "fail":
+                    sent.pop(what, None)
+                else:
+                    sent[what] = (sent[what][0] if what in sent else place, place)
+    connected = [one for one in subscribers.values() if one.connections]
+    never_connected = [one.process for one in subscribers.values() if not one.connections]
+    return Channels(events, connected, sent, never_connected)
+
+
+def _tell(one: Subscriber, event: Event) -> None:
+    """Take note of a resync, or of the begin or the end of a connection."""
+    channel = frozen(event.key)
+    if event.op == "resync":
+        if event.type == "ok":
+            _resynced(one, event, channel)
+    elif event.type == "ok":
+        if one.connections and one.connections[-1].end is None:
+            one.connections[-1].end = event.t
+        one.connections.append(Connection(event.t))
+        one.channels.add(channel)
+        one.hears_all |= event.key is None
+        one.reconnect_failed = False
+    elif one.connections and one.connections[-1].end is None:
+        one.connections[-1].end = event.t
+    else:
+        one.reconnect_failed = True
+
+
+def _received(one: Subscriber, event: Event, numbered: float) -> None:
+    key, t = event.key, event.t
+    channel: Value = key if type(key) is str else frozen(key)
+    what = (channel, numbered)
+    known = len(one.heard)
+    one.heard.setdefault(what, t)  # looked up once: there are many
+    if len(one.heard) == known:
+        one.repeated.append((t, what))
+        return
+    if channel not in one.channels or not one.connections:
+        one.channels.add(channel)
+        if not one.connections:
+            one.connections.append(Connection(t))
+
+
+def _resynced(one: Subscriber, event: Event, channel: Value) -> None:
+    value = event.value
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for item in value:
+            numbered = number(item)
+            if numbered is not None:
+                one.resynced.setdefault((channel, numbered), event.t)
+        return
+    last = number(value)
+    if last is not None:
+        one.offered.append((event.t, channel, last))

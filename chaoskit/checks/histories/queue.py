@@ -1,0 +1,132 @@
+"""What a history of a queue says: what was sent, what was delivered, how often, in which order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import TypeAlias
+
+from chaoskit.checks.histories.operations import Element, element
+from chaoskit.records import Event, Json
+
+DELIVERING = ("receive", "drain")
+OPEN = -1  # the place of a completion that never came
+
+# A delivery: the places of its invocation and completion in the history, and the place in its list.
+Delivery: TypeAlias = tuple[int, int, int]
+
+_op = attrgetter("op")
+
+
+@dataclass(slots=True)
+class QueueHistory:
+    """The sends by value, the deliveries by value, and what was left in doubt.
+
+    `sent` holds the places of the invocation and of the completion. `emptied` says whether the
+    queue was seen empty after the last send: by an operation that got nothing.
+    """
+
+    events: Sequence[Event]
+    sent: dict[Element, tuple[int, int]] = field(default_factory=dict)
+    delivered: dict[Element, Delivery] = field(default_factory=dict)  # the first of each value
+    repeated: list[tuple[Element, Delivery]] = field(default_factory=list)  # all others
+    doubtful_receives: int = 0
+    last_send: int = OPEN
+    emptied: bool = False
+
+    def acknowledged(self) -> Mapping[Element, Event]:
+        """Return when each acknowledged value was acknowledged, as the event."""
+        events = self.events
+        return {
+            value: events[end]
+            for value, (_, end) in self.sent.items()
+            if end != OPEN and events[end].type == "ok"
+        }
+
+    def unanswered(self) -> list[Element]:
+        """Return the values whose send had no clear answer."""
+        events = self.events
+        return [
+            value
+            for value, (_, end) in self.sent.items()
+            if end == OPEN or events[end].type == "info"
+        ]
+
+    def ended(self, value: Element) -> Event | None:
+        """Return the completion of the send of a value."""
+        end = self.sent[value][1]
+        return None if end == OPEN else self.events[end]
+
+
+def is_queue(events: Sequence[Event]) -> bool:
+    return "send" in set(map(_op, events))
+
+
+def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # one loop
+    """Analyse a history in order of time; linear."""
+    history = QueueHistory(events)
+    sent, delivered = history.sent, history.delivered
+    pending: dict[int, int] = {}
+    take = pending.pop
+    for place, event in enumerate(events):
+        op = event.op
+        if event.type == "invoke":
+            pending[event.id] = place
+            if op == "send":
+                history.emptied, history.last_send = False, place
+            continue
+        begin = take(event.id, None)
+        if begin is None:
+            continue
+        if op == "send":
+            history.emptied, history.last_send = False, place
+            value = event.value if type(event.value) is int else element(events[begin].value)
+            if value not in sent or _better(events, event, sent[value]):
+                sent[value] = (begin, place)
+        elif op in DELIVERING:
+            if event.type == "ok":
+                _deliver(history, event.value, begin, place, delivered)
+            elif event.type == "info":
+                history.doubtful_receives += 1
+    for begin in pending.values():
+        value = element(events[begin].value)
+        if events[begin].op == "send":
+            known = sent.get(value)
+            if known is None or (known[1] != OPEN and events[known[1]].type == "fail"):
+                sent[value] = (begin, OPEN)
+        elif events[begin].op in DELIVERING:
+            history.doubtful_receives += 1
+    return history
+
+
+def _deliver(
+    history: QueueHistory, value: Json, begin: int, end: int, delivered: dict[Element, Delivery]
+) -> None:
+    if type(value) is int:
+        got: Sequence[Element] = (value,)
+    else:
+        got = values(value)
+        if not got:
+            history.emptied = begin > history.last_send
+            return
+    for place, one in enumerate(got):
+        if one in delivered:
+            history.repeated.append((one, (begin, end, place)))
+        else:
+            delivered[one] = (begin, end, place)
+
+
+def _better(events: Sequence[Event], end: Event, known: tuple[int, int]) -> bool:
+    """Say whether a send of the same value ended better than the one before."""
+    rank = {"fail": 0, "info": 1, "ok": 2}
+    return rank[end.type] > rank[events[known[1]].type]
+
+
+def values(value: Json) -> list[Element]:
+    """Return what one receive handed over: nothing, one value, or the values of a list."""
+    if value is None:
+        return []
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [element(one) for one in value]
+    return [element(value)]

@@ -1,0 +1,143 @@
+"""What reads of versioned keys saw, against what was acknowledged by then: one linear sweep.
+
+Every key has one writer, whose versions rise. So there is one right order, and no search is needed:
+a read is stale when a newer version was acknowledged before it was invoked, went backwards when the
+same client had seen a newer one, and does not show one's own write when that client wrote it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import NamedTuple
+
+from chaoskit.checks._text import count
+from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks.histories.operations import number
+from chaoskit.records import Event, Json
+
+VIEWS = ("read", "truth")
+NOTHING = float("-inf")  # the version of a key that has none
+
+
+@dataclass(slots=True)
+class KeyHistory:
+    """The writes of one key: acknowledged versions and when, in order; and all versions tried.
+
+    `last` is when the last event of any of its writes was. `own` holds the newest version that a
+    process wrote itself, `seen` the newest that it read, by view.
+    """
+
+    versions: list[float] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    tried: dict[float, Event] = field(default_factory=dict)  # version to invocation
+    newest: float = NOTHING
+    last: float = NOTHING
+    own: dict[int, float] = field(default_factory=dict)
+    seen: dict[str, dict[int, float]] = field(default_factory=lambda: {op: {} for op in VIEWS})
+
+
+class Read(NamedTuple):
+    """One good read: its events, its version, and the newest one acknowledged when it began.
+
+    `own` is the newest that the same process had written itself, `before` the newest it had read
+    in this view; all of them NOTHING where there was none.
+    """
+
+    begin: Event
+    end: Event
+    version: float
+    acknowledged: float
+    own: float
+    before: float
+
+
+_read = partial(tuple.__new__, Read)  # a third of the time, a million times
+
+
+class Versions:
+    """A sweep over a history of writes and reads; `reads` fills `keys` as it goes."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._events = events
+        self.keys: dict[Value, KeyHistory] = {}
+        self.strange = 0  # reads whose value is not a version
+
+    def stale_for(self, read: Read) -> float:
+        """Return how many seconds before a stale read a newer version had been acknowledged."""
+        story = self.keys[frozen(read.begin.key)]
+        return read.begin.t - story.times[bisect_right(story.versions, read.version)]
+
+    def reads(self) -> Iterator[Read]:  # noqa: PLR0912  # one loop, for speed
+        """Yield the good reads of all views, as they end."""
+        keys = self.keys
+        pending: dict[int, tuple[Event, float, float, float]] = {}
+        writing: dict[int, tuple[KeyHistory, float]] = {}
+        for event in self._events:
+            op = event.op
+            if op != "write" and op not in VIEWS:
+                continue
+            raw = event.key
+            key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
+            story = keys.get(key)
+            if story is None:
+                story = keys[key] = KeyHistory()
+            if op == "write":
+                story.last = event.t
+                if event.type == "invoke":
+                    value = event.value
+                    version = value if type(value) is int else _version(value)
+                    if version is not None:
+                        story.tried[version] = event
+                        writing[event.id] = (story, version)
+                elif event.type != "info":
+                    written = writing.pop(event.id, None)
+                    if written is not None:
+                        _ended(event, *written)
+            elif event.type == "invoke":
+                process = event.process
+                mine = story.own.get(process, NOTHING)
+                before = story.seen[op].get(process, NOTHING)
+                pending[event.id] = (event, story.newest, mine, before)
+            else:
+                started = pending.pop(event.id, None)
+                if started is None or event.type != "ok":
+                    continue
+                value = event.value
+                version = value if type(value) is int else _version(value)
+                if version is None:
+                    self.strange += 1
+                    continue
+                begin, newest, mine, before = started
+                if version > before:
+                    story.seen[op][event.process] = version
+                yield _read((begin, event, version, newest, mine, before))
+
+
+def _ended(event: Event, story: KeyHistory, version: float) -> None:
+    if event.type == "fail":
+        del story.tried[version]
+        return
+    if version > story.own.get(event.process, NOTHING):
+        story.own[event.process] = version
+    if version > story.newest:
+        story.newest = version
+        story.versions.append(version)
+        story.times.append(event.t)
+
+
+def unparsable_note(versions: Versions) -> tuple[str, ...]:
+    """Return the note on reads that were left out because they returned no version."""
+    many = versions.strange
+    return (f"{count(many, 'read')} returned something else than a version",) if many else ()
+
+
+def _version(value: Json) -> float | None:
+    return NOTHING if value is None else number(value)
+
+
+def shown(version: float) -> str:
+    """Return a version for a sentence: `nothing`, or the number."""
+    return "nothing" if version == NOTHING else f"version {version:g}"

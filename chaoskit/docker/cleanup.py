@@ -1,0 +1,92 @@
+"""Cleanup what a run made, and listing what is left of it, by the labels it carries."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from chaoskit.docker.labels import COMPOSE_PROJECT_LABEL
+from chaoskit.errors import EnvironmentFailure, FaultFailed
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from chaoskit.docker.limits import Call
+
+
+class Cleanup:
+    """The engine's calls that take a whole Compose project away."""
+
+    def __init__(self, api: APIClient, call: Call) -> None:
+        self._api = api
+        self._call = call
+
+    async def project(self, project: str) -> list[str]:
+        """Remove every container, network and volume of a project; return what is left, in words.
+
+        Containers are killed, not stopped: their data goes with them. Containers go first, because
+        networks and volumes in use cannot be removed.
+        """
+        label = {"label": f"{COMPOSE_PROJECT_LABEL}={project}"}
+        rows = await self._call("list", lambda: self._api.containers(all=True, filters=label))
+        await asyncio.gather(*(self._remove_container(row["Id"]) for row in rows))
+        networks = await self._call("list", lambda: self._api.networks(filters=label))
+        volumes = await self._call("list", lambda: self._api.volumes(filters=label))
+        await asyncio.gather(
+            *(self._gone("remove network", self._api.remove_network, n["Id"]) for n in networks),
+            *(
+                self._gone("remove volume", self._api.remove_volume, v["Name"])
+                for v in volumes["Volumes"] or ()
+            ),
+        )
+        return await self.leftovers(project)
+
+    async def leftovers(self, project: str) -> list[str]:
+        """Return the names of everything that carries the project's label, each with its sort."""
+        rows = await self._labelled(f"{COMPOSE_PROJECT_LABEL}={project}")
+        return [f"{sort} {name}" for sort, name, _ in rows]
+
+    async def label_values(self, label: str, among: str | None = None) -> list[str]:
+        """Return the values of a label on everything that carries it, each once.
+
+        `among` is another label, or `label=value`, that it must carry too.
+        """
+        found = await self._labelled(among or label)
+        return sorted({labels[label] for _, _, labels in found if label in labels})
+
+    async def _labelled(self, label: str) -> list[tuple[str, str, Mapping[str, str]]]:
+        """Return sort, name and labels of every container, network and volume with this label."""
+
+        def read() -> list[tuple[str, str, Mapping[str, str]]]:
+            wanted = {"label": label}
+            found = {
+                "container": self._api.containers(all=True, filters=wanted),
+                "network": self._api.networks(filters=wanted),
+                "volume": self._api.volumes(filters=wanted)["Volumes"] or (),
+            }
+            return [
+                (sort, _name_of(row), row["Labels"] or {})
+                for sort, rows in found.items()
+                for row in rows
+            ]
+
+        return await self._call("list", read)
+
+    async def _remove_container(self, container_id: str) -> None:
+        await self._gone(
+            "remove container",
+            lambda id: self._api.remove_container(id, v=True, force=True),
+            container_id,
+        )
+
+    async def _gone(self, what: str, remove: Callable[[str], object], name: str) -> None:
+        """Remove something; that it is gone already is fine, other errors show as leftovers."""
+        with contextlib.suppress(EnvironmentFailure, FaultFailed):
+            await self._call(what, lambda: remove(name))
+
+
+def _name_of(row: Mapping[str, Any]) -> str:
+    """Return the name in a row of a listing: containers have several, or none yet."""
+    return str(row["Name"] if "Name" in row else (row["Names"] or [row["Id"]])[0].lstrip("/"))

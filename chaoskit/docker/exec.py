@@ -1,0 +1,134 @@
+"""Commands inside containers of the run: what `docker exec` does, with a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from chaoskit.docker import frames
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+T = TypeVar("T")
+_POLL = 0.005
+_MOST = 1024**2  # bytes of output that are kept
+
+
+@dataclass(frozen=True, slots=True)
+class ExecResult:
+    """How a command inside a container ended; `status` is None when it ran past its deadline."""
+
+    status: int | None
+    out: str
+    err: str
+
+
+class Call(Protocol):
+    """Runs a blocking call of the engine in a thread and translates its errors."""
+
+    def __call__(self, what: str, function: Callable[[], T], /) -> Awaitable[T]: ...
+
+
+class ContainerExec:
+    """Runs commands in containers, as the user and with the environment of the container.
+
+    Raises `EnvironmentFailure` when the container is stopped or paused.
+    """
+
+    def __init__(self, api: APIClient, call: Call) -> None:
+        self._api = api
+        self._call = call
+        self._words: dict[str, list[str]] = {}  # a container never gets another command line
+
+    async def run(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        within: float = 10.0,
+    ) -> ExecResult:
+        """Run a command and return how it ended.
+
+        Past `within` seconds it is given up, not killed: the engine has no call for that.
+        """
+        deadline = time.monotonic() + within
+
+        def run() -> ExecResult:
+            id = self._created(container_id, argv, environment)
+            stream: Any = self._api.exec_start(id, socket=True)
+            try:
+                out, err = _output(stream, deadline)
+            finally:
+                frames.close(stream)
+            while True:  # its output may end a moment before itself
+                status = self._api.exec_inspect(id)["ExitCode"]
+                if status is not None or time.monotonic() >= deadline:
+                    return ExecResult(status, out, err)
+                time.sleep(_POLL)
+
+        return await self._call("run a command inside", run)
+
+    async def leave(
+        self,
+        container_id: str,
+        argv: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """Start a command that goes on by itself, whatever becomes of us."""
+
+        def start() -> None:
+            self._api.exec_start(self._created(container_id, argv, environment), detach=True)
+
+        await self._call("start a command inside", start)
+
+    async def words(self, container_id: str) -> list[str]:
+        """Return the command line with which a container's main process was started."""
+
+        def read() -> list[str]:
+            data = self._api.inspect_container(container_id)
+            return [str(data.get("Path") or ""), *(str(word) for word in data.get("Args") or ())]
+
+        if container_id not in self._words:
+            self._words[container_id] = await self._call("inspect", read)
+        return self._words[container_id]
+
+    def _created(
+        self, container_id: str, argv: Sequence[str], environment: Mapping[str, str] | None
+    ) -> str:
+        made = self._api.exec_create(container_id, list(argv), environment=dict(environment or {}))
+        return str(made["Id"])
+
+
+def _output(stream: Any, deadline: float) -> tuple[str, str]:
+    """Read what a command prints until it ends or the deadline passes.
+
+    Read through the buffer that read the headers: output that came together with them is in it, and
+    docker-py, which reads the bare socket, loses it.
+    """
+    reader = stream._response.raw._fp.fp
+    texts: dict[bool, bytearray] = {False: bytearray(), True: bytearray()}
+    watchdog = threading.Timer(
+        max(0.0, deadline - time.monotonic()), _shut, [frames.socket_of(stream)]
+    )
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        while (found := frames.frame(reader.read)) is not None:
+            kind, data = found
+            text = texts[kind == frames.STDERR]
+            text += data[: _MOST - len(text)]
+    finally:
+        watchdog.cancel()
+    return texts[False].decode(errors="replace"), texts[True].decode(errors="replace")
+
+
+def _shut(raw: Any) -> None:
+    with contextlib.suppress(OSError):
+        raw.shutdown(socket.SHUT_RDWR)

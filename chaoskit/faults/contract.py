@@ -1,0 +1,298 @@
+"""What every fault shares: timing, the inject/heal/verify contract, its registration.
+
+The order of work is always: `prepare` reads the world and returns the undo data; the undo goes to
+the ledger and is fsynced; `inject` changes the world; `verify_injected` reads it back; `heal`
+undoes from the undo data alone, so another process can do it days later; `verify_healed` reads
+back again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field, model_validator
+
+from chaoskit.faults._replicas import Replica
+from chaoskit.faults._start import After, Repeat, When
+from chaoskit.faults.engines import containers, toxics
+from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
+from chaoskit.records import Json
+from chaoskit.registry import Registry
+from chaoskit.stack.canary import BRIEFLY, Ask
+
+if TYPE_CHECKING:
+    from chaoskit.stack.canary import Exchange
+    from chaoskit.stack.capabilities import Need
+    from chaoskit.stack.project import Project
+    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.toxiproxy import Toxic
+
+Undo = Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What was read back from the system: is it as it should be, and in which words."""
+
+    holds: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What `plan` says about a fault before anything runs."""
+
+    hits: str
+    undo: str
+    not_tested: str = ""
+
+
+class Fault(Model):
+    """A condition: when it starts, how long it lasts, and how to inject, verify and heal it."""
+
+    kind: ClassVar[str]
+    example: ClassVar[str] = ""
+    instant: ClassVar[bool] = False  # over as soon as it is injected (restart): takes no `for`
+
+    fault: str
+    id: Name | None = None
+    at: Duration | None = None
+    when: When | None = None
+    after: After | None = None
+    repeat: Repeat | None = None
+    for_: Annotated[Duration | None, Field(alias="for")] = None
+
+    @model_validator(mode="after")
+    def _lease_makes_sense(self) -> Fault:
+        if self.instant and self.for_ is not None:
+            raise ValueError(f"`{self.fault}` is over at once and takes no `for`")
+        if self.for_ is not None and self.for_ <= 0:
+            raise ValueError("`for` must be longer than zero")
+        if sum(start is not None for start in (self.at, self.when, self.after)) > 1:
+            raise ValueError("a fault starts by one of `at`, `when` and `after`, not by several")
+        if self.repeat is not None and self.for_ is not None and self.repeat.every <= self.for_:
+            raise ValueError("`repeat.every` must be longer than `for`: it counts between starts")
+        return self
+
+    @property
+    def start(self) -> str:
+        """Say in words when it starts."""
+        return str(self.when or self.after or f"at {self.at or Duration.zero()}")
+
+    def repetitions(self) -> list[Fault]:
+        """Return one fault per injection: itself, then `ID-2`, `ID-3`, ... without `repeat`."""
+        if self.repeat is None:
+            return [self]
+        once = self.model_copy(update={"repeat": None})
+        found = [once]
+        for number in range(2, self.repeat.times + 1):
+            later = Duration(self.repeat.every * (number - 1))
+            update: dict[str, object] = {"id": f"{self.name}-{number}"}
+            if self.when is None and self.after is None:
+                update["at"] = Duration((self.at or 0.0) + later)
+            else:
+                gate = After(fault=self.name, injected=True, delay=later, timeout=Duration(3600))
+                update |= {"when": None, "after": gate}
+            found.append(once.model_copy(update=update))
+        return found
+
+    @property
+    def name(self) -> str:
+        """Its id; loading gives every fault a unique one."""
+        return self.id or self.fault
+
+    @property
+    def target(self) -> str:
+        """What it hits, in words: a service, an edge, groups."""
+        raise NotImplementedError
+
+    def services(self) -> Sequence[str]:
+        """Return every service it names."""
+        raise NotImplementedError
+
+    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+        """Return each service or replica that stands in a list of it: its place in the block, the
+        service, the replica (None for all)."""
+        return ()
+
+    def restarts_services(self) -> Sequence[str]:
+        """Return the services whose containers it stops, restarts or freezes."""
+        return ()
+
+    def edges(self) -> Sequence[Edge]:
+        """Return the edges it names, which must exist."""
+        return ()
+
+    def proxied(self, joined: Collection[tuple[str, str]]) -> Sequence[Edge]:
+        """Return the edges that must be behind a proxy for it; `joined` holds every (client,
+        upstream) pair of the project that has a possible edge."""
+        return self.edges()
+
+    def forecast(self) -> Forecast:
+        """Say what it will hit, how it is undone and what it does not test."""
+        raise NotImplementedError
+
+    async def ready(self, stack: Stack) -> None:
+        """Start what makes the injection quick, before the first fault is due. It must leave no
+        trace in the stack, and nothing may depend on it. Raises `ChaoskitError`."""
+
+    async def prepare(self, stack: Stack) -> Undo:
+        """Read what `heal` will need. Changes nothing. Raises `FaultFailed`."""
+        raise NotImplementedError
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        """Put the fault in force; it may stop half-way, `heal` copes."""
+        raise NotImplementedError
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        """Undo it: idempotent, also after a half-done inject, also in another process."""
+        raise NotImplementedError
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        """Read back that the fault is in force."""
+        raise NotImplementedError
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        """Read back that the fault is gone."""
+        raise NotImplementedError
+
+    def needs(self) -> Sequence[Need]:
+        """Return what the host must be able to do for it; checked before anything starts."""
+        return ()
+
+    def obstacle(self, project: Project) -> str | None:
+        """Say why this fault is impossible on this stack (no such mount, no restart policy), or
+        return None; checked before anything starts."""
+        return None
+
+    # -- effect ----------------------------------------------------------------------------------
+
+    canary_decides: ClassVar[bool] = True  # False: the engine's own state is the effect
+    traceless: ClassVar[bool] = False  # True: clients that feel it leave no trace at the proxy
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        """Return the proxies through which a canary can feel this fault."""
+        return ()
+
+    def canary_deadline(self) -> float:
+        """Return how many seconds a canary waits for its answer while the fault is in force."""
+        return 1.0
+
+    def ask(self) -> Ask:
+        """Return what a canary must do, beyond one small exchange, to be able to feel it."""
+        return BRIEFLY
+
+    def canaries(self) -> int:
+        """Return how many canaries may try, one after another, until one feels it."""
+        return 1
+
+    def felt(self, before: Exchange, during: Exchange) -> bool:
+        """Say whether this exchange felt the fault."""
+        return not during.answered
+
+    def doubtful(self, before: Exchange, during: Exchange) -> bool:
+        """Say whether a busy machine could have made the same difference by itself."""
+        return False
+
+    def blind(self, before: Exchange) -> str | None:
+        """Say why a canary that went like this before the fault could not feel it, if it could
+        not; asked only when none did."""
+        return None
+
+    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+        """Read, right before the heal, what counted the effect: packet counters, throttling, an
+        error of the store. None where the canary or the engine's state says it already."""
+        return None
+
+
+REGISTRY: Registry[Fault] = Registry("fault", "chaoskit.faults")
+fault = REGISTRY.register
+
+
+class ServiceFault(Fault):
+    """A fault on the containers of one service: all replicas, or those that `replica` chooses."""
+
+    canary_decides: ClassVar[bool] = False
+
+    service: ServiceName
+    replica: Replica | None = None
+
+    @property
+    def target(self) -> str:
+        return self.service if self.replica is None else f"{self.service}[{self.replica}]"
+
+    def services(self) -> Sequence[str]:
+        return [self.service]
+
+    def restarts_services(self) -> Sequence[str]:
+        return [self.service]
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return stack.proxies_to(self.service)[:1] if self.replica is None else ()
+
+    async def prepare(self, stack: Stack) -> Undo:
+        return await containers.describe(stack, self.name, self.service, self.replica)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        await containers.bring_back(stack, undo)
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await containers.all_in(stack, undo, "running"))
+
+
+class EdgeFault(Fault):
+    """A fault on one edge, made of toxics on its proxies."""
+
+    needs_answers: ClassVar[bool] = True  # False: a connection without a word can feel it
+
+    edge: Edge
+
+    @property
+    def target(self) -> str:
+        return str(self.edge)
+
+    def services(self) -> Sequence[str]:
+        return [s for s in (self.edge.client, self.edge.upstream) if s != "host"]
+
+    def edges(self) -> Sequence[Edge]:
+        return [self.edge]
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return stack.proxies_of(self.edge)
+
+    def blind(self, before: Exchange) -> str | None:
+        if not self.needs_answers or not before.speechless:
+            return None
+        return (
+            f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "
+            "redis://, postgres:// or http:// URL of that port says how to talk to it"
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        """Return the toxics that make this fault; their names start with the fault's id."""
+        raise NotImplementedError
+
+    async def prepare(self, stack: Stack) -> Undo:
+        return toxics.describe(stack.proxies_of(self.edge), self.toxics())
+
+    async def inject(self, stack: Stack, undo: Undo) -> None:
+        await toxics.add(stack, undo)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: Undo) -> None:
+        await toxics.remove(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await toxics.present(stack, undo))
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+        return Receipt(*await toxics.absent(stack, undo))

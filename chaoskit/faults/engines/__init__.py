@@ -1,0 +1,1 @@
+"""What faults are made of, one file for each way of acting on the world."""

@@ -1,0 +1,278 @@
+"""The plan: what a run will do to which stack, worked out before anything is touched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from chaoskit.docker.client import Engine
+from chaoskit.docker.compose_cli import Compose
+from chaoskit.errors import Problem, ScenarioInvalid, UsageError
+from chaoskit.faults import Fault
+from chaoskit.fields import HOST, Target
+from chaoskit.records import Json
+from chaoskit.scenario.document import KINDS
+from chaoskit.scenario.loading import Loaded, against_stack
+from chaoskit.secrets import Redactor, passwords_in, secrets_in
+from chaoskit.stack.capabilities import missing
+from chaoskit.stack.edges import EdgeMap, PossibleEdge
+from chaoskit.stack.overlay import Layout, build_layout
+from chaoskit.stack.project import Project, parse
+from chaoskit.stack.uncopyable import Shared, shared_things
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A scenario against its stack. `faults` are those of the scenario that will be injected."""
+
+    loaded: Loaded
+    compose: Compose
+    project: Project
+    user_project: str
+    edges: EdgeMap
+    proxied: tuple[PossibleEdge, ...]
+    targets: tuple[Target, ...]
+    faults: tuple[Fault, ...]
+    shared: tuple[Shared, ...]
+    refused: tuple[Shared, ...]
+    secrets: tuple[str, ...]
+
+    @property
+    def directory(self) -> Path:
+        return self.loaded.compose_files[0].parent.resolve()
+
+    @property
+    def protocols(self) -> dict[tuple[str, int], str]:
+        """Return how to talk to each port that a URL of the scenario names."""
+        return {(target.service, target.port): target.protocol for target in self.targets}
+
+    def redactor(self) -> Redactor:
+        """Return what keeps the secrets of scenario and stack out of every output."""
+        scenario = self.loaded.scenario
+        words = {*self.project.services, *scenario.probes, *scenario.workloads, scenario.name}
+        words |= {fault.name for fault in self.faults}
+        # A password that is also a word of the report (a service, a kind) must stay readable.
+        words |= {name for registry in KINDS.values() for name in registry.names()}
+        return Redactor(self.secrets, keep=words)
+
+    def layout(self, folder: Path, image: str) -> Layout:
+        """Return the proxies and the overlay for the run with this folder."""
+        return build_layout(
+            self.project,
+            folder=folder,
+            edges=self.proxied,
+            targets=self.targets,
+            image=image,
+            felt={service for fault in self.faults for service in fault.services()},
+            keep_ports=self.loaded.scenario.stack.ports == "keep",
+            user_project=self.user_project,
+        )
+
+    def refuse_shared(self) -> None:
+        """Raise `UsageError` when the run would touch something that is not its own copy."""
+        if not self.refused:
+            return
+        rows = [
+            f"  {thing.name}: {thing.what}" + (f" of `{thing.service}`" if thing.service else "")
+            for thing in self.refused
+        ]
+        names = ", ".join(dict.fromkeys(thing.name for thing in self.refused))
+        raise UsageError(
+            "the run would not be on its own copy of:\n" + "\n".join(rows),
+            hint=f"allow it with `stack: {{shared: [{names}]}}` if faults may touch it",
+        )
+
+    async def impossible(self, engine: Engine) -> list[str]:
+        """Return, in words, each fault that this stack or this host cannot have."""
+        found = await missing(engine, [need for fault in self.faults for need in fault.needs()])
+        problems = []
+        for fault in self.faults:
+            reasons = [found[need] for need in fault.needs() if need in found]
+            obstacle = fault.obstacle(self.project)
+            reasons += [obstacle] if obstacle else []
+            problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
+        return problems
+
+    def document(self) -> dict[str, Json]:
+        """Return the plan as the JSON of `plan.json`."""
+        return {
+            "scenario": self.loaded.scenario.name,
+            "document": self.loaded.scenario.model_dump(
+                mode="json", by_alias=True, exclude_unset=True
+            ),
+            "compose": [str(file) for file in self.loaded.compose_files],
+            "services": sorted(self.project.services),
+            "faults": [
+                {
+                    "id": fault.name,
+                    "fault": fault.fault,
+                    "target": fault.target,
+                    "start": fault.start,
+                    "for": None if fault.for_ is None else str(fault.for_),
+                    "hits": fault.forecast().hits,
+                    "undo": fault.forecast().undo,
+                    "not_tested": fault.forecast().not_tested,
+                }
+                for fault in self.faults
+            ],
+            "edges": [
+                {
+                    "client": edge.client,
+                    "upstream": edge.upstream,
+                    "port": edge.port,
+                    "evidence": edge.evidence,
+                    "obstacle": edge.obstacle,
+                    "proxied": edge in self.proxied,
+                }
+                for edge in self.edges.edges
+            ],
+            "host": [f"{target.service}:{target.port}" for target in self.targets],
+            "shared": [
+                {"name": thing.name, "what": thing.what, "allowed": thing not in self.refused}
+                for thing in self.shared
+            ],
+        }
+
+
+async def make_plan(
+    loaded: Loaded,
+    *,
+    run_project: str,
+    engine: Engine | None = None,
+    only_faults: Sequence[str] = (),
+) -> Plan:
+    """Read the Compose project under the run's name and check the scenario against it.
+
+    Without an engine, ports that only images know are missing. Raises `ScenarioInvalid` for
+    references that do not fit the stack, `UsageError` when Compose refuses its files.
+    """
+    scenario = loaded.scenario
+    stack = scenario.stack
+    compose = Compose(
+        tuple(loaded.compose_files), run_project, tuple(stack.profiles), dict(stack.env)
+    )
+    own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
+    project = parse(own)
+    faults = _selected(scenario.injections(), only_faults)
+    targets = [target for probe in scenario.probes.values() for target in probe.targets()]
+    targets += [target for one in scenario.workloads.values() for target in one.targets()]
+    served = await _served(project, targets, engine)
+    for declared in stack.edges:
+        served.setdefault(declared.edge.upstream, set()).add(declared.port)
+    edges = EdgeMap(project, served)
+    problems = against_stack(loaded, project.services, edges.problem)
+    problems += _replica_problems(loaded, project)
+    if not problems:
+        problems += _proxy_problems(loaded, edges)
+    if problems:
+        raise ScenarioInvalid(problems)
+    for fault in faults:
+        for edge in fault.edges():
+            if edge.client == HOST:
+                ports = [edge.port] if edge.port else edges.ports[edge.upstream]
+                targets += [Target(edge.upstream, port) for port in ports]
+    shared = shared_things(project, loaded.compose_files[0].parent)
+    return Plan(
+        loaded=loaded,
+        compose=compose,
+        project=project,
+        user_project=str(mine["name"]),
+        edges=edges,
+        proxied=tuple(_proxied(edges, faults, stack.proxy)),
+        targets=tuple(_unique(targets)),
+        faults=faults,
+        shared=tuple(shared),
+        refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
+        secrets=tuple(_secrets(loaded, project)),
+    )
+
+
+def _selected(faults: Sequence[Fault], only: Sequence[str]) -> tuple[Fault, ...]:
+    unknown = sorted(set(only) - {fault.name for fault in faults})
+    if unknown:
+        known = ", ".join(fault.name for fault in faults) or "none"
+        raise UsageError(f"no fault `{unknown[0]}` in this scenario", hint=f"it has: {known}")
+    return tuple(fault for fault in faults if not only or fault.name in only)
+
+
+def _unique(targets: Sequence[Target]) -> list[Target]:
+    """Return one target per port, preferring one that says how to talk to it."""
+    by_port: dict[tuple[str, int], Target] = {}
+    for target in targets:
+        known = by_port.get((target.service, target.port))
+        if known is None or known.protocol == "tcp":
+            by_port[target.service, target.port] = target
+    return sorted(by_port.values())
+
+
+async def _served(
+    project: Project, targets: Sequence[Target], engine: Engine | None
+) -> dict[str, set[int]]:
+    served: dict[str, set[int]] = {}
+    for target in targets:
+        served.setdefault(target.service, set()).add(target.port)
+    if engine is not None:
+        images = {name: s.image for name, s in project.services.items() if s.image}
+        found = await asyncio.gather(*(engine.image_ports(image) for image in images.values()))
+        for name, ports in zip(images, found, strict=True):
+            served.setdefault(name, set()).update(ports)
+    return served
+
+
+def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[PossibleEdge]:
+    """Return the edges to put behind proxies; an upstream's ports go together, because a link
+    takes over its whole name."""
+    if mode == "none":
+        return []
+    possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+    if mode == "all":
+        return possible
+    joined = {(edge.client, edge.upstream) for edge in possible}
+    pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)}
+    return [edge for edge in possible if (edge.client, edge.upstream) in pairs]
+
+
+def _proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
+    problems = []
+    joined = {(edge.client, edge.upstream) for edge in edges.edges if edge.obstacle is None}
+    for index, fault in enumerate(loaded.scenario.timeline.faults):
+        where = ("timeline", "faults", index, "fault")
+        needed = [e for e in fault.proxied(joined) if e.client != HOST]
+        if needed and loaded.scenario.stack.proxy == "none":
+            problems.append(
+                loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
+            )
+        by_proxy = getattr(fault, "engine", None) == "proxy"
+        if by_proxy and not fault.proxied(joined):
+            problems.append(
+                loaded.problem(where, f"no edge that can be proxied crosses {fault.target}")
+            )
+    return problems
+
+
+def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
+    problems = []
+    for index, fault in enumerate(loaded.scenario.timeline.faults):
+        replica = getattr(getattr(fault, "replica", None), "number", None)
+        service = project.services.get(getattr(fault, "service", ""))
+        if replica is not None and service is not None and replica > service.replicas:
+            message = f"`{service.name}` has {service.replicas} replica(s), there is no {replica}"
+            problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
+        for place, name, number in fault.members():
+            service = project.services.get(name)
+            if number is not None and service is not None and number > service.replicas:
+                message = f"`{name}` has {service.replicas} replica(s), there is no {number}"
+                problems.append(loaded.problem(("timeline", "faults", index, *place), message))
+    return problems
+
+
+def _secrets(loaded: Loaded, project: Project) -> list[str]:
+    environment: Mapping[str, str] = loaded.scenario.stack.env
+    found = secrets_in(environment) + passwords_in(loaded.path.read_text(encoding="utf-8"))
+    for service in project.services.values():
+        found += secrets_in(service.environment)
+        for word in service.words:
+            found += passwords_in(word)
+    return found

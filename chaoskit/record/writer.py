@@ -1,0 +1,115 @@
+"""Writing down what happens, as it happens: events, samples, history.
+
+Judging reads these files back; nothing is kept in memory but counts and the last sample of each
+probe, so a long run stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from chaoskit.clock import Clock
+from chaoskit.record.folder import RunFolder
+from chaoskit.records import Event, Json, Sample
+
+EVENTS, SAMPLES, HISTORY = "events.ndjson", "samples.ndjson", "history.ndjson"
+
+Listener = Callable[[Mapping[str, Json]], None]
+
+
+@dataclass(slots=True)
+class ProbeCount:
+    """What is known of a probe while the run goes on. Times on the run clock."""
+
+    samples: int = 0
+    failed: int = 0
+    last: Sample | None = None
+    good_since: float | None = None  # start of the unbroken good stretch, by due time
+    last_due: float = -1.0
+
+
+@dataclass(slots=True)
+class WorkloadCount:
+    """What is known of a workload while the run goes on."""
+
+    ok: int = 0
+    fail: int = 0
+    info: int = 0
+
+
+@dataclass(slots=True)
+class LiveCounts:
+    """Live counts for the gate and for progress."""
+
+    probes: dict[str, ProbeCount] = field(default_factory=dict)
+    workloads: dict[str, WorkloadCount] = field(default_factory=dict)
+
+
+class Recorder:
+    """The three NDJSON files of a run, and the live counts."""
+
+    def __init__(self, folder: RunFolder, clock: Clock, listener: Listener) -> None:
+        self._clock = clock
+        self._listener = listener
+        self._redactor = folder.redactor
+        self._events = folder.ndjson(EVENTS)
+        self._samples = folder.ndjson(SAMPLES)
+        self._history = folder.ndjson(HISTORY)
+        self.counts = LiveCounts()
+
+    def event(self, name: str, /, t: float | None = None, **fields: Json) -> None:
+        """Record something that happened to the run and tell the listener."""
+        at = round(self._clock.now() if t is None else t, 6)
+        row: dict[str, Json] = {"t": at, "event": name, **fields}
+        self._events.append(row)
+        self._listener(row)
+
+    def sample(self, sample: Sample) -> None:
+        self._samples.append(
+            {
+                "probe": sample.probe,
+                "due": round(sample.due, 6),
+                "sent": round(sample.sent, 6),
+                "done": round(sample.done, 6),
+                "outcome": sample.outcome,
+                "error": sample.error,
+                "value": sample.value,
+            }
+        )
+        tally = self.counts.probes.setdefault(sample.probe, ProbeCount())
+        tally.samples += 1
+        if sample.due >= tally.last_due:  # results may arrive out of order
+            tally.last, tally.last_due = sample, sample.due
+        if sample.outcome == "ok":
+            if tally.good_since is None:
+                tally.good_since = sample.due
+        else:
+            tally.failed += 1
+            tally.good_since = None
+
+    def operation(self, event: Event) -> None:
+        self._history.append(
+            {
+                "t": round(event.t, 6),
+                "type": event.type,
+                "process": event.process,
+                "workload": event.workload,
+                "op": event.op,
+                "key": event.key,
+                "value": event.value,
+                "id": event.id,
+                "error": event.error,
+            }
+        )
+        tally = self.counts.workloads.setdefault(event.workload, WorkloadCount())
+        if event.type == "ok":
+            tally.ok += 1
+        elif event.type == "fail":
+            tally.fail += 1
+        elif event.type == "info":
+            tally.info += 1
+
+    def close(self) -> None:
+        for file in (self._events, self._samples, self._history):
+            file.close()

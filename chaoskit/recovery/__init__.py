@@ -1,0 +1,1 @@
+"""Undoing what a run did: the ledger, the guard, healing, teardown."""

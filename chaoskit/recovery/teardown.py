@@ -1,0 +1,86 @@
+"""Ending a run: what the run itself and whoever recovers it have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaoskit.docker.client import Engine, EngineGone
+from chaoskit.errors import ChaoskitError
+from chaoskit.judge.result import Leftover, Result
+from chaoskit.record.folder import RunFolder
+from chaoskit.record.writer import Recorder
+from chaoskit.recovery.ledger import Ledger
+from chaoskit.report import junit, summary
+
+_TRIES = 5
+_PAUSE = 0.5  # seconds between two tries
+_LOOKS = 3  # for what the engine makes late, a pause apart
+
+
+def down_command(project: str) -> str:
+    """Return the command that removes a stack by hand."""
+    return f"docker compose -p {project} down --volumes --timeout 0"
+
+
+async def removed(
+    engine: Engine, project: str, patience: float, *, cut_off: bool = False
+) -> list[Leftover]:
+    """Remove a run's copy of the stack; return what is left after several tries.
+
+    An engine that does not answer may come back within `patience` seconds. Where whoever made the
+    stack was `cut_off`, the engine may make what it had been asked for only now: it is looked for
+    again.
+    """
+    left = await _removed(engine, project, patience)
+    for _ in range(_LOOKS if cut_off else 0):
+        if left:
+            break
+        await asyncio.sleep(_PAUSE)
+        left = await _removed(engine, project, patience)
+    return left
+
+
+async def _removed(engine: Engine, project: str, patience: float) -> list[Leftover]:
+    left: Sequence[str] = ()
+    ends = time.monotonic() + patience
+    tries = 0
+    while True:
+        try:
+            left = await engine.cleanup.project(project)
+        except ChaoskitError as error:
+            left = [f"the stack `{project}`: {error.message}"]
+            away = isinstance(error, EngineGone)
+        else:
+            away = False
+        if not left:
+            return []
+        tries += not away
+        if tries >= _TRIES or (away and time.monotonic() > ends):
+            return [Leftover(what=what, command=down_command(project)) for what in left]
+        await asyncio.sleep(_PAUSE)
+
+
+async def save_logs(engine: Engine, project: str, folder: RunFolder) -> None:
+    """Write each service's container log into the run folder. Raises `ChaoskitError`."""
+    texts: dict[str, list[str]] = {}
+    for container in await engine.containers(project):
+        lines = await engine.logs(container.id)
+        texts.setdefault(container.state.service, []).extend(lines)
+    for service, lines in texts.items():
+        folder.write(f"logs/{service}.log", "\n".join(sorted(lines)) + "\n")
+
+
+def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
+    """Note that nothing is left of a fault that could not be healed: all it had changed was the
+    stack. Raises `StoreFailed`."""
+    ledger.healed(fault)
+    recorder.event("fault_healed", id=fault, detail="gone with the stack")
+
+
+def write_reports(folder: Path, result: Result) -> None:
+    """Write the two reports that every run folder has. Raises `OSError`."""
+    (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
+    (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")

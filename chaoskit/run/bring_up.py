@@ -1,0 +1,170 @@
+"""Bringing the run's copy of the stack up: proxies first, then everything, then ready."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from chaoskit.docker.containers import Container
+from chaoskit.errors import (
+    ChaoskitError,
+    CommandFailed,
+    EnvironmentFailure,
+    FaultFailed,
+    StackNotReady,
+)
+from chaoskit.plan.plan import Plan
+from chaoskit.stack.overlay import PREFIX, Layout
+from chaoskit.stack.stack import Stack
+
+_POLL = 0.05
+_PROXIES_DEADLINE = 30.0
+_LOG_TAIL = 15
+
+
+async def bring_up(
+    plan: Plan, layout: Layout, overlay: Path, stack: Stack, say: Callable[[str], None]
+) -> None:
+    """Start the copy and return when every service is ready and every proxy is as planned.
+
+    Proxies start first and must serve before any client starts: a client that connects once, at
+    its start, must find them. Raises `StackNotReady` with the logs of what did not come up.
+    """
+    block = plan.loaded.scenario.stack
+    compose = replace(plan.compose, files=(*plan.compose.files, overlay))
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + block.up_timeout
+    try:
+        if layout.services:
+            say("starting proxies")
+            await compose.up(
+                layout.services, within=_PROXIES_DEADLINE, build=False, dependencies=False
+            )
+            await stack.attach()
+            await _proxies_ready(stack, layout)
+        say("starting services")
+        await compose.up(within=max(1.0, deadline - loop.time()), build=block.build)
+        await _services_ready(plan, stack, deadline)
+    except CommandFailed as error:
+        logs = await last_logs(stack, unready=True)
+        if error.status is None:
+            message = f"the stack was not up within {block.up_timeout}"
+        else:
+            message = f"the stack did not come up: {_gist(error.stderr)}"
+        raise StackNotReady(message, logs, hint=_HINT) from error
+    await stack.attach()
+
+
+_HINT = "its last log lines are shown; a longer `stack.up_timeout` helps if it is only slow"
+
+
+async def _proxies_ready(stack: Stack, layout: Layout) -> None:
+    """Return when every Toxiproxy serves exactly the proxies of the plan: the server also starts
+    with a config file it could not read."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _PROXIES_DEADLINE
+    for container in layout.containers:
+        wanted = {proxy.name for proxy in container.proxies}
+        while True:
+            try:
+                found = await stack.api_states(container.service)
+                missing = wanted - {name for name, state in found.items() if state.enabled}
+                problem = f"lacks {', '.join(sorted(missing))}"
+            except (EnvironmentFailure, FaultFailed) as error:
+                missing, problem = wanted, error.message
+            if not missing:
+                break
+            if loop.time() > deadline:
+                raise StackNotReady(
+                    f"`{container.service}` is not ready: {problem}", await last_logs(stack)
+                )
+            await asyncio.sleep(_POLL)
+
+
+async def _services_ready(plan: Plan, stack: Stack, deadline: float) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        containers = await stack.engine.containers(stack.project)
+        waiting = {}
+        for name, service in plan.project.services.items():
+            if service.replicas == 0:
+                continue
+            state, final = _readiness([c for c in containers if c.state.service == name])
+            if final:
+                raise StackNotReady(
+                    f"`{name}` {state}", await last_logs(stack, unready=True), hint=_HINT
+                )
+            if state:
+                waiting[name] = state
+        if not waiting:
+            return
+        if loop.time() > deadline:
+            said = ", ".join(f"`{name}` {state}" for name, state in waiting.items())
+            timeout = plan.loaded.scenario.stack.up_timeout
+            raise StackNotReady(
+                f"not ready within {timeout}: {said}",
+                await last_logs(stack, unready=True),
+                hint=_HINT,
+            )
+        await asyncio.sleep(_POLL)
+
+
+def _readiness(containers: list[Container]) -> tuple[str, bool]:
+    """Return what is missing in words ("" when ready) and whether waiting is hopeless.
+
+    A container that exited with 0 is ready: one-shot services (migrations) end like that.
+    """
+    if not containers:
+        return "has no container", False
+    for container in containers:
+        state = container.state
+        if state.status in ("exited", "dead"):
+            if state.exit_code != 0:
+                return f"exited with status {state.exit_code}", not container.restarts
+        elif state.health == "unhealthy":
+            return "is unhealthy", False
+        elif state.health == "starting":
+            return "is starting", False
+        elif not state.running:
+            return f"is {state.status}", False
+    return "", False
+
+
+async def last_logs(stack: Stack, *, unready: bool = False) -> dict[str, list[str]]:
+    """Return the last log lines per service; with `unready` only of services that are not well."""
+    logs: dict[str, list[str]] = {}
+    try:
+        for container in await stack.engine.containers(stack.project):
+            state = container.state
+            well = state.running and state.health in (None, "healthy")
+            if state.service.startswith(PREFIX) or (unready and well):
+                continue
+            lines = await stack.engine.logs(container.id, tail=_LOG_TAIL)
+            if lines:
+                logs.setdefault(state.service, []).extend(line.partition(" ")[2] for line in lines)
+    except ChaoskitError:
+        pass  # the logs explain another error: they must not hide it
+    return logs
+
+
+def _gist(stderr: str) -> str:
+    """Return the line of Compose's output that says what went wrong."""
+    lines = [line.strip() for line in stderr.strip().splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
+    return (telling or lines or ["no output"])[-1]
+
+
+async def image_rows(stack: Stack, names: Mapping[str, object]) -> list[dict[str, str]]:
+    """Return which exact image each service runs, for the result document."""
+    rows = []
+    seen = set()
+    for container in await stack.engine.containers(stack.project):
+        service = container.state.service
+        if service in names and service not in seen:
+            seen.add(service)
+            rows.append(
+                {"service": service, "image": container.image, "digest": container.image_id}
+            )
+    return rows

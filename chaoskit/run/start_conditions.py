@@ -1,0 +1,72 @@
+"""Waiting for the moment a fault starts: its time, a condition, or another fault."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from chaoskit.clock import Clock
+from chaoskit.faults import Fault
+from chaoskit.faults._start import After, When
+from chaoskit.record.writer import LiveCounts
+from chaoskit.run.injector import Injection
+
+_POLL = 0.02
+
+
+class Starts:
+    """Knows when each fault of a run is to start."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        counts: LiveCounts,
+        acknowledged: Callable[[str], int],
+        injections: Sequence[Injection],
+    ) -> None:
+        """`acknowledged` gives the acknowledged writes of a workload so far, by its name."""
+        self._clock = clock
+        self._tallies = counts
+        self._acknowledged = acknowledged
+        self._injections = {injection.fault.name: injection for injection in injections}
+
+    async def wait(self, fault: Fault, phase_start: float) -> str | None:
+        """Return when the fault is due; with a reason in words when its condition was not met."""
+        if fault.when is not None:
+            return await self._until(fault.when)
+        if fault.after is not None:
+            return await self._follow(fault.after)
+        await self._clock.sleep_until(phase_start + (fault.at or 0.0))
+        return None
+
+    async def _until(self, when: When) -> str | None:
+        # A condition that held before the faults phase counts too, but only what is known now:
+        # the last sample, the count so far.
+        deadline = self._clock.now() + when.timeout
+        while not self._met(when):
+            if self._clock.now() > deadline:
+                return f"its start was not reached within {when.timeout}: {when}"
+            await asyncio.sleep(_POLL)
+        return None
+
+    def _met(self, when: When) -> bool:
+        if when.workload is not None:
+            return self._acknowledged(when.workload) >= (when.acknowledged or 0)
+        tally = self._tallies.probes.get(when.probe or "")
+        if tally is None or tally.last is None:
+            return False
+        return (tally.last.outcome == "ok") == (when.is_ == "healthy")
+
+    async def _follow(self, after: After) -> str | None:
+        first = self._injections.get(after.fault)
+        if first is None:
+            return f"its start was not reached: fault `{after.fault}` is not part of this run"
+        deadline = self._clock.now() + after.timeout
+        while (moment := first.injected_at if after.injected else first.healed_at) is None:
+            if first.gave_up:
+                return f"its start was not reached: fault `{after.fault}` did not get that far"
+            if self._clock.now() > deadline:
+                return f"its start was not reached within {after.timeout}: {after}"
+            await asyncio.sleep(_POLL)
+        await self._clock.sleep_until(moment + after.delay)
+        return None

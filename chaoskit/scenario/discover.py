@@ -1,0 +1,78 @@
+"""Which scenario files the paths of a command line stand for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from chaoskit.errors import NothingSelected, UsageError
+from chaoskit.scenario.source import LARGEST, no_such_path
+
+_SUFFIXES = (".yaml", ".yml")
+IGNORE = ".chaoskit-ignore"  # a file that keeps its folder out of what lies above it
+_OLD_IGNORE = ".chaoskit-apart"  # its name before
+_TOP_KEY = re.compile(r"^[\"']?([A-Za-z_][\w.-]*)[\"']?[ \t]*:(?:\s|$)", re.MULTILINE)
+_TOP_LIST = re.compile(r"^- ", re.MULTILINE)
+_SCENARIO_KEYS = frozenset({"stack", "probes", "workloads", "timeline", "expect"})
+
+
+def find(paths: Sequence[Path]) -> list[Path]:
+    """Return scenario files: those named, and those in named directories, each once.
+
+    Below a directory every `*.yaml` and `*.yml` counts, except in hidden folders, unless it is
+    plainly something else, such as a Compose file: a broken scenario must not go unnoticed. A
+    folder that holds a file `.chaoskit-ignore` counts only where it is named itself: its scenarios
+    are not meant to pass with the others.
+    Raises `UsageError` for a path that does not exist or a file of an older name, `NothingSelected`
+    when a directory holds no scenario.
+    """
+    found: dict[Path, Path] = {}
+    for path in paths:
+        if path.is_dir():
+            below = _below(path)
+            if not below:
+                raise NothingSelected(
+                    f"no scenario in `{path}`",
+                    hint="a scenario is a .yaml file with `stack`, `probes`, `timeline`, `expect`",
+                )
+        elif path.exists():
+            below = [path]
+        else:
+            raise no_such_path(path)
+        for file in below:
+            found.setdefault(file.resolve(), file)
+    if not found:
+        raise NothingSelected("no scenario was named")
+    return list(found.values())
+
+
+def _below(folder: Path) -> list[Path]:
+    files = list(folder.rglob("*"))
+    old = next((file for file in files if file.name == _OLD_IGNORE), None)
+    if old is not None:
+        raise UsageError(
+            f"`{old}` has no effect any more", hint=f"rename it to `{old.with_name(IGNORE)}`"
+        )
+    ignored = {file.parent for file in files if file.name == IGNORE} - {folder}
+    return sorted(
+        file
+        for file in files
+        if file.suffix in _SUFFIXES
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        and ignored.isdisjoint(file.parents)
+        and file.is_file()
+        and _may_be_a_scenario(file)
+    )
+
+
+def _may_be_a_scenario(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            text = stream.read(LARGEST).decode("utf-8-sig", errors="replace")
+    except OSError:
+        return True  # loading it says why
+    keys = set(_TOP_KEY.findall(text))
+    if keys:
+        return bool(keys & _SCENARIO_KEYS)
+    return _TOP_LIST.search(text) is None

@@ -1,0 +1,84 @@
+"""Was an edge in use? Evidence from Toxiproxy's log, TCP tables and interface counters.
+
+Toxiproxy's own byte counters move only when a connection ends, so they say nothing about a pool
+that stays open. Its log names every accepted client; the client's TCP table shows connections that
+stay; the proxy container's interface counters show whether bytes moved on them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from chaoskit.clock import parse_stamp
+from chaoskit.errors import ChaoskitError
+from chaoskit.fields import HOST
+from chaoskit.stack.connections import connections_of, towards
+from chaoskit.stack.stack import Proxy, Stack
+
+# What an idle connection may move: TCP keep-alives, about 130 bytes each 15 s, and ARP.
+_IDLE_BYTES = 500
+_IDLE_BYTES_PER_SECOND = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One look at a proxy: open connections of its real client, bytes moved by its container."""
+
+    t: float
+    live: int | None
+    moved: int | None
+
+
+async def look(stack: Stack, proxy: Proxy, t: float) -> Reading:
+    """Look at a proxy now (`t` on the run clock); what cannot be read is None."""
+    container = stack.proxy_container(proxy)
+    live: int | None = 0
+    try:
+        moved: int | None = await stack.engine.network_bytes(container.id)
+        for client in await stack.engine.containers(stack.project, proxy.client):
+            rows = await connections_of(stack.engine, client)
+            if rows is None:
+                live = None
+                break
+            open_rows = [row for row in rows if row.established]
+            live = (live or 0) + towards(open_rows, container.addresses, [proxy.listen])
+    except ChaoskitError:
+        return Reading(t, None, None)
+    return Reading(t, live, moved)
+
+
+def moved_between(start: Reading, end: Reading) -> int:
+    """Return the bytes that moved beyond what idle connections move; 0 when that is unknown."""
+    if start.moved is None or end.moved is None:
+        return 0
+    idle = _IDLE_BYTES + _IDLE_BYTES_PER_SECOND * (end.t - start.t)
+    return max(0, round(end.moved - start.moved - idle))
+
+
+async def accepted(stack: Stack, proxies: Sequence[Proxy]) -> dict[Proxy, list[datetime]]:
+    """Return when each proxy accepted a connection from its real client (not from a canary)."""
+    found: dict[Proxy, list[datetime]] = {proxy: [] for proxy in proxies}
+    for name in {proxy.container for proxy in proxies}:
+        mine = {p.name: p for p in proxies if p.container == name}
+        first = next(iter(mine.values()))
+        clients = set()
+        if first.client != HOST:
+            for client in await stack.engine.containers(stack.project, first.client):
+                clients |= set(client.addresses)
+        for line in await stack.engine.logs(stack.proxy_container(first).id):
+            stamp, _, text = line.partition(" ")
+            if "Accepted client" not in text:
+                continue
+            try:
+                row = json.loads(text)
+                address = str(row["client"]).rpartition(":")[0].strip("[]").removeprefix("::ffff:")
+                when = parse_stamp(stamp)
+            except (ValueError, KeyError):
+                continue
+            real = address in clients or first.client == HOST
+            if when is not None and real and row.get("name") in mine:
+                found[mine[row["name"]]].append(when)
+    return found

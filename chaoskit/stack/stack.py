@@ -1,0 +1,280 @@
+"""The running stack: what faults act on and what probes reach.
+
+Everything is read back from the engine by the run's labels, so another process can attach to a
+run's stack from its project name alone and heal it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from chaoskit.docker.client import Engine
+from chaoskit.docker.containers import Container
+from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.errors import EnvironmentFailure, FaultFailed
+from chaoskit.fields import HOST, Edge, Target
+from chaoskit.records import ContainerState, Json
+from chaoskit.stack.canary import BRIEFLY, Ask, Exchange, exchange, protocol_of
+from chaoskit.stack.overlay import API_PORT
+from chaoskit.stack.ticker import Ticker
+from chaoskit.stack.toxiproxy import (
+    ProxyState,
+    Toxic,
+    Toxiproxy,
+    ToxiproxyRefused,
+    ToxiproxyUnreachable,
+    ToxiproxyWedged,
+)
+
+LOCAL = "127.0.0.1"
+# Toxiproxy stops a proxy only after its dial to an upstream that has just gone: the kernel gives up
+# on the dead address after three seconds, and every call on that proxy waits for it.
+_RECREATE_TRIES = 4
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """One proxy of the run, by its container's service name and its own name."""
+
+    container: str
+    name: str
+    client: str
+    upstream: str
+    port: int
+    listen: int
+
+    @property
+    def edge(self) -> Edge:
+        return Edge(self.client, self.upstream, self.port)
+
+    def definition(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "listen": f"[::]:{self.listen}",
+            "upstream": f"{self.upstream}:{self.port}",
+            "enabled": True,
+        }
+
+
+class Stack:
+    """One run's copy of the stack: its containers, its proxies, its routes from the host."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        project: str,
+        protocols: Mapping[tuple[str, int], str] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.engine = engine
+        self.seed = seed  # for faults that choose: a replica, a beat
+        self.project = project
+        self.proxies: tuple[Proxy, ...] = ()
+        self._protocols = protocols or {}
+        self._containers: dict[str, Container] = {}  # proxy containers, by service name
+        self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
+        self._closed_by: dict[tuple[str, str], set[str]] = {}
+        self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
+        self.claims: dict[tuple[str, ...], str] = {}  # what one fault at a time may change: by whom
+        self.tickers: dict[str, Ticker] = {}  # of faults that go on acting while in force, by name
+
+    async def attach(self) -> None:
+        """Read the proxy containers and their published ports from the engine."""
+        containers = await self.engine.containers(self.project)
+        self._containers = {
+            c.state.service: c for c in containers if c.labels.get(ROLE_LABEL) is not None
+        }
+        self.proxies = tuple(
+            proxy for container in self._containers.values() for proxy in _proxies_of(container)
+        )
+        # Only clients of servers that moved: others may be in the middle of a call.
+        served = {(name, c.published.get(API_PORT)) for name, c in self._containers.items()}
+        stale = [self._apis.pop(key) for key in list(self._apis) if key not in served]
+        for api in stale:
+            await api.close()
+
+    async def close(self) -> None:
+        for beat in self.tickers.values():
+            beat.cancel()
+        for api in self._apis.values():
+            await api.close()
+
+    # -- containers ------------------------------------------------------------------------------
+
+    async def containers(self, service: str, replica: int | None = None) -> list[Container]:
+        """Return the replicas of a service as they are now. Raises `FaultFailed` when none is."""
+        found = await self.engine.containers(self.project, service)
+        if replica is not None:
+            found = [c for c in found if c.state.replica == replica]
+        if not found:
+            which = service if replica is None else f"{service}[{replica}]"
+            raise FaultFailed(f"`{which}` has no container")
+        return found
+
+    async def container_states(self, service: str) -> list[ContainerState]:
+        return [c.state for c in await self.engine.containers(self.project, service)]
+
+    # -- routes ----------------------------------------------------------------------------------
+
+    def address(self, target: Target) -> tuple[str, int]:
+        for proxy in self.proxies:
+            if (proxy.client, proxy.upstream, proxy.port) == (HOST, target.service, target.port):
+                return LOCAL, self._published(proxy)
+        raise EnvironmentFailure(f"no route from the host to `{target.service}:{target.port}`")
+
+    def _published(self, proxy: Proxy) -> int:
+        container = self._containers.get(proxy.container)
+        port = None if container is None else container.published.get(proxy.listen)
+        if port is None:
+            raise EnvironmentFailure(f"`{proxy.container}` is not running")
+        return port
+
+    async def exchange(
+        self,
+        proxy: Proxy,
+        deadline: float = 1.0,
+        ask: Ask = BRIEFLY,
+    ) -> Exchange:
+        """Do a canary exchange through the listener that the proxy's client uses."""
+        declared = self._protocols.get((proxy.upstream, proxy.port))
+        protocol = protocol_of(proxy.port, declared)
+        return await exchange(LOCAL, self._published(proxy), protocol, deadline, ask)
+
+    # -- proxies ---------------------------------------------------------------------------------
+
+    def proxy_container(self, proxy: Proxy) -> Container:
+        try:
+            return self._containers[proxy.container]
+        except KeyError:
+            raise FaultFailed(f"`{proxy.container}` has no container") from None
+
+    def proxies_of(self, edge: Edge) -> list[Proxy]:
+        """Return the proxies of an edge, one per port. Raises `FaultFailed` when there is none."""
+        found = [
+            proxy
+            for proxy in self.proxies
+            if (proxy.client, proxy.upstream) == (edge.client, edge.upstream)
+            and edge.port in (None, proxy.port)
+        ]
+        if not found:
+            raise FaultFailed(f"the edge `{edge}` has no proxy in this run")
+        return found
+
+    def proxies_to(self, service: str) -> list[Proxy]:
+        return [proxy for proxy in self.proxies if proxy.upstream == service]
+
+    def find(self, container: str, name: str) -> Proxy | None:
+        return next((p for p in self.proxies if (p.container, p.name) == (container, name)), None)
+
+    async def state_of(self, proxy: Proxy) -> ProxyState:
+        return await self._on(proxy, lambda api: api.proxy(proxy.name))
+
+    async def api_states(self, container: str) -> dict[str, ProxyState]:
+        """Return what one proxy container serves now: readiness is checked against the plan."""
+        return await self._api(container).proxies()
+
+    async def add_toxic(self, proxy: Proxy, toxic: Toxic) -> None:
+        """Add a toxic and compare what the server made of it. Raises `FaultFailed`."""
+        made = await self._on(proxy, lambda api: api.add_toxic(proxy.name, toxic))
+        if made != toxic:
+            raise FaultFailed(f"toxiproxy made {made} of {toxic} on `{proxy.name}`")
+        self._toxics.setdefault(_key(proxy), {})[toxic.name] = toxic
+
+    async def remove_toxics(self, proxy: Proxy, names: Iterable[str]) -> None:
+        """Remove toxics by name; a wedged proxy is made anew with the toxics of other faults."""
+        mine = self._toxics.setdefault(_key(proxy), {})
+        try:
+            for name in names:
+                await self._on(proxy, lambda api, name=name: api.remove_toxic(proxy.name, name))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+                mine.pop(name, None)
+        except ToxiproxyWedged:
+            for name in names:
+                mine.pop(name, None)
+            await self._make_anew(proxy, enabled=not self._closed_by.get(_key(proxy)))
+
+    async def close_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
+        """Refuse connections on proxies until every holder has opened them again."""
+        for proxy in proxies:
+            self._closed_by.setdefault(_key(proxy), set()).add(holder)
+        await asyncio.gather(*(self._set_enabled(proxy, False) for proxy in proxies))
+
+    async def open_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
+        """Give up one holder's claim; a proxy opens when nobody else holds it closed."""
+        free = []
+        for proxy in proxies:
+            holders = self._closed_by.setdefault(_key(proxy), set())
+            holders.discard(holder)
+            if not holders:
+                free.append(proxy)
+        await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
+
+    def held_closed(self, proxy: Proxy, *, besides: str) -> bool:
+        """Say whether another holder than `besides` still wants this proxy closed."""
+        return bool(self._closed_by.get(_key(proxy), set()) - {besides})
+
+    async def _set_enabled(self, proxy: Proxy, enabled: bool) -> None:
+        try:
+            state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, enabled))
+        except ToxiproxyWedged:
+            state = await self._make_anew(proxy, enabled=enabled)
+        except ToxiproxyRefused as error:
+            if error.status != 404:
+                raise
+            # A delete that timed out was carried out later.
+            state = await self._make_anew(proxy, enabled=enabled)
+        if state.enabled != enabled:
+            raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
+
+    async def _make_anew(self, proxy: Proxy, *, enabled: bool) -> ProxyState:
+        """Delete a wedged proxy and make it again with the toxics of the faults still in force;
+        it opens only when they are all there."""
+        definition = {**proxy.definition(), "enabled": False}
+        for left in reversed(range(_RECREATE_TRIES)):
+            try:
+                state = await self._on(proxy, lambda api: api.recreate(definition))
+                break
+            except ToxiproxyWedged:
+                if not left:
+                    raise
+        for toxic in self._toxics.get(_key(proxy), {}).values():
+            await self.add_toxic(proxy, toxic)
+        if enabled:
+            state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, True))
+        return state
+
+    def _api(self, container: str) -> Toxiproxy:
+        found = self._containers.get(container)
+        port = None if found is None else found.published.get(API_PORT)
+        if port is None:
+            raise ToxiproxyUnreachable(f"`{container}` is not running")
+        if (container, port) not in self._apis:
+            self._apis[container, port] = Toxiproxy(f"http://{LOCAL}:{port}")
+        return self._apis[container, port]
+
+    async def _on(self, proxy: Proxy, action: Callable[[Toxiproxy], Awaitable[T]]) -> T:
+        """Do something on a proxy's server; a restarted container has new ports: look again."""
+        try:
+            return await action(self._api(proxy.container))
+        except ToxiproxyUnreachable:
+            await self.attach()
+            return await action(self._api(proxy.container))
+
+
+def _key(proxy: Proxy) -> tuple[str, str]:
+    return proxy.container, proxy.name
+
+
+def _proxies_of(container: Container) -> list[Proxy]:
+    client = container.labels.get(CLIENT_LABEL, HOST)
+    found = []
+    for row in json.loads(container.labels.get(PROXIES_LABEL, "[]")):
+        upstream, _, port = str(row["upstream"]).rpartition(":")
+        listen = int(str(row["listen"]).rpartition(":")[2])
+        service = container.state.service
+        found.append(Proxy(service, str(row["name"]), client, upstream, int(port), listen))
+    return found

@@ -1,0 +1,133 @@
+"""Verdict and exit code of a stored run: never falsely green, the worst wins."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaoskit.judge.result import Leftover
+from chaoskit.judge.verdict import RunContext, judge, with_leftovers
+from chaoskit.records import Verdict
+from chaoskit.scenario.document import Scenario, scenario_model
+
+SCENARIO = {
+    "name": "small",
+    "stack": {"compose": "compose.yaml"},
+    "probes": {"web": {"probe": "http", "url": "http://web:80/", "every": "100ms"}},
+    "timeline": {"faults": [{"id": "down", "fault": "kill", "service": "redis", "for": "1s"}]},
+    "expect": [{"check": "availability", "probe": "web", "at_least": "90%"}],
+}
+STARTED = "2026-01-01T00:00:00+00:00"
+
+
+def scenario() -> Scenario:
+    return scenario_model().model_validate(SCENARIO)
+
+
+def context(**changes: Any) -> RunContext:
+    known: dict[str, Any] = {"run_id": "r", "scenario_file": "s.yaml", "seed": 1}
+    return RunContext(**(known | {"command": "chaoskit run", "project": "p"} | changes))
+
+
+def write(folder: Path, *, failing: int = 0, proven: bool = True, samples: int = 100) -> Path:
+    events: list[dict[str, Any]] = [{"t": 0, "event": "run_started", "started_at": STARTED}]
+    for name, start, end in (("baseline", 0, 2), ("faults", 2, 6), ("settle", 6, 10)):
+        events.append({"t": start, "event": "phase_started", "phase": name})
+        if name == "faults":
+            events.append(
+                {
+                    "t": 3,
+                    "event": "fault_injected",
+                    "id": "down",
+                    "fault": "kill",
+                    "target": "redis",
+                    "services": ["redis"],
+                }
+            )
+            events.append({"t": 4, "event": "fault_healed", "id": "down"})
+        events.append({"t": end, "event": "phase_ended", "phase": name})
+    reason = None if proven else "nothing used it"
+    events.append(
+        {
+            "t": 10,
+            "event": "fault_concluded",
+            "id": "down",
+            "proven": proven,
+            "reason": reason,
+            "evidence": ["redis exited (137)"],
+        }
+    )
+    rows = [
+        {
+            "probe": "web",
+            "due": i / 10,
+            "sent": i / 10,
+            "done": i / 10 + 0.01,
+            "outcome": "fail" if 30 <= i < 30 + failing else "ok",
+        }
+        for i in range(samples)
+    ]
+    for name, lines in (("events", events), ("samples", rows)):
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folder / f"{name}.ndjson").write_text(text)
+    return folder
+
+
+def test_a_proven_run_with_passing_checks_passes(tmp_path: Path) -> None:
+    result = judge(scenario(), write(tmp_path), context())
+    assert (result.verdict, result.exit_code, result.reason) == (Verdict.PASS, 0, None)
+    assert result.faults[0].proven
+    assert result.faults[0].evidence == ["redis exited (137)"]
+
+
+def test_an_unproven_fault_makes_passing_checks_unknown(tmp_path: Path) -> None:
+    result = judge(scenario(), write(tmp_path, proven=False), context())
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
+    assert result.reason == "fault `down` is not proven: nothing used it"
+
+
+def test_a_failed_check_beats_an_unproven_fault(tmp_path: Path) -> None:
+    result = judge(scenario(), write(tmp_path, proven=False, failing=20), context())
+    assert (result.verdict, result.exit_code) == (Verdict.FAIL, 1)
+    assert result.faults[0].time_to_detect == pytest.approx(0.01)
+    assert result.faults[0].time_to_recover == pytest.approx(1.01)
+
+
+@pytest.mark.parametrize("samples", [0, 50])
+def test_a_probe_that_did_not_really_run_makes_the_run_unknown(
+    tmp_path: Path, samples: int
+) -> None:
+    result = judge(scenario(), write(tmp_path, samples=samples), context())
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
+
+
+def test_a_run_that_ended_early_is_unknown_with_its_own_exit_code(tmp_path: Path) -> None:
+    how = context(ended_early="the run was interrupted by SIGTERM", exit_code=143)
+    result = judge(scenario(), write(tmp_path), how)
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 143)
+    assert result.reason == "the run was interrupted by SIGTERM"
+
+
+def test_leftovers_win_over_every_other_exit_code(tmp_path: Path) -> None:
+    result = judge(scenario(), write(tmp_path, failing=20), context())
+    left = [Leftover(what="network x", command="docker network rm x")]
+    dirty = with_leftovers(result, left, tmp_path)
+    assert (dirty.verdict, dirty.exit_code) == (Verdict.FAIL, 6)
+
+
+def test_a_fault_that_was_never_injected_is_not_proven(tmp_path: Path) -> None:
+    write(tmp_path)
+    events = (tmp_path / "events.ndjson").read_text().splitlines(keepends=True)
+    kept = [line for line in events if '"fault_' not in line]
+    (tmp_path / "events.ndjson").write_text("".join(kept))
+    result = judge(scenario(), tmp_path, context())
+    assert result.verdict is Verdict.UNKNOWN
+    assert (result.faults[0].fault, result.faults[0].proven) == ("kill", False)
+
+
+def test_an_empty_folder_gives_a_result_and_not_a_traceback(tmp_path: Path) -> None:
+    result = judge(scenario(), tmp_path, context(ended_early="docker went away", exit_code=4))
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 4)

@@ -1,0 +1,110 @@
+"""A run folder read back is what was recorded, also when the run was cut off."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from chaoskit.clock import Clock
+from chaoskit.record.folder import RunFolder
+from chaoskit.record.reader import read_evidence, read_run_log
+from chaoskit.record.writer import Recorder
+from chaoskit.records import ContainerEvent, Event, FaultWindow, Json, LogLine, Phase, Sample
+from chaoskit.secrets import Redactor
+
+EVENTS: list[dict[str, Json]] = [
+    {"t": 0, "event": "run_started", "started_at": "2026-01-01T00:00:00+00:00"},
+    {"t": 0.1, "event": "services", "services": [{"service": "chat"}, {"service": "redis"}]},
+    {"t": 0.2, "event": "phase_started", "phase": "baseline"},
+    {"t": 3, "event": "phase_ended", "phase": "baseline"},
+    {"t": 3, "event": "phase_started", "phase": "faults"},
+    {"t": 4, "event": "fault_injected", "id": "k", "fault": "kill", "target": "redis",
+     "services": ["redis"]},
+    {"t": 4.1, "event": "container", "service": "redis", "replica": 1, "action": "die",
+     "exit_code": 137},
+    {"t": 5, "event": "fault_healed", "id": "k"},
+    {"t": 5, "event": "fault_healed", "id": "unknown"},
+    {"t": 5.5, "event": "fault_injected", "id": "s", "fault": "stop", "target": "redis",
+     "services": []},
+    {"t": 6, "event": "note", "text": "a note"},
+    {"t": 6, "event": "doubt", "text": "a doubt"},
+    {"t": 6, "event": "something_new", "more": 1},
+]  # fmt: skip
+
+
+def write(path: Path, rows: list[dict[str, Json]], tail: str = "") -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows) + tail)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    (tmp_path / "logs").mkdir()
+    write(tmp_path / "events.ndjson", EVENTS, '{"t": 7, "event": "no')
+    return tmp_path
+
+
+def test_phases_and_faults_that_had_no_end_stay_open(run: Path) -> None:
+    evidence = read_evidence(run)
+    assert evidence.phases == [Phase("baseline", 0.2, 3), Phase("faults", 3, None)]
+    assert evidence.faults == [
+        FaultWindow("k", "kill", "redis", 4, 5, ("redis",)),
+        FaultWindow("s", "stop", "redis", 5.5, None, ()),
+    ]
+    assert evidence.containers == [ContainerEvent(4.1, "redis", 1, "die", 137)]
+    assert evidence.services == ["chat", "redis"]
+
+
+def test_notes_and_doubts_are_kept_apart(run: Path) -> None:
+    story = read_run_log(run)
+    assert (story.notes, story.doubts) == (["a note"], ["a doubt"])
+
+
+def test_log_lines_are_placed_on_the_run_s_clock_in_order(run: Path) -> None:
+    (run / "logs" / "chat.log").write_text(
+        "2026-01-01T00:00:02.500000001Z two\n"
+        "2026-01-01T00:00:01Z one more word\n"
+        "no time at all\n"
+        "2026-01-01T00:00:03.25Z\n"
+    )
+    assert read_evidence(run).logs == {
+        "chat": [
+            LogLine(1.0, "chat", "one more word"),
+            LogLine(2.5, "chat", "two"),
+            LogLine(3.25, "chat", ""),
+        ]
+    }
+
+
+def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) -> None:
+    folder = RunFolder.create(tmp_path, "x", datetime(2026, 1, 1, tzinfo=UTC), Redactor(), "t")
+    told: list[object] = []
+    recorder = Recorder(folder, Clock(), told.append)
+    samples = [
+        Sample("cache", 0.1, 0.1, 0.2, "ok", None, {"count": 3}),
+        Sample("cache", 0.2, 0.2, 0.3, "fail", "connection refused"),
+    ]
+    events = [
+        Event(0.5, "invoke", 0, "members", "add", None, 17, 1),
+        Event(0.6, "info", 0, "members", "add", None, 17, 1, "timed out"),
+    ]
+    for sample in samples:
+        recorder.sample(sample)
+    for event in events:
+        recorder.operation(event)
+    recorder.event("note", text="hello")
+    recorder.close()
+    evidence = read_evidence(folder.path)
+    assert evidence.samples == {"cache": samples}
+    assert evidence.history == {"members": events}
+    assert len(told) == 1
+    tally = recorder.counts.probes["cache"]
+    assert (tally.samples, tally.failed, tally.last, tally.good_since) == (2, 1, samples[1], None)
+    assert recorder.counts.workloads["members"].info == 1
+
+
+def test_a_run_that_was_killed_before_it_wrote_anything_is_empty(tmp_path: Path) -> None:
+    evidence = read_evidence(tmp_path)
+    assert (evidence.phases, evidence.faults, evidence.samples) == ([], [], {})
