@@ -108,7 +108,7 @@ async def _need(engine: Engine, need: Need, name: str, users: str, fix: str) -> 
 async def _kernel(engine: Engine) -> list[Row]:
     """Say what explains the rows above; no fault needs it."""
     host, rootless, netem = await asyncio.gather(
-        engine.host(), is_rootless(engine), has_netem(engine)
+        engine.machine.info(), is_rootless(engine), has_netem(engine)
     )
     words = {True: "in this kernel", False: "not in this kernel", None: "unknown"}
     return [
@@ -132,7 +132,7 @@ async def _compose() -> Row:
 
 async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:
     try:
-        return Row("ok", "toxiproxy image", await toxiproxy_image(engine, pull=pull))
+        return Row("ok", "toxiproxy image", await toxiproxy_image(engine.images, pull=pull))
     except EnvironmentFailure as error:
         return Row("fail", "toxiproxy image", error.message, "chaoskit doctor --fix, or make setup")
 

@@ -138,7 +138,7 @@ async def _prepared(
 ) -> tuple[Runner, Path, Progress]:
     """Check engine, images and stack, and make the run folder; nothing is started yet."""
     engine = await asyncio.to_thread(Engine)
-    image = await toxiproxy_image(engine)
+    image = await toxiproxy_image(engine.images)
     token = secrets.token_hex(3)
     name = loaded.scenario.name.lower().replace(".", "-")[:24].strip("-_")
     plan = await make_plan(

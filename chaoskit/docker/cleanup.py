@@ -13,7 +13,7 @@ from chaoskit.errors import EnvironmentFailure, FaultFailed
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from chaoskit.docker.limits import Call
+    from chaoskit.docker.call import Call
 
 
 class Cleanup:

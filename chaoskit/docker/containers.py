@@ -1,13 +1,24 @@
-"""Containers and what happens to them, as the engine tells it."""
+"""Containers: what the engine shows of them, and what it does to them."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from chaoskit.docker.labels import COMPOSE_NUMBER_LABEL, COMPOSE_SERVICE_LABEL
+from chaoskit.docker.labels import (
+    COMPOSE_NUMBER_LABEL,
+    COMPOSE_ONE_OFF_LABEL,
+    COMPOSE_PROJECT_LABEL,
+    COMPOSE_SERVICE_LABEL,
+)
 from chaoskit.records import ContainerState
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+    from chaoskit.docker.call import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +48,90 @@ class Container:
         return self.state.name
 
 
-@dataclass(frozen=True, slots=True)
-class EngineEvent:
-    """One container event of a project. `time_ns` is the engine's wall clock."""
+class Containers:
+    """The engine's calls about single containers. Raises what `Call` says."""
 
-    service: str
-    replica: int
-    action: str
-    time_ns: int
-    exit_code: int | None
-    signal: int | None = None  # of a `kill`
+    def __init__(self, api: APIClient, call: Call) -> None:
+        self._api = api
+        self._call = call
+
+    async def of(self, project: str, service: str | None = None) -> list[Container]:
+        """Return the containers of a Compose project, stopped ones too, by service and number."""
+        labels = [f"{COMPOSE_PROJECT_LABEL}={project}"]
+        if service is not None:
+            labels.append(f"{COMPOSE_SERVICE_LABEL}={service}")
+
+        def read() -> list[Container]:
+            from docker.errors import NotFound
+
+            found = []
+            for row in self._api.containers(all=True, filters={"label": labels}):
+                with contextlib.suppress(NotFound):  # removed between the two calls
+                    found.append(container_of(self._api.inspect_container(row["Id"])))
+            kept = [c for c in found if c.labels.get(COMPOSE_ONE_OFF_LABEL, "False") != "True"]
+            return sorted(kept, key=lambda c: (c.state.service, c.state.replica))
+
+        return await self._call("list containers", read)
+
+    async def inspect(self, container_id: str) -> Container:
+        return await self._call(
+            "inspect", lambda: container_of(self._api.inspect_container(container_id))
+        )
+
+    async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
+        """Return the lines a container printed, each starting with its RFC 3339 time.
+
+        `since` is a Unix time in seconds; 0 means from the start.
+        """
+        raw = await self._call(
+            "read logs",
+            lambda: self._api.logs(
+                container_id,
+                timestamps=True,
+                tail="all" if tail is None else tail,
+                since=since or None,
+            ),
+        )
+        return bytes(raw).decode(errors="replace").splitlines()
+
+    async def network_bytes(self, container_id: str) -> int:
+        """Return the bytes received and sent so far on all interfaces of a container."""
+        stats = await self._call(
+            "read statistics",
+            lambda: self._api.stats(container_id, stream=False, one_shot=True),
+        )
+        networks = cast("Mapping[str, Any]", stats).get("networks") or {}
+        return sum(int(n["rx_bytes"]) + int(n["tx_bytes"]) for n in networks.values())
+
+    async def start(self, container_id: str) -> None:
+        await self._call("start", lambda: self._api.start(container_id))
+
+    async def stop(self, container_id: str, grace: float | None = None) -> None:
+        """SIGTERM, then SIGKILL after `grace` seconds (the container's own period by default);
+        returns when the container has stopped."""
+        if grace is None:
+            grace = (await self.inspect(container_id)).stop_grace
+        await self._call("stop", lambda: self._api.stop(container_id, timeout=round(grace)))
+
+    async def kill(self, container_id: str, signal: str = "SIGKILL") -> None:
+        """Signal the main process; a container that is not running is left as it is."""
+
+        def kill() -> None:
+            from docker.errors import APIError
+
+            try:
+                self._api.kill(container_id, signal=signal)
+            except APIError as error:
+                if error.status_code != 409:  # 409: not running
+                    raise
+
+        await self._call("kill", kill)
+
+    async def pause(self, container_id: str) -> None:
+        await self._call("pause", lambda: self._api.pause(container_id))
+
+    async def unpause(self, container_id: str) -> None:
+        await self._call("unpause", lambda: self._api.unpause(container_id))
 
 
 def container_of(data: Mapping[str, Any]) -> Container:
@@ -95,16 +180,3 @@ def container_of(data: Mapping[str, Any]) -> Container:
 def _health(state: Mapping[str, Any]) -> Any:
     status = (state.get("Health") or {}).get("Status")
     return None if status in (None, "", "none") else status
-
-
-def event_of(row: Mapping[str, Any]) -> EngineEvent:
-    attributes = (row.get("Actor") or {}).get("Attributes") or {}
-    code = attributes.get("exitCode")
-    return EngineEvent(
-        service=str(attributes.get(COMPOSE_SERVICE_LABEL, "")),
-        replica=int(attributes.get(COMPOSE_NUMBER_LABEL, 1)),
-        action=str(row.get("Action")),
-        time_ns=int(row.get("timeNano") or 0),
-        exit_code=None if code is None else int(code),
-        signal=int(attributes["signal"]) if attributes.get("signal", "").isdigit() else None,
-    )

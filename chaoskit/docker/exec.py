@@ -6,14 +6,16 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from chaoskit.docker import frames
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from chaoskit.docker.call import Call
 
 T = TypeVar("T")
 _POLL = 0.005
@@ -27,12 +29,6 @@ class ExecResult:
     status: int | None
     out: str
     err: str
-
-
-class Call(Protocol):
-    """Runs a blocking call of the engine in a thread and translates its errors."""
-
-    def __call__(self, what: str, function: Callable[[], T], /) -> Awaitable[T]: ...
 
 
 class ContainerExec:

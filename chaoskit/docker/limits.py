@@ -7,12 +7,14 @@ control group is as it was, and `Limits` treats both as no limit.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 if TYPE_CHECKING:
     from docker import APIClient
+
+    from chaoskit.docker.call import Call
 
 T = TypeVar("T")
 NANO = 10**9
@@ -21,12 +23,6 @@ PERIOD = 100_000  # microseconds: what the kernel takes when nobody says otherwi
 NO_MEMORY_LIMIT = 9223372036854771712
 _PETABYTE = 2**50
 _LARGEST_NUMBER = 2**63 - 1
-
-
-class Call(Protocol):
-    """Runs a blocking engine call in a thread, with a deadline, and translates its errors."""
-
-    def __call__(self, what: str, function: Callable[[], T]) -> Awaitable[T]: ...
 
 
 @dataclass(frozen=True, slots=True)

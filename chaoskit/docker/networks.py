@@ -19,7 +19,7 @@ from chaoskit.records import Json
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from chaoskit.docker.limits import Call
+    from chaoskit.docker.call import Call
 
 _MOST_PLACEHOLDERS = 12
 

@@ -1,32 +1,17 @@
-"""Making and removing containers next to those of Compose: a twin of one, a helper that stays."""
+"""Making a twin of a container of Compose, and putting it in its place."""
 
 from __future__ import annotations
 
 import contextlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
-
-from chaoskit.docker.labels import ANONYMOUS_VOLUME_LABEL, COMPOSE_PROJECT_LABEL
 
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from chaoskit.docker.limits import Call
+    from chaoskit.docker.call import Call
 
 Body = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class MountedVolume:
-    """A volume of a container; `project` is the Compose project that made it, if one did."""
-
-    name: str
-    destination: str
-    anonymous: bool
-    project: str | None
-    users: tuple[str, ...]  # ids of every container that has it, stopped ones too
 
 
 class Recreation:
@@ -35,29 +20,6 @@ class Recreation:
     def __init__(self, api: APIClient, call: Call) -> None:
         self._api = api
         self._call = call
-
-    async def volumes(self, container_id: str) -> list[MountedVolume]:
-        """Return the volumes of a container, named and anonymous."""
-
-        def read() -> list[MountedVolume]:
-            data = cast("Mapping[str, Any]", self._api.inspect_container(container_id))
-            mounts = [m for m in data.get("Mounts") or () if m["Type"] == "volume"]
-            return [self._volume(mount) for mount in mounts]
-
-        return await self._call("inspect volumes", read)
-
-    def _volume(self, mount: Mapping[str, Any]) -> MountedVolume:
-        name = str(mount["Name"])
-        labels = cast("Mapping[str, Any]", self._api.inspect_volume(name)).get("Labels") or {}
-        users = self._api.containers(all=True, filters={"volume": name})
-        return MountedVolume(
-            name,
-            str(mount["Destination"]),
-            ANONYMOUS_VOLUME_LABEL in labels
-            or (COMPOSE_PROJECT_LABEL not in labels and _is_random(name)),
-            labels.get(COMPOSE_PROJECT_LABEL),
-            tuple(str(row["Id"]) for row in users),
-        )
 
     async def create_like(self, container_id: str, name: str, *, keep_volumes: bool) -> str:
         """Create a container like another one, under another name, and return its id.
@@ -97,33 +59,6 @@ class Recreation:
         data = {"Container": container_id, "EndpointConfig": endpoint}
         api._raise_for_status(api._post_json(url, data=data))
 
-    async def start_new(
-        self,
-        image: str,
-        argv: Sequence[str],
-        *,
-        name: str,
-        labels: Mapping[str, str],
-        cpuset: str,
-        memory: int,
-    ) -> None:
-        """Create and start a container without network and rights, limited in memory (bytes)."""
-
-        def start() -> None:
-            host = self._api.create_host_config(
-                network_mode="none",
-                cap_drop=["ALL"],
-                mem_limit=memory,
-                cpuset_cpus=cpuset or None,
-                oom_score_adj=1000,  # where the host runs out of memory, it goes first
-            )
-            made = self._api.create_container(
-                image, list(argv), name=name, entrypoint="", labels=dict(labels), host_config=host
-            )
-            self._api.start(made["Id"])
-
-        await self._call("start a helper", start)
-
     async def rename(self, container_id: str, name: str) -> None:
         await self._call("rename", lambda: self._api.rename(container_id, name))
 
@@ -143,11 +78,6 @@ class Recreation:
                     raise
 
         await self._call("remove a container", remove)
-
-
-def _is_random(name: str) -> bool:
-    """Say whether the engine made up a volume's name: not every anonymous one has a label."""
-    return re.fullmatch(r"[0-9a-f]{64}", name) is not None
 
 
 def _twin(

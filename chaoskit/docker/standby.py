@@ -21,7 +21,7 @@ from chaoskit.docker import frames
 if TYPE_CHECKING:
     from docker import APIClient
 
-    from chaoskit.docker.limits import Call
+    from chaoskit.docker.call import Call
 
 
 class StandbyHelper:

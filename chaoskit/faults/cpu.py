@@ -58,13 +58,13 @@ class Cpu(ServiceFault):
         hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         replicas = []
         for container in hit:
-            found = await stack.engine.limits.limits(container.id)
+            found = await stack.limits.limits(container.id)
             if found.cores is not None and found.cores <= self.limit:
                 raise FaultFailed(
                     f"`{container.name}` is limited to {_cores(found.cores)} already,"
                     f" no more than {self.limit} of one core"
                 )
-            used = await stack.engine.limits.consumption(container.id)
+            used = await stack.limits.consumption(container.id)
             replicas.append(
                 {
                     **containers.row_of(container),
@@ -84,7 +84,7 @@ class Cpu(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         await asyncio.gather(
             *(
-                stack.engine.limits.limit_cores(now.id, float(self.limit), limits.before(row))
+                stack.limits.limit_cores(now.id, float(self.limit), limits.before(row))
                 for row, now in await containers.pairs(stack, undo)
                 if now is not None
             )
@@ -95,7 +95,7 @@ class Cpu(ServiceFault):
         for row, now in await containers.pairs(stack, undo):
             if now is not None:
                 was = limits.before(row)
-                await stack.engine.limits.limit_cores(now.id, was.cores, was)
+                await stack.limits.limit_cores(now.id, was.cores, was)
         limits.release(stack, "cpu", undo)
 
     @classmethod
@@ -116,7 +116,7 @@ class Cpu(ServiceFault):
             if now is None or not now.state.running:
                 parts.append(f"{row['name']} does not run")
                 continue
-            used = await stack.engine.limits.consumption(now.id)
+            used = await stack.limits.consumption(now.id)
             throttled, periods, seconds = row["throttled"]
             if now.state.started_at != row["started_at"] or used.periods < periods:
                 throttled, periods, seconds = 0, 0, 0.0  # it restarted: its counters did too
@@ -140,7 +140,7 @@ async def _read_back(stack: Stack, undo: Undo, wanted: dict[int, float | None]) 
             holds = False
             parts.append(f"{row['name']} is gone")
             continue
-        cores, due = (await stack.engine.limits.limits(now.id)).cores, wanted[row["replica"]]
+        cores, due = (await stack.limits.limits(now.id)).cores, wanted[row["replica"]]
         same = cores is due if None in (cores, due) else abs((cores or 0) - (due or 0)) < _CLOSE
         holds = holds and same
         parts.append(f"{now.name} may use {_cores(cores)}")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from chaoskit.docker.helper import run_helper
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults.engines import containers
@@ -117,9 +116,7 @@ class Crash(ServiceFault):
 
 async def _kill(stack: Stack, container: Container) -> None:
     argv = ["sh", "-c", _KILL, "crash", str(container.pid), container.id]
-    done = await run_helper(
-        stack.engine, stack.project, argv, host_processes=True, capabilities=["KILL"]
-    )
+    done = await stack.helpers.run(stack.project, argv, host_processes=True, capabilities=["KILL"])
     if done.status != 0:
         raise FaultFailed(
             f"the main process of `{container.name}` (pid {container.pid}) could not be killed:"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import Field
 
-from chaoskit.docker.helper import helper_image, helper_labels
+from chaoskit.docker.helper import helper_labels
 from chaoskit.docker.networks import Endpoint, same_but_for_address
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
@@ -64,7 +64,7 @@ class Disconnect(ServiceFault):
         base = await super().prepare(stack)
         before = {}
         for container in await containers.targets(stack, base):
-            found = await stack.engine.networks.of(container.id)
+            found = await stack.networks.of(container.id)
             name = next(
                 (n for n in (f"{stack.project}_{self.network}", self.network) if n in found), None
             )
@@ -83,15 +83,15 @@ class Disconnect(ServiceFault):
         await stack.close_proxies(_closed(stack, undo), str(undo["holder"]))
         found = await containers.targets(stack, undo)
         network = str(undo["network"])
-        await asyncio.gather(*(stack.engine.networks.disconnect(c.id, network) for c in found))
+        await asyncio.gather(*(stack.networks.disconnect(c.id, network) for c in found))
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        image, labels = await helper_image(stack.engine), helper_labels(stack.project)
+        image, labels = await stack.helpers.image(), helper_labels(stack.project)
         try:
             for container in await containers.targets(stack, undo):  # one by one: addresses
                 wanted = _before(undo, container)
-                await stack.engine.networks.restore(container.id, wanted, image, labels)
+                await stack.networks.restore(container.id, wanted, image, labels)
         finally:
             await stack.open_proxies(_closed(stack, undo), str(undo["holder"]))
 
@@ -100,7 +100,7 @@ class Disconnect(ServiceFault):
         network = str(undo["network"])
         parts = []
         for container in await containers.targets(stack, undo):
-            found = await stack.engine.networks.of(container.id)
+            found = await stack.networks.of(container.id)
             if network in found:
                 return Receipt(False, f"{container.name} is on {network}")
             parts.append(f"{container.name} is off {network}, on {', '.join(found) or 'none'}")
@@ -111,7 +111,7 @@ class Disconnect(ServiceFault):
         network = str(undo["network"])
         parts = []
         for container in await containers.targets(stack, undo):
-            now = (await stack.engine.networks.of(container.id)).get(network)
+            now = (await stack.networks.of(container.id)).get(network)
             if now is None:
                 return Receipt(False, f"{container.name} is off {network}")
             before = _before(undo, container)
@@ -120,7 +120,7 @@ class Disconnect(ServiceFault):
                 return Receipt(False, f"{container.name} on {network}: {'; '.join(problem)}")
             said = f"{container.name} is on {network} as before"
             if container.state.running and now.address != before.address:
-                holder = await stack.engine.networks.holder_of(network, str(before.address))
+                holder = await stack.networks.holder_of(network, str(before.address))
                 if holder is None:
                     return Receipt(
                         False, f"{container.name} has {now.address}, not {before.address}"
@@ -139,8 +139,8 @@ async def _only_over(stack: Stack, service: str, network: str) -> list[Json]:
     """Return the proxies of edges from and to a service that have no other way than a network."""
 
     async def networks(name: str) -> set[str]:
-        found = await stack.engine.containers(stack.project, name)
-        return set(await stack.engine.networks.of(found[0].id)) if found else set()
+        found = await stack.containers.of(stack.project, name)
+        return set(await stack.networks.of(found[0].id)) if found else set()
 
     mine = await networks(service)
     rows: list[Json] = []

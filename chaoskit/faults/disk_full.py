@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from chaoskit.docker.helper import HelperOutput, run_helper
+from chaoskit.docker.helper import HelperOutput
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults.engines import containers
@@ -197,7 +197,7 @@ def _reachable(row: Mapping[str, Any], now: Container | None) -> bool:
 
 async def _volume(stack: Stack, container: Container, mount: str) -> str | None:
     """Return the name of the volume at a mount, None where it is a tmpfs."""
-    volumes = await stack.engine.recreate.volumes(container.id)
+    volumes = await stack.volumes.of(container.id)
     wanted = mount.rstrip("/")
     return next((v.name for v in volumes if v.destination.rstrip("/") == wanted), None)
 
@@ -233,8 +233,7 @@ async def _in_mount(
         pid, owner, volumes = str(container.pid), container.id, {}
         directory = f"/proc/{pid}/root{undo['mount']}"
     arguments = [pid, owner, directory, str(row["file"]), str(undo["leave"])]
-    return await run_helper(
-        stack.engine,
+    return await stack.helpers.run(
         stack.project,
         ["sh", "-c", script, step, *arguments],
         host_processes=bool(pid),

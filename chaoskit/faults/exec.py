@@ -105,7 +105,7 @@ class Exec(Fault):
     async def prepare(self, stack: Stack) -> Undo:
         replicas: list[int] = []
         if self.service is not None:
-            found = await stack.containers(self.service, self.replica)
+            found = await stack.replicas(self.service, self.replica)
             for container in found:
                 if not container.state.running:
                     raise FaultFailed(
@@ -169,7 +169,7 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
         status, text = await _on_host(command, str(undo["directory"]), variables, within)
         return [("host", status, _short(text))]
     wanted = set(cast("Sequence[int]", undo["replicas"]))
-    found = await stack.engine.containers(stack.project, str(undo["service"]))
+    found = await stack.containers.of(stack.project, str(undo["service"]))
     found = [container for container in found if container.state.replica in wanted]
     if len(found) < len(wanted):
         raise FaultFailed(f"`{undo['service']}` has lost {len(wanted) - len(found)} containers")
@@ -181,7 +181,7 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
 
     async def inside(container: Container) -> Done:
         argv = ["sh", "-c", command] if isinstance(command, str) else command
-        done = await stack.engine.exec.run(container.id, argv, within=within)
+        done = await stack.exec.run(container.id, argv, within=within)
         return container.name, done.status, _short(f"{done.out} {done.err}")
 
     return await asyncio.gather(*(inside(container) for container in found))

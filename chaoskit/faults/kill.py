@@ -33,7 +33,7 @@ class Kill(ServiceFault):
         found = await containers.targets(stack, undo)
         # The paths first: Toxiproxy would dial an address that is gone, for seconds, and block.
         await containers.close_paths(stack, undo)
-        await asyncio.gather(*(stack.engine.kill(container.id) for container in found))
+        await asyncio.gather(*(stack.containers.kill(container.id) for container in found))
         await containers.wait_down(stack, undo)
 
     @classmethod

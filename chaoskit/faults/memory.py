@@ -53,7 +53,7 @@ class Memory(ServiceFault):
         hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
         replicas = []
         for container in hit:
-            found = await stack.engine.limits.limits(container.id)
+            found = await stack.limits.limits(container.id)
             if found.memory is not None and found.memory <= self.limit:
                 raise FaultFailed(f"`{container.name}` is limited to {mib(found.memory)} already")
             if found.memory_reserved > self.limit:
@@ -61,7 +61,7 @@ class Memory(ServiceFault):
                     f"`{container.name}` has {mib(found.memory_reserved)} reserved:"
                     f" the engine takes no limit below that"
                 )
-            used = await stack.engine.limits.consumption(container.id)
+            used = await stack.limits.consumption(container.id)
             replicas.append(
                 {
                     **containers.row_of(container),
@@ -69,7 +69,7 @@ class Memory(ServiceFault):
                     "limit_hits": used.limit_hits,
                 }
             )
-        since = (await stack.engine.host()).now
+        since = (await stack.machine.info()).now
         limits.claim(stack, "memory", self.name, hit)
         return {
             "holder": self.name,
@@ -83,13 +83,11 @@ class Memory(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         for container in await containers.targets(stack, undo):
             try:
-                await stack.engine.limits.limit_memory(
-                    container.id, int(self.limit), int(self.limit)
-                )
+                await stack.limits.limit_memory(container.id, int(self.limit), int(self.limit))
             except EnvironmentFailure as error:
                 if "busy" not in error.message:
                     raise
-                used = await stack.engine.limits.consumption(container.id)
+                used = await stack.limits.consumption(container.id)
                 raise FaultFailed(
                     f"`{container.name}` uses {mib(used.memory)} already, and this kernel (control"
                     f" groups v1) cannot go down to {mib(self.limit)} while it does"
@@ -101,9 +99,9 @@ class Memory(ServiceFault):
             if now is None:
                 continue
             was = limits.before(row)
-            await stack.engine.limits.limit_memory(now.id, was.memory, was.memory_and_swap)
+            await stack.limits.limit_memory(now.id, was.memory, was.memory_and_swap)
             if _killed(now):
-                await stack.engine.start(now.id)
+                await stack.containers.start(now.id)
         limits.release(stack, "memory", undo)
 
     @classmethod
@@ -113,9 +111,9 @@ class Memory(ServiceFault):
         for row, now in await containers.pairs(stack, undo):
             memory = None
             if now is not None:
-                memory = (await stack.engine.limits.limits(now.id)).memory
+                memory = (await stack.limits.limits(now.id)).memory
                 if memory is not None and now.state.running:  # what the kernel says, if it runs
-                    used = await stack.engine.limits.consumption(now.id)
+                    used = await stack.limits.consumption(now.id)
                     memory = used.memory_limit or memory
             # The kernel counts in pages, and rounds down to whole ones.
             holds = holds and memory is not None and limit - _LARGEST_PAGE < memory <= limit
@@ -130,7 +128,7 @@ class Memory(ServiceFault):
                 holds = False
                 parts.append(f"{row['name']} is gone")
                 continue
-            found, was = await stack.engine.limits.limits(now.id), limits.before(row)
+            found, was = await stack.limits.limits(now.id), limits.before(row)
             same = (found.memory, found.memory_and_swap) == (was.memory, was.memory_and_swap)
             holds = holds and same and not _killed(now)
             dead = ", but is dead of it" if _killed(now) else ""
@@ -139,7 +137,7 @@ class Memory(ServiceFault):
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
         since = float(undo["since"])  # type: ignore[arg-type]  # we wrote it
-        events = await stack.engine.events_since(stack.project, since, self.service)
+        events = await stack.events.since(stack.project, since, self.service)
         felt, parts = False, []
         for row, now in await containers.pairs(stack, undo):
             mine = [e.action for e in events if e.replica == row["replica"]]
@@ -156,7 +154,7 @@ class Memory(ServiceFault):
             if now is None or not now.state.running:
                 parts.append(f"{row['name']} does not run")
                 continue
-            used = await stack.engine.limits.consumption(now.id)
+            used = await stack.limits.consumption(now.id)
             hits = used.limit_hits - int(row["limit_hits"])
             near = used.memory >= _NEAR * self.limit or hits > 0
             felt = felt or near

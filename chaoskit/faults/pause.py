@@ -30,7 +30,7 @@ class Pause(ServiceFault):
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.engine.pause(container.id) for container in found))
+        await asyncio.gather(*(stack.containers.pause(container.id) for container in found))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:

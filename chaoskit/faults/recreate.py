@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from chaoskit.docker.client import NoSuchContainer
-from chaoskit.docker.helper import run_helper
+from chaoskit.docker.call import NoSuchContainer
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults.engines import containers
@@ -128,7 +127,7 @@ async def _named_volumes(stack: Stack, hit: list[Container]) -> tuple[list[str],
     emptied: set[str] = set()
     kept: set[str] = set()
     for container in hit:
-        for volume in await stack.engine.recreate.volumes(container.id):
+        for volume in await stack.volumes.of(container.id):
             if volume.anonymous:
                 continue
             ours = volume.project == stack.project and set(volume.users) <= ids
@@ -139,11 +138,11 @@ async def _named_volumes(stack: Stack, hit: list[Container]) -> tuple[list[str],
 async def _replace(stack: Stack, old: Container, *, keep: bool) -> None:
     """Put a new container in place of a stopped one. At every moment there is one of both, which
     is all that `_settle` needs."""
-    making = stack.engine.recreate
+    making = stack.recreate
     new = await making.create_like(old.id, old.name + _SUFFIX, keep_volumes=keep)
     await making.remove(old.id, volumes=not keep)
     await making.rename(new, old.name)
-    await stack.engine.start(new)
+    await stack.containers.start(new)
 
 
 async def _settle(stack: Stack, row: Mapping[str, Any], *, keep: bool) -> None:
@@ -152,14 +151,14 @@ async def _settle(stack: Stack, row: Mapping[str, Any], *, keep: bool) -> None:
     if new is None:
         return
     if await _find(stack, row["id"]) is not None:
-        await stack.engine.recreate.remove(new.id, volumes=not keep)
+        await stack.recreate.remove(new.id, volumes=not keep)
     else:
-        await stack.engine.recreate.rename(new.id, row["name"])
+        await stack.recreate.rename(new.id, row["name"])
 
 
 async def _find(stack: Stack, name: str) -> Container | None:
     with contextlib.suppress(NoSuchContainer):
-        return await stack.engine.inspect(name)
+        return await stack.containers.inspect(name)
     return None
 
 
@@ -169,8 +168,8 @@ def _paths(volumes: Sequence[str]) -> dict[str, str]:
 
 async def _empty(stack: Stack, volumes: Sequence[str]) -> None:
     argv = ["find", *_paths(volumes).values(), "-mindepth", "1", "-delete"]
-    done = await run_helper(
-        stack.engine, stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
+    done = await stack.helpers.run(
+        stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
     )
     if done.status != 0:
         raise FaultFailed(f"{', '.join(volumes)} could not be emptied: {done.text.strip()[-200:]}")
@@ -181,8 +180,8 @@ async def _older(stack: Stack, volumes: Sequence[str], created: str) -> int:
     moment = datetime.fromisoformat(created) - _CLOCKS
     argv = ["find", *_paths(volumes).values(), "-mindepth", "1"]
     argv += ["!", "-newerct", moment.isoformat(), "-printf", "x"]
-    done = await run_helper(
-        stack.engine, stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
+    done = await stack.helpers.run(
+        stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
     )
     if done.status != 0:
         raise FaultFailed(f"{', '.join(volumes)} could not be read: {done.text.strip()[-200:]}")

@@ -36,7 +36,7 @@ class Restart(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         found = await containers.targets(stack, undo)
         await containers.stop(stack, undo, self.grace)
-        await asyncio.gather(*(stack.engine.start(c.id) for c in found))
+        await asyncio.gather(*(stack.containers.start(c.id) for c in found))
         await containers.open_paths(stack, undo)
 
     @classmethod

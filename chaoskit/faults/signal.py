@@ -71,13 +71,13 @@ class Signal(ServiceFault):
         return {
             **containers.undo_for(self.name, hit, whole),
             "signal": self.signal,
-            "since": (await stack.engine.host()).now,
+            "since": (await stack.machine.info()).now,
             "reactions": reactions,
         }
 
     async def inject(self, stack: Stack, undo: Undo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.engine.kill(c.id, self.signal) for c in found))
+        await asyncio.gather(*(stack.containers.kill(c.id, self.signal) for c in found))
         if self.signal in _HARMLESS:
             return
         loop = asyncio.get_running_loop()
@@ -90,7 +90,7 @@ class Signal(ServiceFault):
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
         name, since = str(undo["signal"]), float(undo["since"])  # type: ignore[arg-type]  # we wrote it
-        events = await stack.engine.events_since(stack.project, since, str(undo["service"]))
+        events = await stack.events.since(stack.project, since, str(undo["service"]))
         number = Signals[name].value
         sent = {e.replica for e in events if e.action == "kill" and e.signal == number}
         reactions = undo["reactions"]
@@ -138,7 +138,7 @@ async def _reaction(stack: Stack, container: Container, number: int) -> Reaction
     if text is None:
         try:
             argv = ["cat", "/proc/1/status"]
-            text = (await stack.engine.exec.run(container.id, argv)).out
+            text = (await stack.exec.run(container.id, argv)).out
         except ChaoskitError:
             return "unknown"
     masks = {key: int(value, 16) for key, value in re.findall(r"(Sig\w+):\s+([0-9a-f]+)", text)}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from chaoskit.docker.client import NoSuchContainer
-from chaoskit.docker.helper import start_helper
+from chaoskit.docker.call import NoSuchContainer
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults.engines import containers
@@ -70,13 +69,13 @@ class Stress(ServiceFault):
 
     async def prepare(self, stack: Stack) -> Undo:
         hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
-        host = await stack.engine.host()
+        host = await stack.machine.info()
         if self.load == "memory" and (self.memory or _DEFAULT) > _SHARE_OF_HOST * host.memory:
             raise FaultFailed(
                 f"`memory` is more than half of the host's {mib(host.memory)}:"
                 " the host would kill what it likes"
             )
-        cpusets = {(await stack.engine.limits.limits(c.id)).cpuset for c in hit}
+        cpusets = {(await stack.limits.limits(c.id)).cpuset for c in hit}
         return {
             **containers.undo_for(self.name, hit, whole),
             "helper": f"{stack.project}-chaoskit-{self.name}",
@@ -95,8 +94,7 @@ class Stress(ServiceFault):
         else:
             each = max(4096, size // self.workers)
             argv += ["--vm", str(self.workers), "--vm-bytes", str(each), "--vm-keep"]
-        await start_helper(
-            stack.engine,
+        await stack.helpers.start(
             stack.project,
             argv,
             name=str(undo["helper"]),
@@ -106,7 +104,7 @@ class Stress(ServiceFault):
 
     @classmethod
     async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await stack.engine.recreate.remove(str(undo["helper"]), volumes=True)
+        await stack.recreate.remove(str(undo["helper"]), volumes=True)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
@@ -131,8 +129,8 @@ class Stress(ServiceFault):
         helper = await _helper(stack, undo)
         if helper is None or not helper.state.running:
             return Receipt(False, "the load is not running any more")
-        used = await stack.engine.limits.consumption(helper.id)
-        now = (await stack.engine.host()).now
+        used = await stack.limits.consumption(helper.id)
+        now = (await stack.machine.info()).now
         age = now - datetime.fromisoformat(helper.state.started_at).timestamp()
         cores = used.cpu_seconds / max(age, 0.001)
         text = f"the load used {cores:.2f} cores on average"
@@ -145,5 +143,5 @@ class Stress(ServiceFault):
 
 async def _helper(stack: Stack, undo: Undo) -> Container | None:
     with contextlib.suppress(NoSuchContainer):
-        return await stack.engine.inspect(str(undo["helper"]))
+        return await stack.containers.inspect(str(undo["helper"]))
     return None

@@ -215,7 +215,7 @@ async def _served(
         served.setdefault(target.service, set()).add(target.port)
     if engine is not None:
         images = {name: s.image for name, s in project.services.items() if s.image}
-        found = await asyncio.gather(*(engine.image_ports(image) for image in images.values()))
+        found = await asyncio.gather(*(engine.images.ports(image) for image in images.values()))
         for name, ports in zip(images, found, strict=True):
             served.setdefault(name, set()).update(ports)
     return served

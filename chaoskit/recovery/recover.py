@@ -251,7 +251,7 @@ async def _redactor(engine: Engine, project: str) -> Redactor:
     """Return what masks the secrets of a stack: its own, as its containers hold them."""
     found: list[Container] = []
     with contextlib.suppress(ChaoskitError):
-        found = await engine.containers(project)
+        found = await engine.containers.of(project)
     secrets = [s for c in found for s in secrets_in(c.environment)]
     secrets += [s for c in found for word in c.words for s in passwords_in(word)]
     return Redactor(secrets, keep={c.state.service for c in found})

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaoskit.docker.client import Engine, EngineGone
+from chaoskit.docker.call import EngineGone
+from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError
 from chaoskit.judge.result import Leftover, Result
 from chaoskit.record.folder import RunFolder
@@ -66,8 +67,8 @@ async def _removed(engine: Engine, project: str, patience: float) -> list[Leftov
 async def save_logs(engine: Engine, project: str, folder: RunFolder) -> None:
     """Write each service's container log into the run folder. Raises `ChaoskitError`."""
     texts: dict[str, list[str]] = {}
-    for container in await engine.containers(project):
-        lines = await engine.logs(container.id)
+    for container in await engine.containers.of(project):
+        lines = await engine.containers.logs(container.id)
         texts.setdefault(container.state.service, []).extend(lines)
     for service, lines in texts.items():
         folder.write(f"logs/{service}.log", "\n".join(sorted(lines)) + "\n")

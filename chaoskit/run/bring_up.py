@@ -86,7 +86,7 @@ async def _proxies_ready(stack: Stack, layout: Layout) -> None:
 async def _services_ready(plan: Plan, stack: Stack, deadline: float) -> None:
     loop = asyncio.get_running_loop()
     while True:
-        containers = await stack.engine.containers(stack.project)
+        containers = await stack.containers.of(stack.project)
         waiting = {}
         for name, service in plan.project.services.items():
             if service.replicas == 0:
@@ -136,12 +136,12 @@ async def last_logs(stack: Stack, *, unready: bool = False) -> dict[str, list[st
     """Return the last log lines per service; with `unready` only of services that are not well."""
     logs: dict[str, list[str]] = {}
     try:
-        for container in await stack.engine.containers(stack.project):
+        for container in await stack.containers.of(stack.project):
             state = container.state
             well = state.running and state.health in (None, "healthy")
             if state.service.startswith(PREFIX) or (unready and well):
                 continue
-            lines = await stack.engine.logs(container.id, tail=_LOG_TAIL)
+            lines = await stack.containers.logs(container.id, tail=_LOG_TAIL)
             if lines:
                 logs.setdefault(state.service, []).extend(line.partition(" ")[2] for line in lines)
     except ChaoskitError:
@@ -160,7 +160,7 @@ async def image_rows(stack: Stack, names: Mapping[str, object]) -> list[dict[str
     """Return which exact image each service runs, for the result document."""
     rows = []
     seen = set()
-    for container in await stack.engine.containers(stack.project):
+    for container in await stack.containers.of(stack.project):
         service = container.state.service
         if service in names and service not in seen:
             seen.add(service)

@@ -36,13 +36,13 @@ class BypassWatch:
                 continue  # containers come and go under faults; the next look sees them
 
     async def _look_at(self, client: str, upstream: str) -> None:
-        engine, project = self._stack.engine, self._stack.project
+        containers, project = self._stack.containers, self._stack.project
         addresses = [
-            address for c in await engine.containers(project, upstream) for address in c.addresses
+            address for c in await containers.of(project, upstream) for address in c.addresses
         ]
         ports = [p.port for p in self._stack.proxies_to(upstream)]
-        for container in await engine.containers(project, client):
-            rows = await connections_of(engine, container)
+        for container in await containers.of(project, client):
+            rows = await connections_of(self._stack.exec, container)
             if rows is None:
                 self._say(
                     "note",

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
-from chaoskit.docker.containers import EngineEvent
+from chaoskit.docker.events import EngineEvent
 from chaoskit.errors import StoreFailed
 from chaoskit.record.writer import Recorder
 from chaoskit.stack.overlay import PREFIX
@@ -27,7 +27,7 @@ class EngineEvents:
         self.stop: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        self.stop = self._engine.watch(self._project, self._happened, self._lost)
+        self.stop = self._engine.events.watch(self._project, self._happened, self._lost)
 
     def _happened(self, event: EngineEvent) -> None:
         ours = not event.service or event.service.startswith(PREFIX)  # helpers have no service

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Literal, TypeAlias
 
 from chaoskit.docker.client import Engine
-from chaoskit.docker.helper import helper_image, run_helper
 from chaoskit.errors import ChaoskitError
 
 Need: TypeAlias = Literal["helper", "netfilter", "host-processes", "memory-limit", "cpu-limit"]
@@ -28,7 +27,7 @@ async def has_netem(engine: Engine) -> bool | None:
     """Say whether the engine's kernel can delay packets by itself; None where it does not tell."""
     text = "import gzip; print(gzip.open('/proc/config.gz').read().decode())"
     try:
-        done = await run_helper(engine, _PROJECT, ["python3", "-c", text])
+        done = await engine.helpers.run(_PROJECT, ["python3", "-c", text])
     except ChaoskitError:
         return None
     if done.status != 0:
@@ -37,12 +36,12 @@ async def has_netem(engine: Engine) -> bool | None:
 
 
 async def is_rootless(engine: Engine) -> bool:
-    return "rootless" in await engine.security_options()
+    return "rootless" in await engine.machine.security_options()
 
 
 async def _helper(engine: Engine) -> str | None:
     try:
-        await helper_image(engine)
+        await engine.helpers.image()
     except ChaoskitError as error:
         return error.message
     return None
@@ -52,7 +51,7 @@ async def _netfilter(engine: Engine) -> str | None:
     """Try a rule with the statistic match in a network namespace of its own."""
     rule = "iptables -w -A OUTPUT -m statistic --mode random --probability 0.5 -j DROP"
     try:
-        done = await run_helper(engine, _PROJECT, ["sh", "-c", rule], capabilities=["NET_ADMIN"])
+        done = await engine.helpers.run(_PROJECT, ["sh", "-c", rule], capabilities=["NET_ADMIN"])
     except ChaoskitError as error:
         return error.message
     return None if done.status == 0 else f"iptables does not work here: {done.text.strip()[-200:]}"
@@ -62,8 +61,8 @@ async def _host_processes(engine: Engine) -> str | None:
     if await is_rootless(engine):
         return "the engine is rootless: a helper cannot signal processes of other containers"
     try:
-        done = await run_helper(
-            engine, _PROJECT, ["kill", "-0", "1"], host_processes=True, capabilities=["KILL"]
+        done = await engine.helpers.run(
+            _PROJECT, ["kill", "-0", "1"], host_processes=True, capabilities=["KILL"]
         )
     except ChaoskitError as error:
         return error.message
@@ -72,7 +71,9 @@ async def _host_processes(engine: Engine) -> str | None:
 
 def _limit(name: str) -> Callable[[Engine], Awaitable[str | None]]:
     async def check(engine: Engine) -> str | None:
-        return None if await engine.has_limit(name) else f"the engine's kernel has no {name}"
+        return (
+            None if await engine.machine.has_limit(name) else f"the engine's kernel has no {name}"
+        )
 
     return check
 

@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
+from chaoskit.docker.exec import ContainerExec
 from chaoskit.errors import ChaoskitError
 
 _ESTABLISHED = 0x01
@@ -34,7 +34,7 @@ class Connection:
         return self.state == _ESTABLISHED
 
 
-async def connections_of(engine: Engine, container: Container) -> list[Connection] | None:
+async def connections_of(exec: ContainerExec, container: Container) -> list[Connection] | None:
     """Return the TCP connections of a container, None when they cannot be read.
 
     Reads `/proc` of the host where the engine is local, else asks `cat` inside the container.
@@ -45,7 +45,7 @@ async def connections_of(engine: Engine, container: Container) -> list[Connectio
     if text is None:
         try:
             argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
-            text = (await engine.exec.run(container.id, argv)).out
+            text = (await exec.run(container.id, argv)).out
         except ChaoskitError:
             return None
     rows = parse_table(text)

@@ -37,9 +37,9 @@ async def look(stack: Stack, proxy: Proxy, t: float) -> Reading:
     container = stack.proxy_container(proxy)
     live: int | None = 0
     try:
-        moved: int | None = await stack.engine.network_bytes(container.id)
-        for client in await stack.engine.containers(stack.project, proxy.client):
-            rows = await connections_of(stack.engine, client)
+        moved: int | None = await stack.containers.network_bytes(container.id)
+        for client in await stack.containers.of(stack.project, proxy.client):
+            rows = await connections_of(stack.exec, client)
             if rows is None:
                 live = None
                 break
@@ -66,9 +66,9 @@ async def accepted(stack: Stack, proxies: Sequence[Proxy]) -> dict[Proxy, list[d
         first = next(iter(mine.values()))
         clients = set()
         if first.client != HOST:
-            for client in await stack.engine.containers(stack.project, first.client):
+            for client in await stack.containers.of(stack.project, first.client):
                 clients |= set(client.addresses)
-        for line in await stack.engine.logs(stack.proxy_container(first).id):
+        for line in await stack.containers.logs(stack.proxy_container(first).id):
             stamp, _, text = line.partition(" ")
             if "Accepted client" not in text:
                 continue

@@ -13,9 +13,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from chaoskit.docker import helper
-from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
+from chaoskit.docker.helper import Helpers
 from chaoskit.errors import FaultFailed
 
 CAPABILITIES = ("NET_ADMIN",)
@@ -105,7 +104,7 @@ def chain_name(project: str, fault: str) -> str:
 
 
 async def add(
-    engine: Engine, project: str, container: Container, chain: str, drops: Sequence[Drop]
+    helpers: Helpers, project: str, container: Container, chain: str, drops: Sequence[Drop]
 ) -> Rules:
     """Put drops in force in a container's namespace, all at once for each of IPv4 and IPv6, and
     read them back.
@@ -118,18 +117,18 @@ async def add(
     four = [drop for drop in drops if ":" not in drop.source]
     six = [drop for drop in drops if ":" in drop.source]
     texts = _restore(chain, four), _restore(chain, six)
-    return parse(await _run(engine, project, container, ADD, *texts), chain)
+    return parse(await _run(helpers, project, container, ADD, *texts), chain)
 
 
-async def read(engine: Engine, project: str, container: Container, chain: str) -> Rules:
+async def read(helpers: Helpers, project: str, container: Container, chain: str) -> Rules:
     """Read a chain and its packet counters back. Raises `FaultFailed`."""
-    return parse(await _run(engine, project, container, READ), chain)
+    return parse(await _run(helpers, project, container, READ), chain)
 
 
-async def remove(engine: Engine, project: str, container: Container, prefix: str) -> Rules:
+async def remove(helpers: Helpers, project: str, container: Container, prefix: str) -> Rules:
     """Remove every chain whose name starts with `prefix`; none at all is fine. Returns what is left
     of the chain that has just this name."""
-    return parse(await _run(engine, project, container, REMOVE, prefix), prefix)
+    return parse(await _run(helpers, project, container, REMOVE, prefix), prefix)
 
 
 def parse(text: str, chain: str) -> Rules:
@@ -162,11 +161,10 @@ def parse(text: str, chain: str) -> Rules:
     )
 
 
-async def stand_by(engine: Engine, project: str, container: Container) -> None:
+async def stand_by(helpers: Helpers, project: str, container: Container) -> None:
     """Have a helper wait in a container's namespace, so that what follows is quick. Raises
     `ChaoskitError`; everything works without it."""
-    await helper.stand_by(
-        engine,
+    await helpers.stand_by(
         project,
         namespace(container),
         network_of=container.id,
@@ -175,19 +173,16 @@ async def stand_by(engine: Engine, project: str, container: Container) -> None:
 
 
 async def _run(
-    engine: Engine, project: str, container: Container, script: str, *arguments: str
+    helpers: Helpers, project: str, container: Container, script: str, *arguments: str
 ) -> str:
     argv = ["sh", "-c", _SCRIPTS[script], script, *arguments]
-    done = await engine.standby.run(namespace(container), argv)
+    done = await helpers.run_standing_by(namespace(container), argv)
     if done is None:
-        ended = await helper.run_helper(
-            engine, project, argv, network_of=container.id, capabilities=CAPABILITIES
-        )
-        done = ended.status, ended.text
-    status, text = done
-    if status != 0:
-        raise FaultFailed(f"{script} in `{container.name}` failed: {' '.join(text.split())[-200:]}")
-    return text
+        done = await helpers.run(project, argv, network_of=container.id, capabilities=CAPABILITIES)
+    if done.status != 0:
+        said = " ".join(done.text.split())[-200:]
+        raise FaultFailed(f"{script} in `{container.name}` failed: {said}")
+    return done.text
 
 
 def namespace(container: Container) -> tuple[str, str]:

@@ -71,12 +71,21 @@ class Stack:
         protocols: Mapping[tuple[str, int], str] | None = None,
         seed: int = 0,
     ) -> None:
-        self.engine = engine
+        self.engine = engine  # for the run; faults ask for the part that they need
+        self.containers = engine.containers
+        self.networks = engine.networks
+        self.volumes = engine.volumes
+        self.exec = engine.exec
+        self.limits = engine.limits
+        self.recreate = engine.recreate
+        self.helpers = engine.helpers
+        self.machine = engine.machine
+        self.events = engine.events
         self.seed = seed  # for faults that choose: a replica, a beat
         self.project = project
         self.proxies: tuple[Proxy, ...] = ()
         self._protocols = protocols or {}
-        self._containers: dict[str, Container] = {}  # proxy containers, by service name
+        self._proxy_containers: dict[str, Container] = {}  # proxy containers, by service name
         self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
         self._closed_by: dict[tuple[str, str], set[str]] = {}
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
@@ -85,15 +94,17 @@ class Stack:
 
     async def attach(self) -> None:
         """Read the proxy containers and their published ports from the engine."""
-        containers = await self.engine.containers(self.project)
-        self._containers = {
+        containers = await self.containers.of(self.project)
+        self._proxy_containers = {
             c.state.service: c for c in containers if c.labels.get(ROLE_LABEL) is not None
         }
         self.proxies = tuple(
-            proxy for container in self._containers.values() for proxy in _proxies_of(container)
+            proxy
+            for container in self._proxy_containers.values()
+            for proxy in _proxies_of(container)
         )
         # Only clients of servers that moved: others may be in the middle of a call.
-        served = {(name, c.published.get(API_PORT)) for name, c in self._containers.items()}
+        served = {(name, c.published.get(API_PORT)) for name, c in self._proxy_containers.items()}
         stale = [self._apis.pop(key) for key in list(self._apis) if key not in served]
         for api in stale:
             await api.close()
@@ -106,9 +117,9 @@ class Stack:
 
     # -- containers ------------------------------------------------------------------------------
 
-    async def containers(self, service: str, replica: int | None = None) -> list[Container]:
+    async def replicas(self, service: str, replica: int | None = None) -> list[Container]:
         """Return the replicas of a service as they are now. Raises `FaultFailed` when none is."""
-        found = await self.engine.containers(self.project, service)
+        found = await self.containers.of(self.project, service)
         if replica is not None:
             found = [c for c in found if c.state.replica == replica]
         if not found:
@@ -117,7 +128,7 @@ class Stack:
         return found
 
     async def container_states(self, service: str) -> list[ContainerState]:
-        return [c.state for c in await self.engine.containers(self.project, service)]
+        return [c.state for c in await self.containers.of(self.project, service)]
 
     # -- routes ----------------------------------------------------------------------------------
 
@@ -128,7 +139,7 @@ class Stack:
         raise EnvironmentFailure(f"no route from the host to `{target.service}:{target.port}`")
 
     def _published(self, proxy: Proxy) -> int:
-        container = self._containers.get(proxy.container)
+        container = self._proxy_containers.get(proxy.container)
         port = None if container is None else container.published.get(proxy.listen)
         if port is None:
             raise EnvironmentFailure(f"`{proxy.container}` is not running")
@@ -149,7 +160,7 @@ class Stack:
 
     def proxy_container(self, proxy: Proxy) -> Container:
         try:
-            return self._containers[proxy.container]
+            return self._proxy_containers[proxy.container]
         except KeyError:
             raise FaultFailed(f"`{proxy.container}` has no container") from None
 
@@ -248,7 +259,7 @@ class Stack:
         return state
 
     def _api(self, container: str) -> Toxiproxy:
-        found = self._containers.get(container)
+        found = self._proxy_containers.get(container)
         port = None if found is None else found.published.get(API_PORT)
         if port is None:
             raise ToxiproxyUnreachable(f"`{container}` is not running")

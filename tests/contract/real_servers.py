@@ -59,7 +59,7 @@ def eventually(what: str, is_so: Callable[[], bool]) -> None:
 async def _image() -> str:
     engine = Engine()
     try:
-        return await toxiproxy_image(engine)
+        return await toxiproxy_image(engine.images)
     finally:
         engine.close()
 

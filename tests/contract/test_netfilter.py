@@ -11,6 +11,7 @@ import pytest
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
+from chaoskit.docker.helper import HelperOutput, Helpers
 from chaoskit.docker.labels import PROJECT_LABEL, ROLE_LABEL
 from chaoskit.errors import ChaoskitError
 from chaoskit.faults import REGISTRY, Fault
@@ -147,11 +148,11 @@ async def test_one_way_loses_packets_of_one_direction_only(place: Town, stack: S
     assert effect is not None
     assert "chat-1 -> redis" in effect.detail
     assert "redis -> chat-1" not in effect.detail
-    redis = (await stack.containers("redis"))[0]
-    chat = (await stack.containers("chat-1"))[0]
+    redis = (await stack.replicas("redis"))[0]
+    chat = (await stack.replicas("chat-1"))[0]
     chain = str(undo["chain"])
-    assert (await netfilter.read(stack.engine, place.project, redis, chain)).jump
-    assert not (await netfilter.read(stack.engine, place.project, chat, chain)).chain
+    assert (await netfilter.read(stack.helpers, place.project, redis, chain)).jump
+    assert not (await netfilter.read(stack.helpers, place.project, chat, chain)).chain
     await healed(made, place, undo)
 
 
@@ -208,13 +209,13 @@ async def test_half_an_inject_is_healed(place: Town, stack: Stack) -> None:
     real, calls = netfilter.add, 0
 
     async def once(
-        engine: Engine, project: str, container: Container, chain: str, drops: list[Drop]
+        helpers: Helpers, project: str, container: Container, chain: str, drops: list[Drop]
     ) -> netfilter.Rules:
         nonlocal calls
         calls += 1
         if calls > 1:
             raise ChaoskitError("broken in the middle")
-        return await real(engine, project, container, chain, drops)
+        return await real(helpers, project, container, chain, drops)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(netfilter, "add", once)
@@ -236,16 +237,16 @@ async def test_two_partitions_at_once_are_healed_one_by_one(place: Town, stack: 
 
 
 async def test_rules_are_found_by_the_run_alone(place: Town, stack: Stack) -> None:
-    (redis,) = await stack.containers("redis")
+    (redis,) = await stack.replicas("redis")
     chain = netfilter.chain_name(place.project, "whatever")
     drops = [Drop("10.9.9.9"), Drop("10.9.9.8", to_port=6379, share=0.25), Drop("fd00::9")]
-    await netfilter.add(stack.engine, place.project, redis, chain, drops)
-    found = await netfilter.read(stack.engine, place.project, redis, chain)
+    await netfilter.add(stack.helpers, place.project, redis, chain, drops)
+    found = await netfilter.read(stack.helpers, place.project, redis, chain)
     assert not found.lacks(drops)
     assert found.lacks([Drop("10.9.9.8", to_port=6379, share=0.5)])
     prefix = netfilter.chain_prefix(place.project)
-    await netfilter.remove(stack.engine, place.project, redis, prefix)
-    assert not (await netfilter.read(stack.engine, place.project, redis, chain)).chain
+    await netfilter.remove(stack.helpers, place.project, redis, prefix)
+    assert not (await netfilter.read(stack.helpers, place.project, redis, chain)).chain
 
 
 @pytest.mark.usefixtures("endpoints_kept")
@@ -296,7 +297,7 @@ async def test_an_address_that_somebody_took_meanwhile_is_told(place: Town, stac
     assert receipt.holds, receipt.detail
     assert f"took {wanted} meanwhile" in receipt.detail
     # Leave it as it was for the other tests.
-    await stack.engine.networks.disconnect((await stack.containers("redis"))[0].id, network)
+    await stack.networks.disconnect((await stack.replicas("redis"))[0].id, network)
     await healed(made, place, undo)
 
 
@@ -318,26 +319,25 @@ async def test_helpers_that_stand_by_do_the_same_and_leave_with_their_engine(
     await made.heal(stack, undo)
     assert (await made.verify_healed(stack, undo)).holds
     assert helpers(place) == standing, "no other one was needed"
-    engine.standby.close()
+    engine.helpers.close()
     eventually("they are gone", lambda: helpers(place) == [])
 
 
 async def test_a_helper_that_stands_by_ends_with_its_process_and_is_then_done_without(
     place: Town, engine: Engine, stack: Stack
 ) -> None:
-    (redis,) = await stack.containers("redis")
-    await netfilter.stand_by(engine, place.project, redis)
+    (redis,) = await stack.replicas("redis")
+    await netfilter.stand_by(engine.helpers, place.project, redis)
     (standing,) = helpers(place)
     key = netfilter.namespace(redis)
-    assert await engine.standby.run(key, ["sh", "-c", "echo $1; exit 3", "x", "a 'b'"]) == (
-        3,
-        "a 'b'\n",
-    )
-    assert await engine.standby.run(key, ["cat"]) == (0, ""), "it reads nothing of ours"
+    argv = ["sh", "-c", "echo $1; exit 3", "x", "a 'b'"]
+    assert await engine.helpers.run_standing_by(key, argv) == HelperOutput(3, "a 'b'\n")
+    silent = await engine.helpers.run_standing_by(key, ["cat"])
+    assert silent == HelperOutput(0, ""), "it reads nothing of ours"
     docker("kill", standing)
     chain = netfilter.chain_name(place.project, "whatever")
-    found = await netfilter.read(engine, place.project, redis, chain)
+    found = await netfilter.read(engine.helpers, place.project, redis, chain)
     assert not found.chain
-    await netfilter.stand_by(engine, place.project, redis)
-    assert await engine.standby.run(key, ["sleep", "5"], within=0.3) is None
+    await netfilter.stand_by(engine.helpers, place.project, redis)
+    assert await engine.helpers.run_standing_by(key, ["sleep", "5"], within=0.3) is None
     eventually("it is gone", lambda: helpers(place) == [])

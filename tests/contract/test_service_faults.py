@@ -189,7 +189,7 @@ def waited(seconds: float) -> Callable[[], bool]:
 
 
 async def numbers(stack: Stack, service: str) -> dict[int, str]:
-    found = await stack.containers(service)
+    found = await stack.replicas(service)
     return {one.state.replica: one.state.started_at for one in found}
 
 
@@ -275,7 +275,7 @@ async def test_a_recreated_service_has_everything_but_what_was_outside_of_its_vo
         "store-1",
         "echo a > /data/kept; echo b > /anonymous/kept; echo c > /root/lost",
     )
-    old = (await stack.containers("store"))[0].id
+    old = (await stack.replicas("store"))[0].id
     made = fault("recreate", service="store", volumes="keep")
     undo = json.loads(json.dumps(await made.prepare(stack)))
     before = snapshot(stack.project)
@@ -296,7 +296,7 @@ async def test_a_recreated_service_has_everything_but_what_was_outside_of_its_vo
     assert found.splitlines()[-2:] == ["2", "3"]
     inside(stack.project, "store-1", "echo boot > /data/boots")
     assert snapshot(stack.project) == before
-    assert (await stack.containers("store"))[0].id != old
+    assert (await stack.replicas("store"))[0].id != old
     assert old[:12] in receipt.detail
 
 
@@ -328,8 +328,8 @@ async def test_recreating_with_lost_volumes_empties_what_is_the_service_s_own(st
 
 
 async def _anonymous(stack: Stack) -> list[Any]:
-    (store,) = await stack.containers("store")
-    return [v for v in await stack.engine.recreate.volumes(store.id) if v.anonymous]
+    (store,) = await stack.replicas("store")
+    return [v for v in await stack.volumes.of(store.id) if v.anonymous]
 
 
 @pytest.mark.parametrize("step", ["create_like", "remove", "rename", "start"])
@@ -345,7 +345,7 @@ async def test_a_recreation_that_stopped_half_way_is_settled_from_its_undo(
     before = snapshot(stack.project)
     made = fault("recreate", service="store", volumes="keep")
     undo = json.loads(json.dumps(await made.prepare(stack)))
-    owner = stack.engine if step == "start" else stack.engine.recreate
+    owner = stack.containers if step == "start" else stack.recreate
     real = getattr(owner, step)
 
     async def broken(*arguments: Any, **named: Any) -> None:
@@ -400,7 +400,7 @@ async def test_a_limit_above_the_service_s_own_is_refused(stack: Stack) -> None:
 
 async def test_a_service_that_exceeds_its_memory_is_killed_by_the_kernel(stack: Stack) -> None:
     made = fault("memory", service="hog", limit="40MiB")
-    before = (await stack.containers("hog"))[0].state.restart_count
+    before = (await stack.replicas("hog"))[0].state.restart_count
 
     asked: list[str] = []
 

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chaoskit.docker.client import Host, NoSuchContainer
-from chaoskit.docker.containers import Container, EngineEvent
+from chaoskit.docker.call import NoSuchContainer
+from chaoskit.docker.containers import Container
+from chaoskit.docker.events import EngineEvent
 from chaoskit.docker.limits import Limits, Usage
-from chaoskit.docker.recreate import MountedVolume
+from chaoskit.docker.machine import MachineInfo
+from chaoskit.docker.volumes import MountedVolume
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.records import ContainerState
 from tests.fakes.fake_toxiproxy import Blown, Fuse
@@ -44,7 +46,7 @@ class FakeResources:
         self._fuse = fuse
 
     async def limits(self, container_id: str) -> Limits:
-        return self.all.get((await self._engine.inspect(container_id)).name, UNLIMITED)
+        return self.all.get((await self._engine.containers.inspect(container_id)).name, UNLIMITED)
 
     async def limit_cores(self, container_id: str, cores: float | None, was: Limits) -> None:
         await self._set(container_id, cores=cores)
@@ -57,29 +59,36 @@ class FakeResources:
         await self._set(container_id, memory=memory, memory_and_swap=memory_and_swap)
 
     async def _set(self, container_id: str, **changes: float | None) -> None:
-        name = (await self._engine.inspect(container_id)).name
+        name = (await self._engine.containers.inspect(container_id)).name
         now = self.all.get(name, UNLIMITED)
         after = replace(now, **changes)  # type: ignore[arg-type]  # the fields named above
         made(self._fuse, lambda: self.all.update({name: after}))
 
     async def consumption(self, container_id: str) -> Usage:
-        return self.used.get((await self._engine.inspect(container_id)).name, IDLE)
+        return self.used.get((await self._engine.containers.inspect(container_id)).name, IDLE)
+
+
+class FakeVolumes:
+    """The volumes of containers; tests set `mounted`."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self.mounted: dict[str, list[MountedVolume]] = {}  # by container name
+        self._engine = engine
+
+    async def of(self, container_id: str) -> list[MountedVolume]:
+        return self.mounted.get((await self._engine.containers.inspect(container_id)).name, [])
 
 
 class FakeReplacing:
-    """The calls of `Recreation`; tests set `mounted`."""
+    """The calls of `Recreation`, and starting helpers that stay."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
-        self.mounted: dict[str, list[MountedVolume]] = {}  # by container name
         self._engine = engine
         self._fuse = fuse
         self._made = 0
 
-    async def volumes(self, container_id: str) -> list[MountedVolume]:
-        return self.mounted.get((await self._engine.inspect(container_id)).name, [])
-
     async def create_like(self, container_id: str, name: str, *, keep_volumes: bool) -> str:
-        old = await self._engine.inspect(container_id)
+        old = await self._engine.containers.inspect(container_id)
         self._made += 1
         id = f"new-{self._made}-{old.name}"
         state = replace(old.state, container_id=id, name=name, status="created", restart_count=0)
@@ -112,13 +121,13 @@ class FakeReplacing:
         made(self._fuse, apply)
 
     async def rename(self, container_id: str, name: str) -> None:
-        one = await self._engine.inspect(container_id)
+        one = await self._engine.containers.inspect(container_id)
         renamed = replace(one, state=replace(one.state, name=name))
         made(self._fuse, lambda: self._engine.add(renamed))
 
     async def remove(self, container: str, *, volumes: bool) -> None:
         try:
-            id = (await self._engine.inspect(container)).id
+            id = (await self._engine.containers.inspect(container)).id
         except NoSuchContainer:
             return
 
@@ -181,8 +190,8 @@ class FakeHistory:
         stamp = (len(self.events) + 1) * 10**9
         self.events.append(EngineEvent(state.service, state.replica, action, stamp, None, signal))
 
-    def host(self) -> Host:
-        return Host(len(self.events) + 0.5, 2, 8 * 1024**3)
+    def host(self) -> MachineInfo:
+        return MachineInfo(len(self.events) + 0.5, 2, 8 * 1024**3)
 
     def since(self, since: float, service: str) -> list[EngineEvent]:
         return [e for e in self.events if e.service == service and e.time_ns > since * 1e9]

@@ -258,7 +258,7 @@ class FakeInside:
         self._change(lambda: self._postgres(container_id).held.update({holder: held}))
 
     async def _running(self, container_id: str) -> None:
-        status = (await self._engine.inspect(container_id)).state.status
+        status = (await self._engine.containers.inspect(container_id)).state.status
         if status != "running":
             raise EnvironmentFailure(f"the container is {status}")
 

@@ -11,9 +11,13 @@ from dataclasses import dataclass, field, replace
 from signal import Signals
 from typing import Any, Literal, cast
 
-from chaoskit.docker.client import Engine, Host, NoSuchContainer
-from chaoskit.docker.containers import Container, EngineEvent
+from chaoskit.docker.call import NoSuchContainer
+from chaoskit.docker.client import Engine
+from chaoskit.docker.containers import Container
+from chaoskit.docker.events import EngineEvent
+from chaoskit.docker.helper import OWN_HELPER, HelperOutput, helper_labels
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.docker.machine import MachineInfo
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
@@ -26,6 +30,7 @@ from tests.fakes.fake_services import (
     FakeMounts,
     FakeReplacing,
     FakeResources,
+    FakeVolumes,
     made,
 )
 from tests.fakes.fake_stores import FakeInside
@@ -66,31 +71,25 @@ def container(
     return Container(state=state, **{**values, **fields})
 
 
-class NoShells:
-    """No helper stands by: everything must work without."""
-
-    async def open(self, key: tuple[str, ...], image: str, **_: Any) -> None:
-        raise EnvironmentFailure("none")
-
-    async def run(self, key: tuple[str, ...], argv: Sequence[str]) -> None:
-        return None
-
-
 class FakeEngine:
     """The calls of `Engine` that faults and the stack make, on containers in memory."""
 
     def __init__(self, fuse: Fuse) -> None:
         self.all: dict[str, Container] = {}
         self._fuse = fuse
-        self._starts = 0
+        self.starts = 0
         self.netfilter = FakeNetfilter(fuse)
         self.networks = FakeEndpoints(fuse)
         self.limits = FakeResources(self, fuse)
         self.recreate = FakeReplacing(self, fuse)
+        self.volumes = FakeVolumes(self)
         self.mounts = FakeMounts(self, fuse)
         self.history = FakeHistory()
         self.exec = FakeInside(self, fuse)
-        self.standby = NoShells()
+        self.containers = FakeContainers(self, fuse)
+        self.machine = FakeMachine(self)
+        self.events = FakeEvents(self)
+        self.helpers = FakeHelpers(self, fuse)
 
     def add(self, one: Container) -> None:
         self.all[one.id] = one
@@ -98,26 +97,40 @@ class FakeEngine:
     def of(self, service: str) -> list[Container]:
         return [one for one in self.all.values() if one.state.service == service]
 
-    async def containers(self, project: str, service: str | None = None) -> list[Container]:
+    def crash(self, container_id: str) -> None:
+        """The main process dies; a restart policy acts at once."""
+        one = self.all[container_id]
+        if one.restarts:
+            self.starts += 1
+            at = f"2026-01-01T00:00:{self.starts:02}.000000001Z"
+            count = one.state.restart_count + 1
+            state = replace(one.state, started_at=at, restart_count=count)
+        else:
+            state = replace(one.state, status="exited", exit_code=137)
+        self.all[container_id] = replace(one, state=state)
+
+
+class FakeContainers:
+    """What is done to single containers, in memory."""
+
+    def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
+        self._engine = engine
+        self._fuse = fuse
+
+    async def of(self, project: str, service: str | None = None) -> list[Container]:
         assert project == PROJECT
-        found = [c for c in self.all.values() if service in (None, c.state.service)]
+        found = [c for c in self._engine.all.values() if service in (None, c.state.service)]
         return sorted(found, key=lambda c: (c.state.service, c.state.replica))
 
     async def inspect(self, container_id: str) -> Container:
-        for one in self.all.values():
+        for one in self._engine.all.values():
             if container_id in (one.id, one.name):
                 return one
         raise NoSuchContainer(f"inspect: no such container {container_id}")
 
-    async def host(self) -> Host:
-        return self.history.host()
-
-    async def events_since(self, project: str, since: float, service: str) -> list[EngineEvent]:
-        return self.history.since(since, service)
-
     async def start(self, container_id: str) -> None:
-        self._starts += 1
-        at = f"2026-01-01T00:00:{self._starts:02}.000000001Z"
+        self._engine.starts += 1
+        at = f"2026-01-01T00:00:{self._engine.starts:02}.000000001Z"
         await self._to(container_id, ("exited", "created", "dead"), "running", started_at=at)
 
     async def stop(self, container_id: str, grace: float | None = None) -> None:
@@ -128,19 +141,7 @@ class FakeEngine:
             await self._to(container_id, ("running", "paused"), "exited", exit_code=137)
             return
         state = (await self.inspect(container_id)).state
-        made(self._fuse, lambda: self.history.add(state, "kill", Signals[signal].value))
-
-    def _crash(self, container_id: str) -> None:
-        """The main process dies; a restart policy acts at once."""
-        one = self.all[container_id]
-        if one.restarts:
-            self._starts += 1
-            at = f"2026-01-01T00:00:{self._starts:02}.000000001Z"
-            count = one.state.restart_count + 1
-            state = replace(one.state, started_at=at, restart_count=count)
-        else:
-            state = replace(one.state, status="exited", exit_code=137)
-        self.all[container_id] = replace(one, state=state)
+        made(self._fuse, lambda: self._engine.history.add(state, "kill", Signals[signal].value))
 
     async def pause(self, container_id: str) -> None:
         if (await self.inspect(container_id)).state.status != "running":
@@ -152,34 +153,6 @@ class FakeEngine:
             raise EnvironmentFailure("unpause: not paused")
         await self._to(container_id, ("paused",), "running")
 
-    async def has_image(self, image: str) -> bool:
-        return True
-
-    async def run_container(
-        self,
-        image: str,
-        argv: Sequence[str],
-        *,
-        network: str,
-        volumes: Mapping[str, str] | None = None,
-        **more: object,
-    ) -> tuple[int | None, str]:
-        """Play what a helper does; each sort of script is known by its $0."""
-        target = network.removeprefix("container:")
-        if argv[0] == "find":
-            return self.mounts.find(argv, volumes or {})
-        if argv[3] == "crash":
-            made(self._fuse, lambda: self._crash(argv[5]))
-            return 0, ""
-        if argv[3] in ("measure", "fill", "unfill", "try"):
-            return self.mounts.run(argv, volumes or {})
-        try:
-            if argv[3].startswith("netfilter"):
-                return self.netfilter.run((await self.inspect(target)).id, argv)
-        except Blown:
-            raise EnvironmentFailure("the engine gave no answer") from None
-        raise AssertionError(f"no fake of the helper {argv}")
-
     async def _to(
         self, container_id: str, sources: tuple[Status, ...], status: Status, **more: Any
     ) -> None:
@@ -188,14 +161,84 @@ class FakeEngine:
         def apply() -> None:
             if one.state.status in sources:
                 if status == "exited":
-                    self.netfilter.forget(container_id)
+                    self._engine.netfilter.forget(container_id)
                 state = replace(one.state, status=status, **more)
-                self.all[container_id] = replace(one, state=state)
+                self._engine.all[container_id] = replace(one, state=state)
 
         try:
             self._fuse.change(apply)
         except Blown:
             raise EnvironmentFailure("the engine gave no answer") from None
+
+
+class FakeMachine:
+    """The machine of the engine, with the clock of its history."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    async def info(self) -> MachineInfo:
+        return self._engine.history.host()
+
+
+class FakeEvents:
+    """What the fakes noted of signals."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    async def since(self, project: str, since: float, service: str) -> list[EngineEvent]:
+        return self._engine.history.since(since, service)
+
+
+class FakeHelpers:
+    """Plays what helper containers do. None stands by: everything must work without."""
+
+    def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
+        self._engine = engine
+        self._fuse = fuse
+
+    async def image(self) -> str:
+        return OWN_HELPER
+
+    async def stand_by(self, project: str, key: tuple[str, ...], **_: Any) -> None:
+        raise EnvironmentFailure("none")
+
+    async def run_standing_by(self, key: tuple[str, ...], argv: Sequence[str]) -> None:
+        return None
+
+    async def start(self, project: str, argv: Sequence[str], **more: Any) -> None:
+        await self._engine.recreate.start_new(
+            await self.image(), argv, labels=helper_labels(project), **more
+        )
+
+    async def run(
+        self,
+        project: str,
+        argv: Sequence[str],
+        *,
+        network_of: str | None = None,
+        volumes: Mapping[str, str] | None = None,
+        **more: object,
+    ) -> HelperOutput:
+        """Play what a helper does; each sort of script is known by its $0."""
+        if argv[0] == "find":
+            return HelperOutput(*self._engine.mounts.find(argv, volumes or {}))
+        if argv[3] == "crash":
+            made(self._fuse, lambda: self._engine.crash(argv[5]))
+            return HelperOutput(0, "")
+        if argv[3] in ("measure", "fill", "unfill", "try"):
+            return HelperOutput(*self._engine.mounts.run(argv, volumes or {}))
+        try:
+            if argv[3].startswith("netfilter"):
+                return HelperOutput(
+                    *self._engine.netfilter.run(
+                        (await self._engine.containers.inspect(network_of or "")).id, argv
+                    )
+                )
+        except Blown:
+            raise EnvironmentFailure("the engine gave no answer") from None
+        raise AssertionError(f"no fake of the helper {argv}")
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ _DATA = {
 
 async def containers(town: Town) -> dict[str, Container]:
     """Return the container of each upstream."""
-    found = await asyncio.gather(*(town.stack.containers(service) for service in SERVICES))
+    found = await asyncio.gather(*(town.stack.replicas(service) for service in SERVICES))
     return {service: rows[0] for service, rows in zip(SERVICES, found, strict=True)}
 
 

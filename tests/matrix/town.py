@@ -228,12 +228,12 @@ class Town:
         return text
 
     async def run(self, service: str, *argv: str) -> tuple[int | None, str]:
-        done = await self.stack.engine.exec.run(self.container(service), argv, within=20)
+        done = await self.stack.exec.run(self.container(service), argv, within=20)
         return done.status, f"{done.out}{done.err}".strip()
 
     async def versions(self) -> dict[str, str]:
         """Return what everything was measured with."""
-        proxy = (await self.stack.containers(self.stack.proxies[0].container))[0]
+        proxy = (await self.stack.replicas(self.stack.proxies[0].container))[0]
         redis = await self.inside("redis", "redis-server", "--version")
         postgres = await self.inside("postgres", "postgres", "--version")
         return {
@@ -273,7 +273,7 @@ async def town(directory: Path, rows: Sequence[Row]) -> AsyncIterator[Town]:
     plan = await make_plan(loaded, run_project=name, engine=engine)
     impossible = await plan.impossible(engine)
     assert impossible == [], impossible
-    layout = plan.layout(directory / name, await toxiproxy_image(engine))
+    layout = plan.layout(directory / name, await toxiproxy_image(engine.images))
     overlay = directory / "overlay.yaml"
     overlay.write_text(layout.text)
     stack = Stack(engine, name, plan.protocols, seed=7)

@@ -37,7 +37,7 @@ async def chosen(
 
     Raises `FaultFailed` when there is none or one of them is not running now.
     """
-    found = await stack.containers(service)
+    found = await stack.replicas(service)
     hit = found if replica is None else replica.choose(found, f"{stack.seed} {holder}")
     for container in hit:
         if not container.state.running:
@@ -70,7 +70,7 @@ def row_of(container: Container) -> dict[str, Json]:
 async def targets(stack: Stack, undo: Mapping[str, Json]) -> list[Container]:
     """Return the containers of the undo data as they are now."""
     wanted = {row["replica"] for row in rows(undo)}
-    found = await stack.engine.containers(stack.project, str(undo["service"]))
+    found = await stack.containers.of(stack.project, str(undo["service"]))
     return [container for container in found if container.state.replica in wanted]
 
 
@@ -96,7 +96,7 @@ async def stop(stack: Stack, undo: Mapping[str, Json], grace: float | None) -> N
 
     closing = asyncio.create_task(close_when_down())
     try:
-        await asyncio.gather(*(stack.engine.stop(container.id, grace) for container in found))
+        await asyncio.gather(*(stack.containers.stop(container.id, grace) for container in found))
         await closing
     finally:
         closing.cancel()
@@ -167,12 +167,12 @@ async def pairs(
 
 async def _revive(stack: Stack, container: Container) -> None:
     if container.state.status == "paused":
-        await stack.engine.unpause(container.id)
+        await stack.containers.unpause(container.id)
     elif not container.state.running:
-        await stack.engine.start(container.id)
+        await stack.containers.start(container.id)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + HEAL_DEADLINE
-    while not (await stack.engine.inspect(container.id)).state.running:
+    while not (await stack.containers.inspect(container.id)).state.running:
         if loop.time() > deadline:
             raise FaultFailed(f"`{container.name}` does not run again {HEAL_DEADLINE:.0f} s later")
         await asyncio.sleep(_POLL)

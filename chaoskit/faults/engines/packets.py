@@ -132,7 +132,7 @@ async def describe(
 
     Raises `FaultFailed` when a member does not run, or a proxy is shared by both sides.
     """
-    containers = await stack.engine.containers(stack.project)
+    containers = await stack.containers.of(stack.project)
     found = [_resolve(containers, sides, side) for side in sides]
     rows: list[Row] = []
     for i, j in flows:
@@ -232,7 +232,7 @@ async def ready(stack: Stack, undo: Mapping[str, Json]) -> None:
     """Have helpers stand by in every namespace; one that cannot is started when it is needed."""
     places = await _there_now(stack, undo)
     await asyncio.gather(
-        *(netfilter.stand_by(stack.engine, stack.project, at) for at, _ in places if at.addresses),
+        *(netfilter.stand_by(stack.helpers, stack.project, at) for at, _ in places if at.addresses),
         return_exceptions=True,
     )
 
@@ -242,7 +242,7 @@ async def inject(stack: Stack, undo: Mapping[str, Json]) -> None:
     places = await _there_now(stack, undo)
     rules = await asyncio.gather(
         *(
-            netfilter.add(stack.engine, stack.project, at, _chain(undo), list(flows))
+            netfilter.add(stack.helpers, stack.project, at, _chain(undo), list(flows))
             for at, flows in places
         )
     )
@@ -253,7 +253,7 @@ async def heal(stack: Stack, undo: Mapping[str, Json]) -> None:
     """Remove the rules wherever they may be; a container that restarted has none any more."""
     places = await _there_now(stack, undo)
     results = await asyncio.gather(
-        *(netfilter.remove(stack.engine, stack.project, at, _chain(undo)) for at, _ in places),
+        *(netfilter.remove(stack.helpers, stack.project, at, _chain(undo)) for at, _ in places),
         return_exceptions=True,
     )
     rules = []
@@ -319,7 +319,7 @@ async def _look(
         if all(netfilter.namespace(at) in known for at, _ in places):
             return [_Place(at, flows, known[netfilter.namespace(at)]) for at, flows in places]
     rules = await asyncio.gather(
-        *(netfilter.read(stack.engine, stack.project, at, _chain(undo)) for at, _ in places)
+        *(netfilter.read(stack.helpers, stack.project, at, _chain(undo)) for at, _ in places)
     )
     if after == "inject":
         _keep(stack, undo, "receipt", places, rules)
@@ -341,7 +341,7 @@ async def _there_now(
     stack: Stack, undo: Mapping[str, Json]
 ) -> list[tuple[Container, dict[Drop, str]]]:
     """Return every place that has a namespace now; what is down drops and receives nothing."""
-    places = _places(undo, await stack.engine.containers(stack.project))
+    places = _places(undo, await stack.containers.of(stack.project))
     return [(at, flows) for at, flows in places if _there(at)]
 
 

@@ -179,7 +179,7 @@ def counted(rows: Mapping[str, str], name: str) -> int:
 
 
 async def _credentials(place: Place) -> Mapping[str, str]:
-    words = await place.stack.engine.exec.words(place.container.id)
+    words = await place.stack.exec.words(place.container.id)
     return credentials(words)
 
 

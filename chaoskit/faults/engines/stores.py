@@ -75,7 +75,7 @@ class Place:
     ) -> ExecResult:
         """Run a shell script in the container; `words` are its arguments."""
         argv = ["sh", "-c", script, "chaoskit", *words]
-        inside = self.stack.engine.exec
+        inside = self.stack.exec
         return await inside.run(self.container.id, argv, environment=environment, within=within)
 
     async def hold(
@@ -84,7 +84,7 @@ class Place:
         """Start a shell script that goes on until it is released or its own time is over."""
         argv = ["sh", "-c", script, "chaoskit", *words]
         marked = {**(environment or {}), HELD: f"{self.holder};"}
-        await self.stack.engine.exec.leave(self.container.id, argv, marked)
+        await self.stack.exec.leave(self.container.id, argv, marked)
 
     async def release(self, signal: str = "TERM") -> None:
         """Signal what `hold` started; that it is gone already is fine."""
@@ -146,7 +146,7 @@ class StoreFault(Fault):
                 f"`{other}` is in force on `{self.service}`: two `{self.kind}` at once would undo"
                 " each other"
             )
-        found = await stack.containers(self.service, self.replica)
+        found = await stack.replicas(self.service, self.replica)
         for container in found:
             if not container.state.running:
                 raise FaultFailed(f"`{container.name}` is {container.state.status}, not running")
@@ -198,7 +198,7 @@ async def places_of(stack: Stack, undo: Undo, *, dead_too: bool = False) -> list
     `FaultFailed` for others that do not run.
     """
     rows = {row["replica"]: row for row in cast("Sequence[Mapping[str, Any]]", undo["replicas"])}
-    found = await stack.engine.containers(stack.project, str(undo["service"]))
+    found = await stack.containers.of(stack.project, str(undo["service"]))
     places = []
     for container in found:
         row = rows.pop(container.state.replica, None)

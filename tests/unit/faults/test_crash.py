@@ -61,8 +61,8 @@ async def test_somebody_else_starting_it_is_not_the_restart_policy(world: World)
     made = fault("crash")
     undo = await made.prepare(stack)
     (one,) = world.engine.of("redis")
-    await world.engine.kill(one.id)
-    await world.engine.start(one.id)
+    await world.engine.containers.kill(one.id)
+    await world.engine.containers.start(one.id)
     receipt = await made.verify_injected(stack, undo)
     assert not receipt.holds
     assert "started by somebody else" in receipt.detail

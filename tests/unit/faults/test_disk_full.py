@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from chaoskit.docker.recreate import MountedVolume
+from chaoskit.docker.volumes import MountedVolume
 from chaoskit.errors import FaultFailed
 from tests.fakes.fake_services import ROOM
 from tests.fakes.fake_world import PROJECT, World
@@ -109,7 +109,7 @@ async def test_a_service_that_made_room_is_not_full_any_more(world: World) -> No
 async def test_a_volume_is_emptied_even_when_its_container_does_not_run(world: World) -> None:
     world.service("redis", replicas=2)
     for number in (1, 2):
-        world.engine.recreate.mounted[f"run-1-redis-{number}"] = [
+        world.engine.volumes.mounted[f"run-1-redis-{number}"] = [
             MountedVolume("small", "/data", False, PROJECT, ())
         ]
     stack = await world.stack()
@@ -118,7 +118,7 @@ async def test_a_volume_is_emptied_even_when_its_container_does_not_run(world: W
     await made.inject(stack, undo)
     assert sorted(world.engine.mounts.files["small"].values()) == [0, ROOM]  # they share it
     for one in world.engine.of("redis"):
-        await world.engine.kill(one.id)
+        await world.engine.containers.kill(one.id)
     await made.heal(stack, undo)
     assert (await made.verify_healed(stack, undo)).holds
     assert world.engine.mounts.files["small"] == {}

@@ -167,7 +167,7 @@ async def test_a_replica_that_vanished_is_not_called_healed(world: World) -> Non
 async def test_a_service_that_is_down_already_cannot_be_killed(world: World) -> None:
     world.service("redis")
     stack = await world.stack()
-    await world.engine.kill(world.engine.of("redis")[0].id)
+    await world.engine.containers.kill(world.engine.of("redis")[0].id)
     with pytest.raises(FaultFailed, match="exited, not running"):
         await fault("kill", service="redis").prepare(stack)
 

@@ -173,7 +173,7 @@ async def test_healing_a_memory_limit_leaves_what_another_fault_stopped(world: W
     made = fault("memory", limit="16MiB")
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    await world.engine.kill(world.engine.of("redis")[0].id)
+    await world.engine.containers.kill(world.engine.of("redis")[0].id)
     await made.heal(stack, undo)
     assert world.engine.of("redis")[0].state.status == "exited"
 

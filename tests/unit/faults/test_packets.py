@@ -228,9 +228,9 @@ async def test_a_container_that_is_down_has_nothing_to_heal(world: World) -> Non
     stack = await world.stack()
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    await world.engine.kill(world.engine.of("redis")[0].id)
+    await world.engine.containers.kill(world.engine.of("redis")[0].id)
     assert (await made.verify_injected(stack, undo)).holds  # what is down receives nothing
-    await world.engine.start(world.engine.of("redis")[0].id)
+    await world.engine.containers.start(world.engine.of("redis")[0].id)
     assert not (await made.verify_injected(stack, undo)).holds  # its rules went with it
     await made.heal(stack, undo)
     assert (await made.verify_healed(stack, undo)).holds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from chaoskit.docker.recreate import MountedVolume
+from chaoskit.docker.volumes import MountedVolume
 from tests.fakes.fake_world import PROJECT, World
 from tests.unit.faults.service_cases import fault, project
 
@@ -41,7 +41,7 @@ def test_a_service_that_lives_in_its_network_stands_in_its_way() -> None:
 
 async def test_only_what_these_containers_of_the_run_use_alone_is_emptied(world: World) -> None:
     world.service("redis")
-    world.engine.recreate.mounted["run-1-redis-1"] = [
+    world.engine.volumes.mounted["run-1-redis-1"] = [
         MountedVolume("own", "/a", False, PROJECT, (ME,)),
         MountedVolume("shared", "/b", False, PROJECT, (ME, "id-other")),
         MountedVolume("external", "/c", False, None, (ME,)),

@@ -55,13 +55,13 @@ async def test_the_seed_and_the_fault_choose_and_nothing_else(world: World) -> N
 
 async def test_what_is_down_is_not_chosen_at_random(world: World) -> None:
     world.service("redis", replicas=2)
-    await world.engine.kill(world.engine.of("redis")[0].id)
+    await world.engine.containers.kill(world.engine.of("redis")[0].id)
     assert [await chosen(world, "any", seed) for seed in range(6)] == [[2]] * 6
     with pytest.raises(FaultFailed, match="exited, not running"):
         await chosen(world, 1)
     with pytest.raises(FaultFailed, match=r"`redis\[7\]` has no container"):
         await chosen(world, 7)
-    await world.engine.kill(world.engine.of("redis")[1].id)
+    await world.engine.containers.kill(world.engine.of("redis")[1].id)
     with pytest.raises(FaultFailed, match="no replica of `redis` is running"):
         await chosen(world, "any")
 

@@ -61,7 +61,7 @@ async def test_a_service_that_exits_is_started_by_the_heal(world: World) -> None
     made = fault("signal", signal="SIGTERM", watch="20ms")
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    await world.engine.stop(world.engine.of("redis")[0].id)
+    await world.engine.containers.stop(world.engine.of("redis")[0].id)
     receipt = await made.verify_injected(stack, undo)
     assert "got SIGTERM: run-1-redis-1 exited (143)" in receipt.detail
     await made.heal(stack, undo)

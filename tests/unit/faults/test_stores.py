@@ -197,7 +197,7 @@ async def test_what_dies_with_its_process_is_healed_by_its_death(
     made = fault(kind, **fields)
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    await world.engine.stop(world.engine.of(fields["service"])[0].id)
+    await world.engine.containers.stop(world.engine.of(fields["service"])[0].id)
     if heals:
         await made.heal(stack, undo)
         assert (await made.verify_healed(stack, undo)).holds
@@ -214,7 +214,7 @@ async def test_inside_a_frozen_container_nothing_can_be_healed(kind: str, world:
     made = fault(kind, service=service)
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
-    await world.engine.pause(world.engine.of(service)[0].id)
+    await world.engine.containers.pause(world.engine.of(service)[0].id)
     with pytest.raises(FaultFailed, match="is paused"):
         await made.heal(stack, undo)
 

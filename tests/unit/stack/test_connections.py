@@ -7,8 +7,7 @@ from typing import cast
 
 import pytest
 
-from chaoskit.docker.client import Engine
-from chaoskit.docker.exec import ExecResult
+from chaoskit.docker.exec import ContainerExec, ExecResult
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
 from tests.fakes.fake_stores import FakeInside
@@ -60,11 +59,11 @@ class Cat(FakeInside):
         return ExecResult(0, self.text, "")
 
 
-def engine(text: str | None) -> Engine:
+def exec(text: str | None) -> ContainerExec:
     made = FakeEngine(Fuse())
-    made.exec = cat = Cat(made, Fuse())
+    cat = Cat(made, Fuse())
     cat.text = text
-    return cast("Engine", made)
+    return cast("ContainerExec", cat)
 
 
 @pytest.mark.parametrize(
@@ -73,9 +72,9 @@ def engine(text: str | None) -> Engine:
 async def test_a_table_that_cannot_be_read_is_not_an_empty_one(
     text: str | None, count: int | None
 ) -> None:
-    rows = await connections_of(engine(text), container("chat", pid=2**22 + 1))
+    rows = await connections_of(exec(text), container("chat", pid=2**22 + 1))
     assert (None if rows is None else len(rows)) == count
 
 
 async def test_a_container_that_does_not_run_has_no_connections() -> None:
-    assert await connections_of(engine(None), container("chat", status="exited")) == []
+    assert await connections_of(exec(None), container("chat", status="exited")) == []

@@ -64,10 +64,10 @@ async def test_attaching_reads_every_proxy_from_the_labels(chat: World) -> None:
 async def test_containers_are_found_by_service_and_replica(world: World) -> None:
     world.service("redis", replicas=2)
     stack = await world.stack()
-    assert [c.name for c in await stack.containers("redis")] == ["run-1-redis-1", "run-1-redis-2"]
-    assert [c.name for c in await stack.containers("redis", 2)] == ["run-1-redis-2"]
+    assert [c.name for c in await stack.replicas("redis")] == ["run-1-redis-1", "run-1-redis-2"]
+    assert [c.name for c in await stack.replicas("redis", 2)] == ["run-1-redis-2"]
     with pytest.raises(FaultFailed, match=r"`redis\[3\]` has no container"):
-        await stack.containers("redis", 3)
+        await stack.replicas("redis", 3)
 
 
 async def test_a_toxic_the_server_understood_differently_is_an_error(chat: World) -> None:
