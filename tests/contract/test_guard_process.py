@@ -23,11 +23,11 @@ pathlib.Path(sys.argv[1], "healed").open("a").write(" ".join(sys.argv[2:]) + "\\
 @pytest.fixture(autouse=True)
 def _healer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put a healer in the place of the real one that only says what it was asked for."""
-    package = tmp_path / "fake" / "chaoskit" / "run"
+    package = tmp_path / "fake" / "chaoskit" / "recovery"
     package.mkdir(parents=True)
     for folder in (package.parent, package):
         (folder / "__init__.py").touch()
-    (package / "recovering.py").write_text(HEALER)
+    (package / "recover.py").write_text(HEALER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "fake"))
 
 
