@@ -88,9 +88,6 @@ class FaultWindow:
         return f"{self.id} ({self.fault} {self.target}) {self.injected:.1f} - {end}"
 
 
-PHASES = ("up", "gate", "baseline", "faults", "heal", "settle", "final", "judge", "down")
-
-
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A phase of the run; `end` is None while it lasts or when the run was cut off in it."""

@@ -12,8 +12,6 @@ from chaoskit.fields import Model, seconds_text
 from chaoskit.records import Event, Evidence, FaultWindow, Finding, Outcome, Sample, Verdict
 from chaoskit.registry import Registry
 
-DURING = ("baseline", "faults", "settle", "all")
-
 
 class DuringFault(Model):
     """Only while one fault was in force."""

@@ -32,7 +32,6 @@ class Container:
     image: str
     image_id: str
     pid: int
-    gateways: tuple[str, ...]
     stop_grace: float  # seconds between SIGTERM and SIGKILL
     restarts: bool  # its restart policy brings it back
     created: str = ""  # by the engine's wall clock, RFC 3339
@@ -167,7 +166,6 @@ def container_of(data: Mapping[str, Any]) -> Container:
         image=str(config.get("Image")),
         image_id=str(data.get("Image")),
         pid=int(state.get("Pid") or 0),
-        gateways=tuple(n["Gateway"] for n in networks.values() if n.get("Gateway")),
         stop_grace=float(config["StopTimeout"] if config.get("StopTimeout") is not None else 10),
         restarts=(data["HostConfig"].get("RestartPolicy") or {}).get("Name", "no")
         not in ("", "no"),

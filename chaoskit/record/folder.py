@@ -15,7 +15,6 @@ from chaoskit.record.lock import RunLock
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
 
-DEFAULT_RUNS = Path(".chaoskit/runs")
 RESULT = "result.json"
 
 

@@ -63,11 +63,6 @@ class Stack(Model):
         description="What the run may share with the host although it cannot be copied.",
     )
 
-    @property
-    def compose_list(self) -> list[str]:
-        """The Compose files as written, always as a list."""
-        return [self.compose] if isinstance(self.compose, str) else list(self.compose)
-
 
 class Gate(Model):
     """When the steady state counts as met: every probe good for a while, within a deadline."""

@@ -116,7 +116,6 @@ class Resource:
     key: str
     name: str
     external: bool
-    internal: bool = False
     addressed: bool = False  # a network with subnets of its own
     plain: bool = False  # a bridge network as engines make it: ports can be published on it
     size: int | None = None  # bytes, of a volume with a size of its own
@@ -235,7 +234,6 @@ def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
             key,
             str((options or {}).get("name") or key),
             bool((options or {}).get("external")),
-            bool((options or {}).get("internal")),
             bool(((options or {}).get("ipam") or {}).get("config")),
             _is_plain(options or {}),
             _size_in(str(((options or {}).get("driver_opts") or {}).get("o") or "")),

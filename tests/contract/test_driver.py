@@ -16,12 +16,13 @@ from pydantic import ValidationError
 
 from chaoskit.clock import Clock
 from chaoskit.records import Event, Json
-from chaoskit.stack.routes import FixedRoutes, Routes
+from chaoskit.stack.routes import Routes
 from chaoskit.workloads._base import REGISTRY, Step, Workload
 from chaoskit.workloads.driver import Driver
 from chaoskit.workloads.operations._base import OperationModel, Reply
 from chaoskit.workloads.set import SetGenerator, SetWorkload
 from tests.fakes import virtual_time
+from tests.fakes.fixed_routes import FixedRoutes
 from tests.fakes.local_servers import Misbehave, Seen, http, refused_routes, serve
 from tests.fakes.virtual_time import virtual
 

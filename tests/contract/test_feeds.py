@@ -14,12 +14,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from chaoskit.clock import Clock
 from chaoskit.records import Event, Json
-from chaoskit.stack.routes import FixedRoutes
 from chaoskit.workloads.driver import Driver
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import Feed, FeedEnded, OperationModel, Reply
 from chaoskit.workloads.operations.subscribe import Subscription
 from chaoskit.workloads.operations.websocket import WebSocketOperation
+from tests.fakes.fixed_routes import FixedRoutes
 from tests.fakes.local_servers import Handler, Server, command, refused_routes, serve
 from tests.unit.workloads.scripted import example, seen
 

@@ -16,8 +16,9 @@ from chaoskit.probes.http import HttpProbe
 from chaoskit.probes.postgres import PostgresProbe
 from chaoskit.probes.sampler import sample
 from chaoskit.records import Sample
-from chaoskit.stack.routes import FixedRoutes, Routes
+from chaoskit.stack.routes import Routes
 from tests.fakes import virtual_time
+from tests.fakes.fixed_routes import FixedRoutes
 from tests.fakes.local_servers import Server, http, misbehaving, serve
 from tests.fakes.virtual_time import stall, virtual
 

@@ -108,7 +108,7 @@ class FakeReplacing:
         started = "2026-01-01T00:00:00Z"
         state = ContainerState("", 1, f"id-{name}", name, "running", None, 0, 0, started)
         nothing: Mapping[int, int] = {}
-        made_one = Container(state, labels, (), nothing, image, image, 1, (), 10.0, False)
+        made_one = Container(state, labels, (), nothing, image, image, 1, 10.0, False)
         self._add(made_one)
 
     def _add(self, one: Container, like: str | None = None) -> None:

@@ -64,7 +64,6 @@ def container(
         "image": "image",
         "image_id": "sha256:0",
         "pid": 0,
-        "gateways": (),
         "stop_grace": 10.0,
         "restarts": False,
     }

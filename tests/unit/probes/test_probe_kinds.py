@@ -13,7 +13,8 @@ from pydantic import ValidationError
 
 from chaoskit.probes._base import REGISTRY, Observed, Probe
 from chaoskit.records import ContainerState
-from chaoskit.stack.routes import FixedRoutes, Routes
+from chaoskit.stack.routes import Routes
+from tests.fakes.fixed_routes import FixedRoutes
 from tests.fakes.local_servers import (
     Misbehave,
     Seen,

@@ -117,10 +117,9 @@ def test_it_knows_mounts_and_devices(shop: Project) -> None:
     assert web.devices == ("/dev/null",)
 
 
-def test_it_knows_what_is_external_internal_and_addressed(shop: Project) -> None:
+def test_it_knows_what_is_external_and_addressed(shop: Project) -> None:
     assert shop.networks["outer"].external
     assert shop.networks["outer"].name == "corp"
-    assert shop.networks["back"].internal
     assert shop.networks["back"].addressed
     assert not shop.networks["front"].addressed
     assert shop.volumes["ext"].external

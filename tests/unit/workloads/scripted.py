@@ -9,11 +9,12 @@ from typing import Any, cast
 import yaml
 
 from chaoskit.records import Event, Json
-from chaoskit.stack.routes import FixedRoutes, Routes
+from chaoskit.stack.routes import Routes
 from chaoskit.workloads._base import REGISTRY, Generator, Workload
 from chaoskit.workloads.driver import Driver
 from chaoskit.workloads.operations._base import FeedEnded, OperationModel, Reply
 from tests.fakes import virtual_time
+from tests.fakes.fixed_routes import FixedRoutes
 
 Fields = Mapping[str, Json]
 Answer = Callable[[str, Fields], "Reply | float"]

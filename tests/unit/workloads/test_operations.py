@@ -13,11 +13,12 @@ from psycopg import errors
 from pydantic import TypeAdapter, ValidationError
 
 from chaoskit.errors import EnvironmentFailure
-from chaoskit.stack.routes import FixedRoutes, Routes
+from chaoskit.stack.routes import Routes
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, Reply, refuses
 from chaoskit.workloads.operations.http import HttpOperation
 from chaoskit.workloads.operations.sql import SqlOperation, outcome_of
+from tests.fakes.fixed_routes import FixedRoutes
 from tests.fakes.local_servers import (
     Misbehave,
     Seen,
