@@ -7,8 +7,8 @@ from typing import Self
 from pydantic import JsonValue, model_validator
 
 from chaoskit.checks._base import ProbeCheck
-from chaoskit.checks._text import TOLERANCE
 from chaoskit.checks.histories.operations import number, plain
+from chaoskit.numeric import TOLERANCE
 from chaoskit.records import Json
 
 

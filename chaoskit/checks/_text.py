@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from chaoskit.fields import seconds_text
-
-TOLERANCE = 1e-9  # a bound such as 99.9% is not exact in binary
+from chaoskit.numeric import TOLERANCE, above
 
 
 def moment(t: float) -> str:
@@ -39,10 +38,6 @@ def percent(part: int, whole: int, bound: float | None = None) -> str:
         if not crossed and not vanished:
             break
     return text
-
-
-def above(value: float, bound: float) -> bool:
-    return value > bound + TOLERANCE
 
 
 def _side(value: float, bound: float) -> tuple[bool, bool]:

@@ -8,18 +8,13 @@ from typing import ClassVar, Self
 from pydantic import model_validator
 
 from chaoskit.checks._base import SampledCheck, check, fault_at, unknown
-from chaoskit.checks._text import above, count, length, moment
+from chaoskit.checks._text import count, length, moment
 from chaoskit.checks._witness import LINES
 from chaoskit.fields import Duration
+from chaoskit.numeric import above, percentile
 from chaoskit.records import Evidence, Finding, Sample, Verdict
 
 PERCENT = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """Return the nearest-rank percentile of `values`, which are sorted and not empty."""
-    rank = -(-percent * len(values) // 100)  # rounded up, in whole numbers
-    return values[max(rank, 1) - 1]
 
 
 @check("latency")

@@ -25,6 +25,7 @@ from chaoskit.judge.result import (
     StackResult,
     WorkloadResult,
 )
+from chaoskit.numeric import percentile
 from chaoskit.probes._base import Probe
 from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import RunLog, read_evidence, read_run_log
@@ -298,9 +299,9 @@ def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:
         samples=len(samples),
         ok=len(good),
         fail=len(samples) - len(good),
-        latency_p50=_quantile(good, 0.5),
-        latency_p99=_quantile(good, 0.99),
-        lateness_p99=_quantile(late, 0.99),
+        latency_p50=_percentile(good, 50),
+        latency_p99=_percentile(good, 99),
+        lateness_p99=_percentile(late, 99),
     )
 
 
@@ -319,8 +320,6 @@ def _workload(
     )
 
 
-def _quantile(ordered: Sequence[float], q: float) -> float | None:
-    """Return the nearest-rank quantile of sorted values."""
-    if not ordered:
-        return None
-    return round(ordered[min(len(ordered) - 1, int(q * len(ordered)))], 6)
+def _percentile(ordered: Sequence[float], percent: int) -> float | None:
+    """Return a percentile of sorted values as results hold it, None where there are none."""
+    return round(percentile(ordered, percent), 6) if ordered else None

@@ -18,6 +18,7 @@ from random import Random
 from typing import Literal
 
 from chaoskit.clock import Clock
+from chaoskit.numeric import percentile
 from chaoskit.records import Event, Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.closing import Closing
@@ -75,8 +76,7 @@ class Driver:
     @property
     def lateness_p99(self) -> float:
         """Seconds between due and sent that 99 % of the operations stayed within."""
-        late = sorted(self._lateness)
-        return late[min(len(late) - 1, int(len(late) * 0.99))] if late else 0.0
+        return percentile(sorted(self._lateness), 99) if self._lateness else 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read every view, then do the operations at their due times until `stop` is set.

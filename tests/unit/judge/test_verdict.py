@@ -131,3 +131,19 @@ def test_a_fault_that_was_never_injected_is_not_proven(tmp_path: Path) -> None:
 def test_an_empty_folder_gives_a_result_and_not_a_traceback(tmp_path: Path) -> None:
     result = judge(scenario(), tmp_path, context(ended_early="docker went away", exit_code=4))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 4)
+
+
+def test_the_report_and_the_check_of_a_run_give_the_same_percentile(tmp_path: Path) -> None:
+    write(tmp_path)
+    rows = [  # answers took 1, 2, ... 100 ms
+        {"probe": "web", "due": i / 10, "sent": i / 10, "done": i / 10 + (i + 1) / 1000}
+        for i in range(100)
+    ]
+    text = "".join(json.dumps({**row, "outcome": "ok"}) + "\n" for row in rows)
+    (tmp_path / "samples.ndjson").write_text(text)
+    expect = [{"check": "latency", "probe": "web", "p50": "1s", "p99": "1s"}]
+    judged = scenario_model().model_validate(SCENARIO | {"expect": expect})
+    result = judge(judged, tmp_path, context())
+    assert result.checks[0].measured == "p50 50ms, p99 99ms (of 100)"
+    assert result.probes[0].latency_p50 == pytest.approx(0.05)
+    assert result.probes[0].latency_p99 == pytest.approx(0.099)
