@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from chaoskit.cli.recover import command_for, orphans
+from chaoskit.cli.recover import orphans
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import run
 from chaoskit.docker.images import toxiproxy_image
@@ -18,6 +18,7 @@ from chaoskit.docker.labels import FOLDER_LABEL
 from chaoskit.errors import ChaoskitError, EnvironmentFailure
 from chaoskit.record.folder import RESULT
 from chaoskit.record.lock import LOCK, live_owner
+from chaoskit.recovery.teardown import recover_command
 from chaoskit.stack.capabilities import Need, has_netem, is_rootless, missing
 
 EXIT_ENVIRONMENT = 4
@@ -150,7 +151,7 @@ async def _leftovers(engine: Engine) -> Row:
         kept = (folder / RESULT).exists() and not (folder / LOCK).exists()
         found.append(f"{folder.name} {'was kept' if kept else 'was killed'}")
         if folder.is_dir():
-            commands.append(command_for(folder))
+            commands.append(recover_command(folder))
             continue
         found[-1] += ", its run folder is gone"
         commands += [thing.command for thing in await orphans(folder, engine)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,8 +118,3 @@ async def orphans(folder: Path, engine: Engine) -> list[Leftover]:
     """
     projects = await engine.cleanup.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
     return [Leftover(what=f"the stack `{p}`", command=down_command(p)) for p in projects]
-
-
-def command_for(folder: Path) -> str:
-    """Return the command that recovers a run, wherever its folder is."""
-    return shlex.join(["chaoskit", "recover", str(folder)])

@@ -33,7 +33,13 @@ from chaoskit.record.writer import EVENTS, Recorder
 from chaoskit.records import Verdict
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, project_of, read_ledger
-from chaoskit.recovery.teardown import gone_with_the_stack, removed, save_logs, write_reports
+from chaoskit.recovery.teardown import (
+    gone_with_the_stack,
+    recover_command,
+    removed,
+    save_logs,
+    write_reports,
+)
 from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.stack import Stack
 
@@ -195,9 +201,8 @@ class _Undoing:
                 gone_with_the_stack(entry.id, books.ledger, books.recorder)
                 self._note(f"fault `{entry.id}` ({entry.kind}) is gone with the stack")
                 continue
-            command = f"chaoskit recover {self._path}"
             what = f"fault `{entry.id}` ({entry.kind}): {problem}"
-            left.append(Leftover(what=what, command=command))
+            left.append(Leftover(what=what, command=recover_command(self._path)))
         return left
 
 

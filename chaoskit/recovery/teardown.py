@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,11 @@ from chaoskit.report import junit, summary
 _TRIES = 5
 _PAUSE = 0.5  # seconds between two tries
 _LOOKS = 3  # for what the engine makes late, a pause apart
+
+
+def recover_command(folder: Path) -> str:
+    """Return the command that undoes what is left of the run in a folder, quoted for a shell."""
+    return shlex.join(["chaoskit", "recover", str(folder)])
 
 
 def down_command(project: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import platform
-import shlex
 import traceback
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +24,7 @@ from chaoskit.record.writer import Listener, LiveCounts, Recorder
 from chaoskit.records import Json
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger
-from chaoskit.recovery.teardown import gone_with_the_stack, removed, save_logs
+from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed, save_logs
 from chaoskit.run.bring_up import bring_up, image_rows
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients
@@ -89,6 +88,7 @@ class Runner:
         self._concluded = False
         self._ended_early: str | None = None
         self._exit_code: int | None = None
+        self._recover_command = recover_command(folder.path)
         self._last_logs: dict[str, list[str]] = {}
 
     @property
@@ -160,10 +160,6 @@ class Runner:
             self._folder.write(CRASH, text)
         self._ended_early = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
         self._exit_code = EXIT_INTERNAL
-
-    @property
-    def _recover_command(self) -> str:
-        return shlex.join(["chaoskit", "recover", str(self._folder.path)])
 
     @property
     def _keeps(self) -> bool:
