@@ -18,12 +18,33 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the exit status of every command means. A signal ends with 128 plus its number."""
+
+    PASSED = 0
+    FAILED = 1
+    USAGE = 2  # wrong command line or scenario
+    UNKNOWN = 3
+    ENVIRONMENT = 4
+    NOTHING_SELECTED = 5
+    LEFT_BEHIND = 6
+    INTERNAL = 70
+    HANGUP = 129
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def by_signal(self) -> bool:
+        return self > 128
 
 
 class ChaoskitError(Exception):
     """An error with a message for people, an optional hint, and the exit code of the command."""
 
-    exit_code = 70
+    exit_code = ExitCode.INTERNAL
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -34,7 +55,7 @@ class ChaoskitError(Exception):
 class UsageError(ChaoskitError):
     """The command line asks for something that does not exist or contradicts itself."""
 
-    exit_code = 2
+    exit_code = ExitCode.USAGE
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +93,13 @@ class ScenarioInvalid(UsageError):
 class NothingSelected(ChaoskitError):
     """A directory without scenarios, or a filter that matches none."""
 
-    exit_code = 5
+    exit_code = ExitCode.NOTHING_SELECTED
 
 
 class EnvironmentFailure(ChaoskitError):
     """Docker, Compose, an image, Toxiproxy or a port is not usable."""
 
-    exit_code = 4
+    exit_code = ExitCode.ENVIRONMENT
 
 
 class CommandFailed(EnvironmentFailure):
@@ -110,7 +131,7 @@ class StackNotReady(EnvironmentFailure):
 class FaultFailed(ChaoskitError):
     """A fault could not be injected, read back or healed."""
 
-    exit_code = 3
+    exit_code = ExitCode.UNKNOWN
 
 
 class StoreFailed(EnvironmentFailure):

@@ -17,21 +17,21 @@ from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
 from chaoskit.cli.progress import console
 from chaoskit.cli.report import stored_result
-from chaoskit.errors import StoreFailed, UsageError
+from chaoskit.errors import ExitCode, StoreFailed, UsageError
+from chaoskit.judge.result import EXIT_CODES
 from chaoskit.judge.stored import stored_context, stored_scenario
 from chaoskit.judge.verdict import RunContext, check_result, judge, judged
 from chaoskit.record.folder import find_run
 from chaoskit.record.history import read_history, without_collecting
 from chaoskit.record.writer import HISTORY
-from chaoskit.records import Event, Evidence, Json, Phase, Verdict, combined
+from chaoskit.records import Event, Evidence, Json, Phase, combined
 from chaoskit.report import terminal
 from chaoskit.scenario.suggest import did_you_mean, listed
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
-_CODES = {Verdict.PASS: 0, Verdict.FAIL: 1, Verdict.UNKNOWN: 3}
+_JUDGED = (*EXIT_CODES.values(), ExitCode.LEFT_BEHIND)  # of runs that came to their end
 _SAMPLED = ("availability", "latency")  # they judge a workload of any kind
 _WIDE, _MARGIN = 85, 13  # columns of the text that explains a check, and before it
-_INTERRUPTED = (4, 70, 129, 130, 143)  # how a run ended, whatever its data says
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class CheckRequest:
     explain: bool = False
 
 
-def check_history(request: CheckRequest) -> int:
+def check_history(request: CheckRequest) -> ExitCode:
     """Judge what was named and print it; return the exit code: 0, 1 or 3."""
     path = Path(request.what)
     if path.is_file():
@@ -69,7 +69,7 @@ def check_history(request: CheckRequest) -> int:
 # -- a file ------------------------------------------------------------------------------------
 
 
-def _file(path: Path, request: CheckRequest) -> int:
+def _file(path: Path, request: CheckRequest) -> ExitCode:
     kind = _kind(request.workload)
     chosen = _chosen(kind, request)
     stored = read_history(path)
@@ -87,7 +87,7 @@ def _file(path: Path, request: CheckRequest) -> int:
     terminal.render_checks([check_result(check, finding) for check, finding in findings], out)
     if request.explain:
         _explain([type(check) for check in checks])
-    return _CODES[combined([finding.verdict for _, finding in findings])]
+    return EXIT_CODES[combined([finding.verdict for _, finding in findings])]
 
 
 def _kind(given: str | None) -> str:
@@ -234,7 +234,7 @@ def _counted(events: Sequence[Event]) -> str:
 # -- a run -------------------------------------------------------------------------------------
 
 
-def _run(folder: Path, request: CheckRequest) -> int:
+def _run(folder: Path, request: CheckRequest) -> ExitCode:
     for option, given in (("workload", request.workload), ("name", request.name)):
         if given is not None:
             raise UsageError(
@@ -263,7 +263,7 @@ def _run(folder: Path, request: CheckRequest) -> int:
     terminal.render(result, console(sys.stdout), folder)
     if request.explain:
         _explain([type(check) for check in checks])
-    return _CODES[result.verdict]
+    return EXIT_CODES[result.verdict]
 
 
 def _circumstances(folder: Path) -> RunContext:
@@ -279,7 +279,7 @@ def _circumstances(folder: Path) -> RunContext:
         if workload.lateness_p99 is not None
     }
     early = None
-    if was.exit_code in _INTERRUPTED:
+    if was.exit_code not in _JUDGED:  # how it ended counts, whatever its data says
         early = was.reason or f"the run ended with exit code {was.exit_code}"
     return replace(context, lateness=lateness, last_logs=was.stack.last_logs, ended_early=early)
 

@@ -15,13 +15,12 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import run
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.docker.labels import FOLDER_LABEL
-from chaoskit.errors import ChaoskitError, EnvironmentFailure
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode
 from chaoskit.record.folder import RESULT
 from chaoskit.record.lock import LOCK, live_owner
 from chaoskit.recovery.teardown import recover_command
 from chaoskit.stack.capabilities import Need, has_netem, is_rootless, missing
 
-EXIT_ENVIRONMENT = 4
 _OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
 
 
@@ -70,7 +69,7 @@ class Row:
     fix: str = ""
 
 
-def examine(*, fix: bool) -> int:
+def examine(*, fix: bool) -> ExitCode:
     """Print a row per need; return 4 when something fails, else 0."""
     rows = asyncio.run(_rows(fix))
     width = max(len(row.need) for row in rows)
@@ -78,7 +77,7 @@ def examine(*, fix: bool) -> int:
         print(f"{row.state:<4}  {row.need:<{width}}  {row.found}")
         if row.fix and row.state != "ok":
             print(f"{'':<4}  {'':<{width}}  fix: {row.fix}")
-    return EXIT_ENVIRONMENT if any(row.state == "fail" for row in rows) else 0
+    return ExitCode.ENVIRONMENT if any(row.state == "fail" for row in rows) else ExitCode.PASSED
 
 
 async def _rows(fix: bool) -> list[Row]:

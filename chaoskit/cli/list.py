@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from chaoskit.errors import ScenarioInvalid, UsageError
+from chaoskit.errors import ExitCode, ScenarioInvalid, UsageError
 from chaoskit.registry import summary
 from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import load
 
 
-def list_kinds(what: str, path: Path) -> int:
+def list_kinds(what: str, path: Path) -> ExitCode:
     """Print one line per kind or scenario."""
     if what == "scenarios":
         return _list_scenarios(path)
@@ -25,10 +25,10 @@ def list_kinds(what: str, path: Path) -> int:
     width = max(len(name) for name in registry.names())
     for kind in registry:
         print(f"{kind.kind:<{width}}  {summary(kind)}")
-    return 0
+    return ExitCode.PASSED
 
 
-def _list_scenarios(path: Path) -> int:
+def _list_scenarios(path: Path) -> ExitCode:
     files = find([path])
     width = max(len(str(file)) for file in files)
     for file in files:
@@ -39,4 +39,4 @@ def _list_scenarios(path: Path) -> int:
             continue
         tags = f" [{', '.join(scenario.tags)}]" if scenario.tags else ""
         print(f"{file!s:<{width}}  {scenario.description.strip() or scenario.name}{tags}")
-    return 0
+    return ExitCode.PASSED

@@ -12,9 +12,7 @@ from typing import Annotated
 import typer
 
 from chaoskit import __version__
-from chaoskit.errors import ChaoskitError, ScenarioInvalid
-
-EXIT_INTERNAL = 70
+from chaoskit.errors import ChaoskitError, ExitCode, ScenarioInvalid
 
 app = typer.Typer(
     name="chaoskit",
@@ -257,13 +255,13 @@ def entry() -> None:
     except BrokenPipeError:
         # The reader of our output went away: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
+        code = ExitCode.PASSED
     except Exception as error:  # noqa: BLE001  # the last resort: a file to attach, no traceback
         code = _internal(error)
-    raise SystemExit(code or 0)
+    raise SystemExit(code or ExitCode.PASSED)
 
 
-def complain(error: ChaoskitError) -> int:
+def complain(error: ChaoskitError) -> ExitCode:
     """Print an error and its hint on stderr; return its exit code."""
     prefix = "" if isinstance(error, ScenarioInvalid) else "error: "
     print(f"{prefix}{error.message}", file=sys.stderr)
@@ -272,7 +270,7 @@ def complain(error: ChaoskitError) -> int:
     return error.exit_code
 
 
-def _internal(error: Exception) -> int:
+def _internal(error: Exception) -> ExitCode:
     import tempfile
     import traceback
 
@@ -283,4 +281,4 @@ def _internal(error: Exception) -> int:
         file.write("".join(traceback.format_exception(error)))
     print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
     print(f"hint: please report it and attach `{file.name}`", file=sys.stderr)
-    return EXIT_INTERNAL
+    return ExitCode.INTERNAL

@@ -10,14 +10,12 @@ import sys
 from pathlib import Path
 
 from chaoskit.docker.client import Engine
-from chaoskit.errors import EnvironmentFailure
+from chaoskit.errors import EnvironmentFailure, ExitCode
 from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.scenario.loading import Loaded, load
 
-EXIT_ENVIRONMENT = 4
 
-
-def show_plan(path: Path, *, as_json: bool) -> int:
+def show_plan(path: Path, *, as_json: bool) -> ExitCode:
     """Print the plan of one scenario; works without an engine, which only adds image ports."""
     loaded = load(path, os.environ)
     engine: Engine | None = None
@@ -31,7 +29,7 @@ def show_plan(path: Path, *, as_json: bool) -> int:
         print(redactor.clean("\n".join(_lines(plan, engine_answers=engine is not None))))
     for problem in impossible:
         print(f"error: {problem}", file=sys.stderr)
-    return EXIT_ENVIRONMENT if impossible else 0
+    return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
 
 
 async def _planned(loaded: Loaded, engine: Engine | None) -> tuple[Plan, list[str]]:

@@ -10,9 +10,8 @@ from typing import TextIO
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import FOLDER_LABEL, PROJECT_LABEL
-from chaoskit.errors import ChaoskitError, UsageError
+from chaoskit.errors import ChaoskitError, ExitCode, UsageError
 from chaoskit.judge.result import Leftover
-from chaoskit.judge.verdict import EXIT_DIRTY
 from chaoskit.record.folder import find_run
 from chaoskit.record.lock import live_owner, unfinished
 from chaoskit.recovery.ledger import LEDGER, Entry, project_of
@@ -20,7 +19,7 @@ from chaoskit.recovery.recover import Owned, Recovery, described, recover, to_un
 from chaoskit.recovery.teardown import down_command
 
 
-def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool) -> int:
+def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool) -> ExitCode:
     """Recover one run or all that are unfinished; return 0, or 6 when something is left."""
     if run is not None and all_of_them:
         raise UsageError("name a run or say --all, not both")
@@ -28,13 +27,13 @@ def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: boo
     folders = [find_run(runs, run)] if run is not None else asyncio.run(_abandoned(engine, runs))
     if not folders:
         print("nothing to recover")
-        return 0
+        return ExitCode.PASSED
     if dry_run or (run is None and not all_of_them):
         for folder in folders:
             _show(folder, engine)
         if not dry_run:
             print("recover one by its name, or `chaoskit recover --all`")
-        return 0
+        return ExitCode.PASSED
     codes = [_recovered(folder, engine, sys.stdout) for folder in folders]
     return max(codes)
 
@@ -83,7 +82,7 @@ def _show(folder: Path, engine: Engine) -> None:
         print(f"  would {described(entry, str(project))}")
 
 
-def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
+def _recovered(folder: Path, engine: Engine, out: TextIO) -> ExitCode:
     """Recover one run, saying what was done; return its exit code."""
 
     def say(text: str) -> None:
@@ -93,7 +92,7 @@ def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
     if not folder.is_dir():
         say("its run folder is gone, and the ledger with it: nothing says who owns it")
         _name(asyncio.run(orphans(folder, engine)))
-        return EXIT_DIRTY
+        return ExitCode.LEFT_BEHIND
     try:
         done: Recovery = asyncio.run(recover(folder, engine, say, by="`chaoskit recover`"))
     except Owned as error:
@@ -102,7 +101,7 @@ def _recovered(folder: Path, engine: Engine, out: TextIO) -> int:
     _name(done.left)
     if not done.did and not done.left:
         say("nothing was left to undo")
-    return EXIT_DIRTY if done.left else 0
+    return ExitCode.LEFT_BEHIND if done.left else ExitCode.PASSED
 
 
 def _name(left: Sequence[Leftover]) -> None:

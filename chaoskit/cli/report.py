@@ -10,13 +10,13 @@ from pydantic import ValidationError
 
 from chaoskit.cli.progress import console
 from chaoskit.cli.reports import as_json, parsed, write
-from chaoskit.errors import StoreFailed
+from chaoskit.errors import ExitCode, StoreFailed
 from chaoskit.judge.result import Result
 from chaoskit.record.folder import RESULT, find_run
 from chaoskit.report import terminal
 
 
-def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> int:
+def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> ExitCode:
     """Print the report of a run and write those that are asked for; return the run's exit code."""
     wanted = [parsed(text) for text in reports]
     folder = find_run(runs, run)
@@ -26,7 +26,7 @@ def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> 
         print(as_json([result]), end="")
     else:
         terminal.render(result, console(sys.stdout), folder)
-    return 0
+    return ExitCode.PASSED
 
 
 def stored_result(folder: Path) -> Result:

@@ -19,7 +19,14 @@ from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
 from chaoskit.docker.client import Engine
 from chaoskit.docker.images import toxiproxy_image
-from chaoskit.errors import ChaoskitError, EnvironmentFailure, Problem, ScenarioInvalid, UsageError
+from chaoskit.errors import (
+    ChaoskitError,
+    EnvironmentFailure,
+    ExitCode,
+    Problem,
+    ScenarioInvalid,
+    UsageError,
+)
 from chaoskit.faults.exec import Exec
 from chaoskit.judge.result import Result
 from chaoskit.plan.plan import make_plan
@@ -32,7 +39,15 @@ from chaoskit.scenario.discover import find
 from chaoskit.scenario.loading import Loaded, load
 
 # When scenarios end differently, the worst is the suite's: what is left behind comes first.
-_WORST_FIRST = (70, 6, 1, 4, 2, 3, 0)
+_WORST_FIRST = (
+    ExitCode.INTERNAL,
+    ExitCode.LEFT_BEHIND,
+    ExitCode.FAILED,
+    ExitCode.ENVIRONMENT,
+    ExitCode.USAGE,
+    ExitCode.UNKNOWN,
+    ExitCode.PASSED,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +65,7 @@ class RunRequest:
     allow_host_exec: bool
 
 
-def run_scenarios(request: RunRequest) -> int:
+def run_scenarios(request: RunRequest) -> ExitCode:
     """Load everything, run one after another, report; return the exit code."""
     reports = [parsed(text) for text in request.reports]
     loaded = load_all(request.paths)
@@ -59,7 +74,7 @@ def run_scenarios(request: RunRequest) -> int:
     if not request.allow_host_exec:
         _refuse_host_commands(loaded, request.only_faults)
     recover_before_run(request.runs_dir)
-    codes: list[int] = []
+    codes: list[ExitCode] = []
     results: list[Result] = []
     events = _Events(request.events)
     for scenario in loaded:
@@ -72,19 +87,17 @@ def run_scenarios(request: RunRequest) -> int:
             codes.append(interrupted.code)
             break
         results.append(result)
-        codes.append(result.exit_code)
+        codes.append(ExitCode(result.exit_code))
         _print(result, folder, request)
-        if result.exit_code > 128:
+        if codes[-1].by_signal:
             break
     write(reports, results)
     if request.json:
         _say(lambda: print(as_json(results), end="", flush=True))
     elif len(loaded) > 1:
         _say(lambda: terminal.render_suite(results, console(sys.stdout)))
-    interrupted_codes = [code for code in codes if code > 128]
-    if interrupted_codes:
-        return interrupted_codes[0]
-    return next(code for code in _WORST_FIRST if code in codes)
+    by_signal = (code for code in codes if code.by_signal)
+    return next(by_signal, None) or next(code for code in _WORST_FIRST if code in codes)
 
 
 def _refuse_host_commands(loaded: Sequence[Loaded], only: Sequence[str]) -> None:
@@ -101,7 +114,7 @@ def _refuse_host_commands(loaded: Sequence[Loaded], only: Sequence[str]) -> None
 class Interrupted(Exception):
     """A signal came before anything was started."""
 
-    def __init__(self, code: int) -> None:
+    def __init__(self, code: ExitCode) -> None:
         super().__init__(str(code))
         self.code = code
 
@@ -126,7 +139,7 @@ async def _run_one(loaded: Loaded, request: RunRequest, events: _Events) -> tupl
         try:
             runner, folder, progress = await preparing
         except asyncio.CancelledError:
-            raise Interrupted(signals.exit_code or 130) from None
+            raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
         interrupt = runner.interrupt
         with progress:
             result = await runner.execute(signals)

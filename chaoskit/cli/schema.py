@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 
-from chaoskit.errors import UsageError
+from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.schema import result_schema
 from chaoskit.scenario.schema import scenario_schema
 
 
-def print_schema(what: str) -> int:
+def print_schema(what: str) -> ExitCode:
     """Print one schema."""
     print(schema_text(what), end="")
-    return 0
+    return ExitCode.PASSED
 
 
 def schema_text(what: str) -> str:

@@ -10,4 +10,6 @@ def entry() -> None:
 
         run()
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        from chaoskit.errors import ExitCode
+
+        raise SystemExit(ExitCode.INTERRUPTED) from None

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaoskit.cli.run import load_all
-from chaoskit.errors import Problem, ScenarioInvalid
+from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
 
 
-def validate_scenarios(paths: Sequence[Path], compose: bool) -> int:
+def validate_scenarios(paths: Sequence[Path], compose: bool) -> ExitCode:
     """Print `ok` per scenario, or raise `ScenarioInvalid` with all problems."""
     loaded = load_all(paths)
     if compose and shutil.which("docker") is None:
@@ -34,4 +34,4 @@ def validate_scenarios(paths: Sequence[Path], compose: bool) -> int:
         faults = len(scenario.scenario.timeline.faults)
         checks = len(scenario.scenario.expect)
         print(f"{scenario.path}: ok ({faults} faults, {checks} checks)")
-    return 0
+    return ExitCode.PASSED

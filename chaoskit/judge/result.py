@@ -7,9 +7,16 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chaoskit.errors import ExitCode
 from chaoskit.records import Verdict
 
 SCHEMA_VERSION = 1
+
+EXIT_CODES = {
+    Verdict.PASS: ExitCode.PASSED,
+    Verdict.FAIL: ExitCode.FAILED,
+    Verdict.UNKNOWN: ExitCode.UNKNOWN,
+}
 
 
 class Part(BaseModel):

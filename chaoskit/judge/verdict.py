@@ -9,8 +9,10 @@ from pathlib import Path
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
+from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
 from chaoskit.judge.result import (
+    EXIT_CODES,
     CheckResult,
     EdgeResult,
     FaultResult,
@@ -32,7 +34,6 @@ from chaoskit.record.reader import RunLog, read_evidence, read_run_log
 from chaoskit.records import Event, Evidence, Finding, LogLine, Sample, Verdict, combined
 from chaoskit.scenario.document import Scenario
 
-EXIT_PASS, EXIT_FAIL, EXIT_UNKNOWN, EXIT_ENVIRONMENT, EXIT_DIRTY = 0, 1, 3, 4, 6
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
 _ENOUGH = 0.8  # of the samples that were due
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
@@ -51,7 +52,7 @@ class RunContext:
     project: str
     versions: Mapping[str, str] = field(default_factory=dict)
     ended_early: str | None = None  # why, in one sentence
-    exit_code: int | None = None  # forced by the way it ended (4, 70, 130, ...)
+    exit_code: ExitCode | None = None  # forced by the way it ended
     lateness: Mapping[str, float] = field(default_factory=dict)  # p99 by workload, seconds
     last_logs: Mapping[str, list[str]] = field(default_factory=dict)
 
@@ -120,7 +121,7 @@ def with_leftovers(result: Result, leftovers: Sequence[Leftover], folder: Path) 
     return result.model_copy(
         update={
             "leftovers": list(leftovers),
-            "exit_code": EXIT_DIRTY if leftovers else result.exit_code,
+            "exit_code": ExitCode.LEFT_BEHIND if leftovers else result.exit_code,
             "phases": [PhaseResult(name=p.name, start=p.start, end=p.end) for p in phases],
             "run": result.run.model_copy(
                 update={"duration": round(max((p.end or p.start for p in phases), default=0.0), 3)}
@@ -234,12 +235,8 @@ def _reason(
     return next(iter(doubts), None) or next((r for r in said if r), "there was nothing to judge")
 
 
-def _exit_code(verdict: Verdict, context: RunContext) -> int:
-    if context.exit_code is not None:
-        return context.exit_code
-    return {Verdict.PASS: EXIT_PASS, Verdict.FAIL: EXIT_FAIL, Verdict.UNKNOWN: EXIT_UNKNOWN}[
-        verdict
-    ]
+def _exit_code(verdict: Verdict, context: RunContext) -> ExitCode:
+    return EXIT_CODES[verdict] if context.exit_code is None else context.exit_code
 
 
 def _notes(scenario: Scenario, log: RunLog, evidence: Evidence) -> list[str]:

@@ -21,11 +21,11 @@ from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.docker.containers import Container
-from chaoskit.errors import ChaoskitError, FaultFailed, UsageError
+from chaoskit.errors import ChaoskitError, ExitCode, FaultFailed, UsageError
 from chaoskit.faults import REGISTRY
 from chaoskit.judge.result import Leftover, Result, RunInfo, StackResult
 from chaoskit.judge.stored import run_started, stored_context, stored_scenario
-from chaoskit.judge.verdict import EXIT_DIRTY, EXIT_UNKNOWN, RunContext, judge, with_leftovers
+from chaoskit.judge.verdict import RunContext, judge, with_leftovers
 from chaoskit.record.folder import RESULT, RunFolder, read_ndjson
 from chaoskit.record.lock import RunLock, live_owner
 from chaoskit.record.reader import read_run_log
@@ -276,7 +276,7 @@ def _finish_folder(path: Path, reason: str, left: Sequence[Leftover]) -> None:
     if any(row.get("event") == "run_ended" for row in rows) and (path / RESULT).exists():
         result = Result.model_validate_json((path / RESULT).read_text(encoding="utf-8"))
     else:
-        context = replace(stored_context(path), ended_early=reason, exit_code=EXIT_UNKNOWN)
+        context = replace(stored_context(path), ended_early=reason, exit_code=ExitCode.UNKNOWN)
         try:
             result = judge(stored_scenario(path), path, context)
         except ChaoskitError:  # killed before there was a scenario in it
@@ -299,7 +299,7 @@ def _unjudged(path: Path, context: RunContext) -> Result:
             command=context.command,
         ),
         verdict=Verdict.UNKNOWN,
-        exit_code=EXIT_UNKNOWN,
+        exit_code=ExitCode.UNKNOWN,
         reason=context.ended_early,
         stack=StackResult(project=context.project),
     )
@@ -356,7 +356,7 @@ async def _heal_one(path: Path, fault: str, engine: Engine, say: Say) -> None:
     say(text)
 
 
-async def _as_guard(path: Path, lease: str | None) -> int:
+async def _as_guard(path: Path, lease: str | None) -> ExitCode:
     def say(text: str) -> None:
         print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", flush=True)
 
@@ -373,7 +373,7 @@ async def _as_guard(path: Path, lease: str | None) -> int:
     try:
         if lease is not None:
             await _heal_one(path, lease, engine, say)
-            return 0
+            return ExitCode.PASSED
         say("the run's process is gone")
         done = await recover(
             path, engine, say, by="the guard", dying=_DYING, patience=GUARD_PATIENCE
@@ -385,10 +385,10 @@ async def _as_guard(path: Path, lease: str | None) -> int:
         engine.close()
     for thing in done.left:
         say(f"left behind: {thing.what}; remove it with `{thing.command}`")
-    return EXIT_DIRTY if done.left else 0
+    return ExitCode.LEFT_BEHIND if done.left else ExitCode.PASSED
 
 
-def main() -> int:
+def main() -> ExitCode:
     """Heal one run, or with `--lease FAULT` one fault of it; return the exit code."""
     path = Path(sys.argv[1])
     lease = sys.argv[3] if sys.argv[2:3] == ["--lease"] else None

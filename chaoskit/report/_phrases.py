@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaoskit.fields import seconds_text
-from chaoskit.judge.result import CheckResult, FaultResult, LogExcerpt, Result
+from chaoskit.judge.result import EXIT_CODES, CheckResult, FaultResult, LogExcerpt, Result
 from chaoskit.records import Verdict, combined
 from chaoskit.report._plain import one_line
 
@@ -104,7 +104,7 @@ def run_verdict(result: Result) -> tuple[Verdict, str | None]:
     if unproven:
         why = "; ".join(f"fault {fault.id} is not proven: {effect(fault)}" for fault in unproven)
         return Verdict.UNKNOWN, why
-    if result.exit_code not in (0, 1, 3):
+    if result.exit_code not in EXIT_CODES.values():
         return Verdict.UNKNOWN, f"exit code {result.exit_code}: {headline(result)}"
     checks = combined([check.verdict for check in result.checks])
     if not result.checks or checks is not result.verdict:

@@ -14,10 +14,10 @@ from pathlib import Path
 from chaoskit import __version__
 from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
-from chaoskit.errors import ChaoskitError, EnvironmentFailure, StackNotReady, StoreFailed
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, StackNotReady, StoreFailed
 from chaoskit.judge.result import Leftover, Result
 from chaoskit.judge.stored import PLAN, stored_context
-from chaoskit.judge.verdict import EXIT_UNKNOWN, RunContext, judge, with_leftovers
+from chaoskit.judge.verdict import RunContext, judge, with_leftovers
 from chaoskit.plan.plan import Plan
 from chaoskit.record.folder import RESULT, RunFolder
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
@@ -36,7 +36,6 @@ from chaoskit.run.timeline import Timeline
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
 
-EXIT_INTERNAL = 70
 CRASH = "crash.txt"
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
 _PATIENCE, _HURRIED_PATIENCE = 45.0, 5.0  # seconds an engine that went away may take to come back
@@ -87,7 +86,7 @@ class Runner:
         self._up = False
         self._concluded = False
         self._ended_early: str | None = None
-        self._exit_code: int | None = None
+        self._exit_code: ExitCode | None = None
         self._recover_command = recover_command(folder.path)
         self._last_logs: dict[str, list[str]] = {}
 
@@ -129,7 +128,7 @@ class Runner:
         except asyncio.CancelledError:
             name = signals.received.name if signals.received else "a cancellation"
             self._ended_early = f"the run was interrupted by {name} in the {self._phase} phase"
-            self._exit_code = signals.exit_code or EXIT_UNKNOWN
+            self._exit_code = signals.exit_code or ExitCode.UNKNOWN
         except Exception as error:  # noqa: BLE001  # what is not ours is internal, after healing
             self._failed(_cause(error))
         if self._ended_early:
@@ -159,7 +158,7 @@ class Runner:
         with contextlib.suppress(StoreFailed):
             self._folder.write(CRASH, text)
         self._ended_early = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
-        self._exit_code = EXIT_INTERNAL
+        self._exit_code = ExitCode.INTERNAL
 
     @property
     def _keeps(self) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from chaoskit.errors import ExitCode
+
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -27,8 +29,8 @@ class Signals:
         self.last_words = ""
 
     @property
-    def exit_code(self) -> int | None:
-        return None if self.received is None else 128 + self.received
+    def exit_code(self) -> ExitCode | None:
+        return None if self.received is None else ExitCode(128 + self.received)
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -56,7 +58,7 @@ class Signals:
             _say("chaoskit: in a hurry - only healing and tearing down")
         else:
             _say(f"chaoskit: gone without tearing down; {self.last_words}")
-            os._exit(128 + sign)
+            os._exit(ExitCode(128 + sign))
 
 
 def _say(text: str) -> None:
