@@ -19,6 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from chaoskit.text import decimal
+from chaoskit.text import seconds_text as seconds_text  # noqa: PLC0414  # faults import it here
+
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
@@ -90,7 +93,7 @@ class Duration(Written, float):
         short = seconds_text(float(self))
         if re.fullmatch(self.json_pattern, short) and self.parse(short) == self:
             return short
-        return f"{_plain(float(self), 12)}s"
+        return f"{decimal(float(self), 12)}s"
 
     __repr__ = __str__
 
@@ -112,7 +115,7 @@ class Rate(Written, float):
         return cls(rate)
 
     def __str__(self) -> str:
-        return f"{_plain(float(self), 6)}/s"
+        return f"{decimal(float(self), 6)}/s"
 
     __repr__ = __str__
 
@@ -133,7 +136,7 @@ class Percentage(Written, float):
         return cls(float(match[1]) / 100)
 
     def __str__(self) -> str:
-        return f"{_plain(float(self) * 100, 10)}%"
+        return f"{decimal(float(self) * 100, 10)}%"
 
     __repr__ = __str__
 
@@ -351,31 +354,6 @@ class TcpUrl(Url):
 
 Name = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=64)]
 ServiceName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=128)]
-
-
-def seconds_text(seconds: float) -> str:
-    """Return a duration the way a person writes it: `300ms`, `4s`, `1m30s`."""
-    if seconds < 0:
-        return "-" + seconds_text(-seconds)
-    if seconds == 0:
-        return "0s"
-    # Round before choosing the unit: 999.9ms is 1s, and 119.96s is 2m.
-    seconds = float(f"{seconds:.3g}") if seconds < 60 else round(seconds, 1)
-    if seconds < 0.001:
-        return f"{_plain(seconds * 1e6, 3)}us"
-    if seconds < 1:
-        return f"{seconds * 1e3:.3g}ms"
-    if seconds < 60:
-        return f"{seconds:.3g}s"
-    minutes, rest = divmod(seconds, 60)
-    hours, minutes = divmod(int(minutes), 60)
-    text = (f"{hours}h" if hours else "") + (f"{minutes}m" if minutes else "")
-    return text + (f"{rest:.3g}s" if rest >= 0.05 else "")
-
-
-def _plain(number: float, digits: int) -> str:
-    """Return a number with this many significant digits and never an exponent."""
-    return format(Decimal(f"{number:.{digits}g}"), "f")
 
 
 def _described(value: object) -> str:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaoskit.checks._base import WorkloadCheck, fault_at, unknown, window
-from chaoskit.checks._text import count, length, moment, percent
+from chaoskit.checks._text import above, count, length, moment, percent
 from chaoskit.checks._witness import LINES, named
-from chaoskit.numeric import above
 from chaoskit.records import Event, Evidence, FaultWindow, Finding, Verdict
 
 

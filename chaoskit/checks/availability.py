@@ -6,10 +6,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import SampledCheck, check, unknown
 from chaoskit.checks._health import stretches
-from chaoskit.checks._text import count, percent
+from chaoskit.checks._text import above, count, percent
 from chaoskit.checks._witness import capped, failing
 from chaoskit.fields import Percentage
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, Finding, Verdict
 
 

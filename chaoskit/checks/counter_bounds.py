@@ -7,12 +7,11 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment, percent
+from chaoskit.checks._text import above, count, moment, percent
 from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks.histories.operations import number, plain
 from chaoskit.checks.histories.sums import Bounded, bounded
 from chaoskit.fields import Percentage
-from chaoskit.numeric import above
 from chaoskit.records import Event, Evidence, Finding, Json
 
 VIEWS = ("read", "truth")

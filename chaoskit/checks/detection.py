@@ -7,10 +7,9 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import ProbeCheck, check, fault_windows, unknown
 from chaoskit.checks._health import failing_before, first_failure, next_injection
-from chaoskit.checks._text import length, moment
+from chaoskit.checks._text import above, length, moment
 from chaoskit.checks._witness import capped, named
 from chaoskit.fields import Duration, Name
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, FaultWindow, Finding, Verdict, combined
 
 

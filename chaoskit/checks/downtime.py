@@ -6,10 +6,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import ProbeCheck, check, fault_at, samples_in, unknown
 from chaoskit.checks._health import Stretch, stretches
-from chaoskit.checks._text import length, moment
+from chaoskit.checks._text import above, length, moment
 from chaoskit.checks._witness import capped, failing
 from chaoskit.fields import Duration
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, Finding, Verdict
 
 

@@ -6,12 +6,11 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, length, moment, percent
+from chaoskit.checks._text import above, count, length, moment, percent
 from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks.histories.operations import about
 from chaoskit.checks.histories.versions import Versions, shown, unparsable_note
 from chaoskit.fields import Duration, Percentage
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, Finding
 
 NEED = Need(writes=("write",), reads=("read", "truth"))

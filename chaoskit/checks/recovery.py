@@ -8,10 +8,9 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import ProbeCheck, check, fault_windows, unknown
 from chaoskit.checks._health import Recovery, clear, next_injection, recovery
-from chaoskit.checks._text import count, length, moment
+from chaoskit.checks._text import above, count, length, moment
 from chaoskit.checks._witness import capped, named
 from chaoskit.fields import Duration, Name
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, FaultWindow, Finding, Verdict, combined
 
 

@@ -7,12 +7,11 @@ from typing import ClassVar
 
 from chaoskit.checks._base import WorkloadCheck, check, unknown
 from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, length, moment
+from chaoskit.checks._text import above, count, length, moment
 from chaoskit.checks._told import Anomaly, Wording, finding, history_of
 from chaoskit.checks.histories.channels import Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
 from chaoskit.fields import Duration
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, Finding
 
 NEED = Need(writes=("publish",), reads=("receive",))

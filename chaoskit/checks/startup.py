@@ -6,9 +6,8 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import Check, check, unknown
 from chaoskit.checks._starts import ready
-from chaoskit.checks._text import length, moment
+from chaoskit.checks._text import above, length, moment
 from chaoskit.fields import Duration
-from chaoskit.numeric import above
 from chaoskit.records import Evidence, Finding, Verdict
 
 

@@ -26,7 +26,8 @@ from chaoskit.record.history import read_history, without_collecting
 from chaoskit.record.writer import HISTORY
 from chaoskit.records import Event, Evidence, Json, Phase, combined
 from chaoskit.report import terminal
-from chaoskit.scenario.suggest import did_you_mean, listed
+from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.text import count, listed
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
 _JUDGED = (*EXIT_CODES.values(), ExitCode.LEFT_BEHIND)  # of runs that came to their end
@@ -224,11 +225,11 @@ def _evidence(name: str, events: Sequence[Event]) -> Evidence:
 def _counted(events: Sequence[Event]) -> str:
     operations = sum(event.type == "invoke" for event in events)
     ends = {kind: sum(event.type == kind for event in events) for kind in ("ok", "fail", "info")}
-    parts = [f"{count} {kind}" for kind, count in ends.items() if count]
+    parts = [f"{many} {kind}" for kind, many in ends.items() if many]
     still = operations - sum(ends.values())
     if still > 0:
         parts.append(f"{still} without an end")
-    return f"{operations} operation{'' if operations == 1 else 's'} ({', '.join(parts)})"
+    return f"{count(operations, 'operation')} ({', '.join(parts)})"
 
 
 # -- a run -------------------------------------------------------------------------------------

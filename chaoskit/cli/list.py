@@ -10,6 +10,7 @@ from chaoskit.registry import summary
 from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import load
+from chaoskit.text import count
 
 
 def list_kinds(what: str, path: Path) -> ExitCode:
@@ -35,7 +36,7 @@ def _list_scenarios(path: Path) -> ExitCode:
         try:
             scenario = load(file, os.environ).scenario
         except ScenarioInvalid as error:
-            print(f"{file!s:<{width}}  invalid: {len(error.problems)} problem(s)")
+            print(f"{file!s:<{width}}  invalid: {count(len(error.problems), 'problem')}")
             continue
         tags = f" [{', '.join(scenario.tags)}]" if scenario.tags else ""
         print(f"{file!s:<{width}}  {scenario.description.strip() or scenario.name}{tags}")

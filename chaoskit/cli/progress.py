@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
 
-from chaoskit.fields import seconds_text
 from chaoskit.records import Json
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from rich.console import Console

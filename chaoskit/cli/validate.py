@@ -11,6 +11,7 @@ from pathlib import Path
 from chaoskit.cli.run import load_all
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
+from chaoskit.text import count
 
 
 def validate_scenarios(paths: Sequence[Path], compose: bool) -> ExitCode:
@@ -33,5 +34,5 @@ def validate_scenarios(paths: Sequence[Path], compose: bool) -> ExitCode:
     for scenario in loaded:
         faults = len(scenario.scenario.timeline.faults)
         checks = len(scenario.scenario.expect)
-        print(f"{scenario.path}: ok ({faults} faults, {checks} checks)")
+        print(f"{scenario.path}: ok ({count(faults, 'fault')}, {count(checks, 'check')})")
     return ExitCode.PASSED

@@ -17,6 +17,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.fields import Duration, ServiceName, seconds_text
 from chaoskit.secrets import passwords_in
+from chaoskit.text import last_words
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -167,7 +168,7 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
     if undo["service"] is None:
         variables = {PROJECT_VARIABLE: stack.project, "CHAOSKIT_FAULT": str(undo["fault"])}
         status, text = await _on_host(command, str(undo["directory"]), variables, within)
-        return [("host", status, _short(text))]
+        return [("host", status, last_words(text, _SHOWN))]
     wanted = set(cast("Sequence[int]", undo["replicas"]))
     found = await stack.containers.of(stack.project, str(undo["service"]))
     found = [container for container in found if container.state.replica in wanted]
@@ -182,7 +183,7 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
     async def inside(container: Container) -> Done:
         argv = ["sh", "-c", command] if isinstance(command, str) else command
         done = await stack.exec.run(container.id, argv, within=within)
-        return container.name, done.status, _short(f"{done.out} {done.err}")
+        return container.name, done.status, last_words(f"{done.out} {done.err}", _SHOWN)
 
     return await asyncio.gather(*(inside(container) for container in found))
 
@@ -243,7 +244,3 @@ def _ended(command: Command, undo: Undo, status: int | None, text: str) -> str:
 
 def _said(command: Command) -> str:
     return command if isinstance(command, str) else " ".join(command)
-
-
-def _short(text: str) -> str:
-    return " ".join(text.split())[-_SHOWN:]

@@ -12,6 +12,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import postgres
 from chaoskit.faults.engines.stores import StoreFault, refused
+from chaoskit.text import last_words
 
 if TYPE_CHECKING:
     from chaoskit.faults.engines.stores import Place
@@ -90,5 +91,5 @@ class PostgresExhaust(StoreFault):
     async def lifted(cls, place: Place) -> Receipt:
         done = await postgres.attempt(place, postgres.OURS, holder=place.holder)
         if done.status != 0:
-            return Receipt(False, f"it cannot be asked: {' '.join(done.err.split())[-200:]}")
+            return Receipt(False, f"it cannot be asked: {last_words(done.err, 200)}")
         return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

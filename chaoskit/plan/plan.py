@@ -21,6 +21,7 @@ from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project, parse
 from chaoskit.stack.uncopyable import Shared, shared_things
+from chaoskit.text import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,12 +259,14 @@ def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
         replica = getattr(getattr(fault, "replica", None), "number", None)
         service = project.services.get(getattr(fault, "service", ""))
         if replica is not None and service is not None and replica > service.replicas:
-            message = f"`{service.name}` has {service.replicas} replica(s), there is no {replica}"
+            has = f"`{service.name}` has {count(service.replicas, 'replica')}"
+            message = f"{has}, there is no {replica}"
             problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
         for place, name, number in fault.members():
             service = project.services.get(name)
             if number is not None and service is not None and number > service.replicas:
-                message = f"`{name}` has {service.replicas} replica(s), there is no {number}"
+                has = f"`{name}` has {count(service.replicas, 'replica')}"
+                message = f"{has}, there is no {number}"
                 problems.append(loaded.problem(("timeline", "faults", index, *place), message))
     return problems
 

@@ -14,8 +14,9 @@ from chaoskit.fields import HttpUrl, Model, Target
 from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
+from chaoskit.text import one_line, shown
 from chaoskit.wire import load
-from chaoskit.wire.error_text import error_words, one_line, shown
+from chaoskit.wire.error_text import LONGEST, error_words
 from chaoskit.wire.http import headers_for, routed
 from chaoskit.wire.paths import JsonPath, NoMatch, one
 
@@ -125,7 +126,7 @@ class HttpSession:
             found = response.headers.get(name)
             if found != wanted:
                 was = "missing" if found is None else f"{shown(found)} not {shown(wanted)}"
-                return Observed(False, one_line(f"header {name} was {was}"))
+                return Observed(False, one_line(f"header {name} was {was}", LONGEST))
         if not expect.body and self._probe.value is None:
             return Observed(True)
         return self._judged_body(response)
@@ -137,7 +138,7 @@ class HttpSession:
                 value = one(path, body)
                 if not _same(value, wanted):
                     text = f"body {path} was {shown(value)} not {shown(wanted)}"
-                    return Observed(False, one_line(text))
+                    return Observed(False, one_line(text, LONGEST))
             return Observed(True, value=one(self._probe.value, body) if self._probe.value else None)
         except NoMatch as missing:
             return Observed(False, f"body has {missing}")

@@ -10,8 +10,8 @@ from pydantic import JsonValue
 from chaoskit.fields import PostgresUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.stack.routes import Routes
+from chaoskit.text import shown
 from chaoskit.wire import load
-from chaoskit.wire.error_text import shown
 from chaoskit.wire.postgres import PostgresLink, postgres_words
 
 

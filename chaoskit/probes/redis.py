@@ -11,8 +11,8 @@ from pydantic import JsonValue, field_validator
 from chaoskit.fields import RedisUrl, Target
 from chaoskit.probes._base import Observed, Probe, probe
 from chaoskit.stack.routes import Routes
+from chaoskit.text import shown
 from chaoskit.wire import load
-from chaoskit.wire.error_text import shown
 from chaoskit.wire.redis import RedisLink, RedisRefused, redis_error_text
 
 

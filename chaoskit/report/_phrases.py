@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaoskit.fields import seconds_text
 from chaoskit.judge.result import EXIT_CODES, CheckResult, FaultResult, LogExcerpt, Result
 from chaoskit.records import Verdict, combined
-from chaoskit.report._plain import one_line
+from chaoskit.text import count, one_line, seconds_text
 
 WORD = {Verdict.PASS: "PASS", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
 
@@ -19,13 +18,11 @@ def headline(result: Result) -> str:
     if result.verdict is not Verdict.PASS:
         return "no reason was recorded"
     checks = len(result.checks)
-    met = (
-        f"{checks} of {counted(checks, 'check')} passed" if checks else "there was no check to fail"
-    )
+    met = f"{checks} of {count(checks, 'check')} passed" if checks else "there was no check to fail"
     faults = len(result.faults)
     if not faults:
         return f"{met}; a rehearsal without faults"
-    return f"{met} under {counted(faults, 'proven fault')}"
+    return f"{met} under {count(faults, 'proven fault')}"
 
 
 def tally(result: Result) -> str:
@@ -34,7 +31,7 @@ def tally(result: Result) -> str:
     words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNKNOWN: "unknown"}
     counts = [f"{verdicts.count(v)} {word}" for v, word in words.items() if v in verdicts]
     parts = [
-        f"{counted(len(verdicts), 'check')}: {', '.join(counts)}" if verdicts else "no checks",
+        f"{count(len(verdicts), 'check')}: {', '.join(counts)}" if verdicts else "no checks",
         proven_faults(result),
         seconds(result.run.duration),
         f"exit {result.exit_code}",
@@ -47,12 +44,8 @@ def proven_faults(result: Result) -> str:
         return "no faults"
     proven = sum(fault.proven for fault in result.faults)
     if proven == len(result.faults):
-        return f"{counted(proven, 'fault')} proven"
-    return f"{proven} of {counted(len(result.faults), 'fault')} proven"
-
-
-def counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+        return f"{count(proven, 'fault')} proven"
+    return f"{proven} of {count(len(result.faults), 'fault')} proven"
 
 
 def seconds(length: float | None) -> str:

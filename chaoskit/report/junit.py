@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import headline, log_line, run_verdict
-from chaoskit.report._plain import one_line, plain
+from chaoskit.text import one_line, printable
 
 _PROBLEM = {Verdict.FAIL: "failure", Verdict.UNKNOWN: "error"}
 
@@ -72,7 +72,7 @@ def _suite(root: ElementTree.Element, number: int, result: Result) -> None:
         if check.verdict is not Verdict.PASS:
             reason = check.reason or "no reason was recorded"
             _problem(case, check.verdict, reason, [*_body(check), _again(result)])
-    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(plain, result.notes))
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, result.notes))
     ElementTree.SubElement(suite, "system-err")
 
 
@@ -88,7 +88,7 @@ def _problem(
 ) -> None:
     attributes = {"message": one_line(message), "type": verdict.value}
     problem = ElementTree.SubElement(case, _PROBLEM[verdict], attributes)
-    problem.text = "\n".join(plain(line) for line in body)
+    problem.text = "\n".join(printable(line) for line in body)
 
 
 def _body(check: CheckResult) -> list[str]:

@@ -18,7 +18,7 @@ from chaoskit.report._phrases import (
     tally,
     unexplained,
 )
-from chaoskit.report._plain import one_line, plain
+from chaoskit.text import one_line, printable
 
 _SPECIAL = re.compile(r"[\\`*\[\]<>|~#&]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 
@@ -126,7 +126,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _fenced(lines: Sequence[str], indent: str = "") -> str:
     """Return a code block; its fence is longer than any run of backticks inside."""
-    text = [line for block in lines for line in plain(block).split("\n")]
+    text = [line for block in lines for line in printable(block).split("\n")]
     longest = max((len(run) for line in text for run in re.findall("`+", line)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join(indent + line for line in [f"{fence}text", *text, fence])

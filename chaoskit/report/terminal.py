@@ -29,7 +29,7 @@ from chaoskit.report._phrases import (
     tally,
     unexplained,
 )
-from chaoskit.report._plain import one_line, plain
+from chaoskit.text import one_line, printable
 
 STYLE = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
 FILES = ("result.json", "report.html", "junit.xml", "summary.md", "logs/")
@@ -166,7 +166,7 @@ def _block(console: Console, title: str, lines: Sequence[str]) -> None:
     console.print()
     console.print(Text(one_line(title), style="bold"))
     for line in lines:
-        console.print(_hanging("|", plain(line).rstrip("\n")))
+        console.print(_hanging("|", printable(line).rstrip("\n")))
 
 
 def _word(verdict: Verdict, extra: str = "") -> Text:

@@ -8,7 +8,8 @@ from typing import Any
 
 from chaoskit.scenario.nodes import Node, Path, Plain, Scalar
 from chaoskit.scenario.scalars import resolved
-from chaoskit.scenario.suggest import did_you_mean, listed
+from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.text import listed, one_line
 
 _MAPPING = "a mapping of `key: value`"
 _EXPECTED = {
@@ -65,8 +66,7 @@ def got(value: Plain) -> str:
 
 def shortened(text: str) -> str:
     """Return text on one line, cut where it is too long for a message."""
-    text = " ".join(text.split()) if text.strip() else text
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return one_line(text, _SHOWN) if text.strip() else text
 
 
 def subject(path: Path) -> str:

@@ -10,12 +10,12 @@ from os.path import normpath
 from pathlib import Path as FilePath
 
 from chaoskit.errors import Problem
-from chaoskit.fields import seconds_text
 from chaoskit.scenario.document import KINDS, Scenario
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
 from chaoskit.scenario.source import Source
-from chaoskit.scenario.suggest import did_you_mean, listed
+from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.text import listed, seconds_text
 
 _DAY = 24 * 3600
 

@@ -17,7 +17,8 @@ from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Scalar
 from chaoskit.scenario.pydantic_errors import problems_of
 from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
-from chaoskit.scenario.suggest import did_you_mean, listed
+from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.text import listed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.model_lookup import keys_of, models_at
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, child, plain
 from chaoskit.scenario.source import Source
-from chaoskit.scenario.suggest import closest, listed
+from chaoskit.scenario.suggest import closest
+from chaoskit.text import listed
 
 _KEY = "[key]"  # pydantic's mark for an error in a key of a dict
 _BOUNDS = frozenset({"too_short", "too_long"})  # only said of a value whose type fits

@@ -156,7 +156,7 @@ def problem_at(
     if len(line) <= _LONGEST_MASKED and span.column <= _LONGEST_SHOWN:
         shown = _UNPRINTABLE.sub("?", masked_line(line.replace("\t", " ")))
         if len(shown) > _LONGEST_SHOWN:
-            shown = shown[: _LONGEST_SHOWN - 1] + "…"
+            shown = shown[: _LONGEST_SHOWN - 3] + "..."
     width = len(shown[span.column - 1 : span.column - 1 + span.width].rstrip())
     return Problem(
         file=file,
@@ -171,7 +171,7 @@ def problem_at(
 
 def _cut(text: str) -> str:
     text = _UNPRINTABLE.sub("?", " ".join(text.splitlines()))
-    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"
+    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 3] + "..."
 
 
 def _bytes(path: Path) -> bytes:

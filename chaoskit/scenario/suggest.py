@@ -20,9 +20,3 @@ def did_you_mean(word: object, options: Collection[str]) -> str:
     """Return `; did you mean `x`?`, or nothing."""
     option = closest(word, options)
     return f"; did you mean `{option}`?" if option else ""
-
-
-def listed(options: Collection[str], most: int = 30) -> str:
-    """Return the options in backticks, separated by commas."""
-    names = [f"`{option}`" for option in list(options)[:most]]
-    return ", ".join(names) + (", ..." if len(options) > most else "")

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from chaoskit.fields import seconds_text
+from chaoskit.text import seconds_text
 
 Outcome = Literal["answered", "silent", "closed", "reset", "refused"]
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from chaoskit.docker.containers import Container
 from chaoskit.docker.helper import Helpers
 from chaoskit.errors import FaultFailed
+from chaoskit.text import last_words
 
 CAPABILITIES = ("NET_ADMIN",)
 _SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31
@@ -180,7 +181,7 @@ async def _run(
     if done is None:
         done = await helpers.run(project, argv, network_of=container.id, capabilities=CAPABILITIES)
     if done.status != 0:
-        said = " ".join(done.text.split())[-200:]
+        said = last_words(done.text, 200)
         raise FaultFailed(f"{script} in `{container.name}` failed: {said}")
     return done.text
 

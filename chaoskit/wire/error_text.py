@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
 import socket
 from collections.abc import Iterator
+
+from chaoskit.text import one_line
 
 REFUSED = "connection refused"
 RESET = "connection reset"
@@ -13,6 +14,7 @@ CLOSED = "connection closed"
 TIMEOUT = "timeout"
 NO_NAME = "name not found"
 NO_ROUTE = "no route to host"
+LONGEST = 200  # characters of an error on one line
 
 _TYPES: tuple[tuple[type[BaseException], str], ...] = (
     (ConnectionRefusedError, REFUSED),
@@ -67,20 +69,7 @@ def error_words(error: BaseException) -> str:
 
 def unexpected(error: BaseException) -> str:
     """Return the class and message of an error on one line of at most 200 characters."""
-    return one_line(f"{type(error).__name__}: {error}".removesuffix(": "))
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    """Return the text without line breaks, cut with `...` at `limit` characters."""
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def shown(value: object) -> str:
-    """Return a JSON value the way an error quotes it: text in single quotes, the rest as JSON."""
-    if isinstance(value, str):
-        return one_line(f"'{value}'", 80)
-    return one_line(json.dumps(value, default=str), 80)
+    return one_line(f"{type(error).__name__}: {error}".removesuffix(": "), LONGEST)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

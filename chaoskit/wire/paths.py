@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator
 
 from chaoskit.records import Json
-from chaoskit.wire.error_text import one_line
+from chaoskit.text import one_line
+from chaoskit.wire.error_text import LONGEST
 
 if TYPE_CHECKING:
     from jsonpath import CompoundJSONPath, JSONPath
@@ -33,7 +34,8 @@ def _checked(path: str) -> str:
     try:
         _compiled(path)
     except jsonpath.JSONPathError as error:
-        raise ValueError(f"not a JSONPath: {one_line(str(error).splitlines()[0])}") from None
+        why = one_line(str(error).splitlines()[0], LONGEST)
+        raise ValueError(f"not a JSONPath: {why}") from None
     return path
 
 

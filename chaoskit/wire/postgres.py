@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from chaoskit.fields import PostgresUrl
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
-from chaoskit.wire.error_text import CLOSED, error_words, one_line
+from chaoskit.text import one_line
+from chaoskit.wire.error_text import CLOSED, LONGEST, error_words
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -114,7 +115,7 @@ def postgres_words(error: BaseException) -> str:
     import psycopg
 
     if isinstance(error, psycopg.Error) and error.diag.message_primary:
-        return one_line(error.diag.message_primary)
+        return one_line(error.diag.message_primary, LONGEST)
     words = error_words(error)
     if " failed: " in words:  # which address was tried is chaoskit's own affair
         words = words.rpartition(" failed: ")[2]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from chaoskit.fields import RedisUrl
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
-from chaoskit.wire.error_text import error_words, one_line
+from chaoskit.text import one_line
+from chaoskit.wire.error_text import LONGEST, error_words
 
 if TYPE_CHECKING:
     from redis.asyncio import Connection
@@ -107,12 +108,12 @@ class RedisLink:
         try:
             yield
         except answered as error:
-            raise RedisRefused(one_line(str(error))) from None
+            raise RedisRefused(one_line(str(error), LONGEST)) from None
         except BaseException as error:
             self._connection = None
             await _drop(connection)
             if "max number of clients" in str(error):  # an answer that redis-py takes for a loss
-                raise RedisRefused(one_line(str(error))) from None
+                raise RedisRefused(one_line(str(error), LONGEST)) from None
             raise
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from chaoskit.records import Json
-from chaoskit.wire.error_text import shown
+from chaoskit.text import shown
 
 
 def number(item: Json) -> Json:

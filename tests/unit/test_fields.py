@@ -19,7 +19,6 @@ from chaoskit.fields import (
     Target,
     TcpUrl,
     Url,
-    seconds_text,
 )
 
 
@@ -76,35 +75,6 @@ def test_what_is_not_a_duration_is_refused_in_plain_words(value: object, says: s
 def test_a_duration_prints_as_text_that_reads_back_the_same(microseconds: int) -> None:
     duration = Duration(microseconds / 1e6)
     assert Duration.parse(str(duration)) == pytest.approx(duration, abs=2e-6, rel=1e-11)
-
-
-@given(st.floats(1e-6, 604800))
-def test_seconds_are_shown_short_and_right_to_a_hundredth(seconds: float) -> None:
-    text = seconds_text(seconds)
-    assert len(text) <= 12
-    assert Duration.parse(text) == pytest.approx(seconds, rel=0.01, abs=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0s"),
-        (0.0000015, "1.5us"),
-        (0.3, "300ms"),
-        (0.9999, "1s"),
-        (0.0009999, "1ms"),
-        (4, "4s"),
-        (59.99, "1m"),
-        (90, "1m30s"),
-        (119.96, "2m"),
-        (3600, "1h"),
-        (5400, "1h30m"),
-        (3661.4, "1h1m1.4s"),
-        (-0.25, "-250ms"),
-    ],
-)
-def test_seconds_are_shown_the_way_a_person_writes_them(seconds: float, text: str) -> None:
-    assert seconds_text(seconds) == text
 
 
 @pytest.mark.parametrize(

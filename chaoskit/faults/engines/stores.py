@@ -26,6 +26,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Receipt, Undo
 from chaoskit.fields import ServiceName
 from chaoskit.records import Json
+from chaoskit.text import last_words
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -225,7 +226,7 @@ def _joined(places: Sequence[Place], receipts: Sequence[Receipt]) -> Receipt:
 
 def refused(done: ExecResult, what: str, place: Place) -> FaultFailed:
     """Return the error for a command that did not end well inside a container."""
-    words = " ".join((done.err or done.out).split())[-300:]
+    words = last_words(done.err or done.out, 300)
     if done.status is None:
         words = "no answer in time"
     elif done.status in (126, 127):
