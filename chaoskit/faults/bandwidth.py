@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
+from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import ByteRate, Percentage, seconds_text
-from chaoskit.stack.canary import LARGEST_PAYLOAD, Ask
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 _UNIT = 1000  # Toxiproxy's KB/s
@@ -54,29 +54,30 @@ class Bandwidth(EdgeFault):
     def forecast(self) -> Forecast:
         return Forecast(
             f"at most {self.rate} {toxics.WAYS[self.direction]} on each connection of"
-            f" {self.target}{toxics.share(self.fraction)}",
+            f" {self.target}{toxics.fraction_text(self.fraction)}",
             "remove the toxics; what is on its way is delivered at once",
             "a limit that connections share: each has its own",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"rate": self.rate // _UNIT}
-        return toxics.spread(self.name, "bandwidth", self.direction, attributes, self.fraction)
+        return toxics.toxics_for(self.name, "bandwidth", self.direction, attributes, self.fraction)
 
-    def ask(self) -> Ask:
-        return Ask(payload=min(round(self.rate * _SPAN), LARGEST_PAYLOAD))
-
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
-
-    def canary_deadline(self) -> float:
-        return 1.0 + 4 * _SPAN + 2 * 32_000 / self.rate  # what a protocol sends at the least
+    def canary(self) -> Canary:
+        return Canary(
+            ask=Ask(payload=min(round(self.rate * _SPAN), LARGEST_PAYLOAD)),
+            deadline=1.0 + 4 * _SPAN + 2 * 32_000 / self.rate,  # what a protocol sends at the least
+            tries=toxics.canaries_needed(self.fraction),
+            felt=self._felt,
+            doubtful=partial(toxics.could_be_noise, self.fraction),
+            blind=self._blind,
+        )
 
     def _takes(self, seen: Exchange) -> float:
         """Return the seconds that the bytes of an exchange take at this rate, at the least."""
         return (seen.sent if self.direction == "request" else seen.received) / self.rate
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
+    def _felt(self, before: Exchange, during: Exchange) -> bool:
         slower = during.seconds - before.seconds
         if self._takes(before) < _LEAST:
             return False
@@ -84,13 +85,10 @@ class Bandwidth(EdgeFault):
             return during.outcome == "silent" and slower >= self._takes(before)
         return slower >= self._takes(before) / 2
 
-    def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        return toxics.could_be_noise(self.fraction, before, during)
-
-    def blind(self, before: Exchange) -> str | None:
+    def _blind(self, before: Exchange) -> str | None:
         takes = self._takes(before)
         if before.speechless or takes >= _LEAST:
-            return super().blind(before)
+            return self.speechless(before)
         moved = before.sent if self.direction == "request" else before.received
         needed = f"which take {seconds_text(takes)} at {self.rate}"
         return toxics.not_enough_bytes(self.kind, moved, needed)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chaoskit.exchange import Canary
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 
@@ -32,5 +32,5 @@ class Blackhole(EdgeFault):
     def toxics(self) -> Sequence[Toxic]:
         return toxics.blackhole(self.name, "upstream", "downstream")
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
-        return toxics.went_silent(before, during)
+    def canary(self) -> Canary:
+        return Canary(felt=toxics.went_silent, blind=self.speechless)

@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
+from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults._replicas import Replica
 from chaoskit.faults._start import After, Repeat, When
 from chaoskit.faults.engines import containers, toxics
 from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
 from chaoskit.records import Json
 from chaoskit.registry import Registry
-from chaoskit.stack.canary import BRIEFLY, Ask
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Proxy, Stack
@@ -172,36 +171,12 @@ class Fault(Model):
 
     # -- effect ----------------------------------------------------------------------------------
 
-    canary_decides: ClassVar[bool] = True  # False: the engine's own state is the effect
-    traceless: ClassVar[bool] = False  # True: clients that feel it leave no trace at the proxy
-
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         """Return the proxies through which a canary can feel this fault."""
         return ()
 
-    def canary_deadline(self) -> float:
-        """Return how many seconds a canary waits for its answer while the fault is in force."""
-        return 1.0
-
-    def ask(self) -> Ask:
-        """Return what a canary must do, beyond one small exchange, to be able to feel it."""
-        return BRIEFLY
-
-    def canaries(self) -> int:
-        """Return how many canaries may try, one after another, until one feels it."""
-        return 1
-
-    def felt(self, before: Exchange, during: Exchange) -> bool:
-        """Say whether this exchange felt the fault."""
-        return not during.answered
-
-    def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        """Say whether a busy machine could have made the same difference by itself."""
-        return False
-
-    def blind(self, before: Exchange) -> str | None:
-        """Say why a canary that went like this before the fault could not feel it, if it could
-        not; asked only when none did."""
+    def canary(self) -> Canary | None:
+        """Return how a canary feels it; None: the engine's own state is the effect."""
         return None
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
@@ -216,8 +191,6 @@ fault = REGISTRY.register
 
 class ServiceFault(Fault):
     """A fault on the containers of one service: all replicas, or those that `replica` chooses."""
-
-    canary_decides: ClassVar[bool] = False
 
     service: ServiceName
     replica: Replica | None = None
@@ -250,8 +223,6 @@ class ServiceFault(Fault):
 class EdgeFault(Fault):
     """A fault on one edge, made of toxics on its proxies."""
 
-    needs_answers: ClassVar[bool] = True  # False: a connection without a word can feel it
-
     edge: Edge
 
     @property
@@ -267,8 +238,12 @@ class EdgeFault(Fault):
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return stack.proxies_of(self.edge)
 
-    def blind(self, before: Exchange) -> str | None:
-        if not self.needs_answers or not before.speechless:
+    def canary(self) -> Canary:
+        return Canary(blind=self.speechless)
+
+    def speechless(self, before: Exchange) -> str | None:
+        """Return why a connection without a word feels nothing, if it was one."""
+        if not before.speechless:
             return None
         return (
             f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 
@@ -32,18 +32,20 @@ class DropReplies(EdgeFault):
     def forecast(self) -> Forecast:
         return Forecast(
             f"every answer on {self.target} lost, every request applied"
-            f"{toxics.share(self.fraction)}",
+            f"{toxics.fraction_text(self.fraction)}",
             "remove the toxic, which closes the connections of this edge",
             "lost requests: what was asked is done",
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return toxics.spread(self.name, "timeout", "reply", {"timeout": 0}, self.fraction)
+        return toxics.toxics_for(self.name, "timeout", "reply", {"timeout": 0}, self.fraction)
 
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
+    def canary(self) -> Canary:
+        tries = toxics.canaries_needed(self.fraction)
+        return Canary(tries=tries, felt=_felt, blind=self.speechless)
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
-        # A server that closes after its answer: the answer is swallowed, its end is not.
-        ended = during.outcome == "closed" and not during.received and bool(before.received)
-        return ended or toxics.went_silent(before, during)
+
+def _felt(before: Exchange, during: Exchange) -> bool:
+    # A server that closes after its answer: the answer is swallowed, its end is not.
+    ended = during.outcome == "closed" and not during.received and bool(before.received)
+    return ended or toxics.went_silent(before, during)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 
@@ -30,24 +30,23 @@ class DropRequests(EdgeFault):
 
     def forecast(self) -> Forecast:
         return Forecast(
-            f"every request on {self.target} lost{toxics.share(self.fraction)}",
+            f"every request on {self.target} lost{toxics.fraction_text(self.fraction)}",
             "remove the toxic, which closes the connections of this edge",
             "lost answers: nothing that was asked is done",
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return toxics.spread(self.name, "timeout", "request", {"timeout": 0}, self.fraction)
+        return toxics.toxics_for(self.name, "timeout", "request", {"timeout": 0}, self.fraction)
 
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
+    def canary(self) -> Canary:
+        tries = toxics.canaries_needed(self.fraction)
+        return Canary(tries=tries, felt=toxics.no_word, blind=_blind)
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
-        return during.outcome == "silent"
 
-    def blind(self, before: Exchange) -> str | None:
-        if not before.sent:
-            return (
-                "no canary asks anything on a plain TCP port, so none can miss an answer; a probe "
-                "with a redis://, postgres:// or http:// URL of that port says how to talk to it"
-            )
+def _blind(before: Exchange) -> str | None:
+    if before.sent:
         return None
+    return (
+        "no canary asks anything on a plain TCP port, so none can miss an answer; a probe "
+        "with a redis://, postgres:// or http:// URL of that port says how to talk to it"
+    )

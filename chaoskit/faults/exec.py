@@ -57,7 +57,6 @@ class Exec(Fault):
         " verify: test -e /tmp/full, heal: rm -f /tmp/full }"
     )
     instant: ClassVar[bool] = cast("bool", _WithoutHeal())
-    canary_decides: ClassVar[bool] = False
 
     service: ServiceName | None = None
     replica: Annotated[int | None, Field(ge=1, le=1000)] = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from chaoskit.exchange import Canary
 from chaoskit.faults.contract import EdgeFault, Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import listeners
 from chaoskit.fields import Duration, seconds_text
@@ -32,8 +33,6 @@ class Flap(EdgeFault):
     same seed gives the same beat.
     """
 
-    traceless: ClassVar[bool] = True
-    needs_answers: ClassVar[bool] = False
     example = "{ at: 2s, for: 8s, fault: flap, edge: chat -> redis, up: 1s, down: 500ms }"
 
     up: Spell
@@ -46,6 +45,9 @@ class Flap(EdgeFault):
             "stop the beat and open the proxy's listener",
             "silence: while it is down the client learns at once that nobody is there",
         )
+
+    def canary(self) -> Canary:
+        return Canary(traceless=True)
 
     async def prepare(self, stack: Stack) -> Undo:
         return listeners.describe(self.name, stack.proxies_of(self.edge))

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
+from chaoskit.exchange import Ask, Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import Duration, Percentage, Size, seconds_text
-from chaoskit.stack.canary import Ask
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 _BLOCK = 32 * 1024  # Toxiproxy reads this much at once, and cuts only what it has read
@@ -63,7 +63,7 @@ class Fragment(EdgeFault):
         spread = f" +- {self.variation}" if self.variation else ""
         return Forecast(
             f"data of {self.target} in pieces of {self.size}{spread}, {seconds_text(self.delay)}"
-            f" apart{toxics.share(self.fraction)}",
+            f" apart{toxics.fraction_text(self.fraction)}",
             "remove the toxics; what is left comes in one piece",
             "reordered or lost segments: every byte arrives, in order",
         )
@@ -74,28 +74,29 @@ class Fragment(EdgeFault):
             "size_variation": int(self.variation),
             "delay": round(self.delay * 1e6),
         }
-        return toxics.spread(self.name, "slicer", self.direction, attributes, self.fraction)
+        return toxics.toxics_for(self.name, "slicer", self.direction, attributes, self.fraction)
 
     def _aim(self) -> int:
         """Return how many pieces a canary's payload should come in."""
         return min(max(3, math.ceil(_SPAN / self.delay)), 200)
 
-    def ask(self) -> Ask:
-        return Ask(payload=min(self._aim() * (self.size + self.variation), _LARGEST_PAYLOAD))
-
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
-
-    def canary_deadline(self) -> float:
-        # Pieces may be half as large as asked, and a protocol sends some bytes at the least.
-        return 2.0 + 4 * (self._aim() + 300 / self.size) * (self.delay + 0.001)
+    def canary(self) -> Canary:
+        return Canary(
+            ask=Ask(payload=min(self._aim() * (self.size + self.variation), _LARGEST_PAYLOAD)),
+            # Pieces may be half as large as asked, and a protocol sends some bytes at the least.
+            deadline=2.0 + 4 * (self._aim() + 300 / self.size) * (self.delay + 0.001),
+            tries=toxics.canaries_needed(self.fraction),
+            felt=self._felt,
+            doubtful=partial(toxics.could_be_noise, self.fraction),
+            blind=self._blind,
+        )
 
     def _pieces(self, seen: Exchange) -> int:
         """Return in how many pieces the bytes of an exchange must come, at the least."""
         moved = seen.sent if self.direction == "request" else seen.received
         return moved // (self.size + self.variation)
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
+    def _felt(self, before: Exchange, during: Exchange) -> bool:
         if self._pieces(before) < 2 or not during.answered:
             return False
         slower = during.seconds - before.seconds
@@ -105,11 +106,8 @@ class Fragment(EdgeFault):
         more = during.pieces - before.pieces
         return self.direction != "request" and more >= max(2, self._pieces(before) // 2)
 
-    def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        return toxics.could_be_noise(self.fraction, before, during)
-
-    def blind(self, before: Exchange) -> str | None:
+    def _blind(self, before: Exchange) -> str | None:
         if before.speechless or self._pieces(before) >= 2:
-            return super().blind(before)
+            return self.speechless(before)
         moved = before.sent if self.direction == "request" else before.received
         return toxics.not_enough_bytes(self.kind, moved, f"less than two pieces of {self.size}")

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, model_validator
 
+from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import Duration, Percentage, seconds_text
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 _LONGEST = Duration(600)
@@ -52,26 +53,26 @@ class Latency(EdgeFault):
         way = {"both": "each way", "request": "on requests", "reply": "on replies"}
         return Forecast(
             f"{seconds_text(self.delay)}{spread} {way[self.direction]} of {self.target}"
-            f"{toxics.share(self.fraction)}",
+            f"{toxics.fraction_text(self.fraction)}",
             "remove the toxic; what is held back is delivered at once",
             "slow connecting: the TCP handshake is not delayed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"latency": round(self.delay * 1000), "jitter": round(self.jitter * 1000)}
-        return toxics.spread(self.name, "latency", self.direction, attributes, self.fraction)
+        return toxics.toxics_for(self.name, "latency", self.direction, attributes, self.fraction)
 
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
+    def canary(self) -> Canary:
+        return Canary(
+            deadline=1.0 + 2 * (self.delay + self.jitter),
+            tries=toxics.canaries_needed(self.fraction),
+            felt=self._felt,
+            doubtful=partial(toxics.could_be_noise, self.fraction),
+            blind=self.speechless,
+        )
 
-    def canary_deadline(self) -> float:
-        return 1.0 + 2 * (self.delay + self.jitter)
-
-    def felt(self, before: Exchange, during: Exchange) -> bool:
+    def _felt(self, before: Exchange, during: Exchange) -> bool:
         if during.speechless and not before.speechless:
             return True  # the greeting of a server that speaks first is late
         # Half of the smallest possible delay: far above the noise, below every real delay.
         return during.seconds - before.seconds >= max(0.001, (self.delay - self.jitter) / 2)
-
-    def doubtful(self, before: Exchange, during: Exchange) -> bool:
-        return toxics.could_be_noise(self.fraction, before, during)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field, model_validator
 
+from chaoskit.exchange import Canary
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import packets
 from chaoskit.faults.engines.packets import Member, replica_of, service_of
@@ -73,6 +74,9 @@ class PacketLoss(Fault):
             "remove the iptables chain of this fault from the same namespaces",
             "bursts: every packet is tossed on its own",
         )
+
+    def canary(self) -> Canary:
+        return Canary()  # through no listener: packets are counted where they are dropped
 
     async def prepare(self, stack: Stack) -> Undo:
         both = [(0, 1), (1, 0)]

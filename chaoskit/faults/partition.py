@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from chaoskit.errors import FaultFailed
+from chaoskit.exchange import Canary
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import packets, toxics
 from chaoskit.faults.engines.packets import Member, replica_of, service_of
 from chaoskit.fields import Edge
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Proxy, Stack
@@ -132,8 +132,8 @@ class Partition(Fault):
         cut = set(self._cut())
         return [proxy for proxy in stack.proxies if (proxy.client, proxy.upstream) in cut]
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
-        return during.outcome == "silent"
+    def canary(self) -> Canary:
+        return Canary(felt=toxics.no_word)
 
     async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
         return Receipt(*await packets.counted(stack, undo)) if "chain" in undo else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+from chaoskit.exchange import Canary
 from chaoskit.faults.contract import EdgeFault, Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import listeners
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 class Refuse(EdgeFault):
     """Refuse new connections on one edge and close the live ones."""
 
-    traceless: ClassVar[bool] = True
-    needs_answers: ClassVar[bool] = False
     example = "{ at: 2s, for: 3s, fault: refuse, edge: chat -> redis }"
 
     def forecast(self) -> Forecast:
@@ -25,6 +24,9 @@ class Refuse(EdgeFault):
             "open the proxy's listener again",
             "silence: the client learns at once that nobody is there",
         )
+
+    def canary(self) -> Canary:
+        return Canary(traceless=True)
 
     async def prepare(self, stack: Stack) -> Undo:
         return listeners.describe(self.name, stack.proxies_of(self.edge))

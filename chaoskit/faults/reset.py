@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
+from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Milliseconds
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 _LONGEST = 1.0  # the heal has to wait as long for Toxiproxy, and so has every fault beside it
@@ -50,12 +50,14 @@ class Reset(EdgeFault):
         )
 
     def toxics(self) -> Sequence[Toxic]:
-        return toxics.spread(self.name, "reset_peer", "both", {"timeout": round(self.wait * 1000)})
+        return toxics.toxics_for(
+            self.name, "reset_peer", "both", {"timeout": round(self.wait * 1000)}
+        )
 
-    def canary_deadline(self) -> float:
-        return 1.0 + self.wait
+    def canary(self) -> Canary:
+        return Canary(deadline=1.0 + self.wait, felt=self._felt, blind=self.speechless)
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
+    def _felt(self, before: Exchange, during: Exchange) -> bool:
         # A canary may come through the engine's own port forwarding, which turns a RST into an end.
         ended = during.outcome in {"reset", "closed"} and not during.received
         return ended and during.seconds >= self.wait / 2

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from chaoskit.exchange import Ask, Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, Fraction, Milliseconds
 from chaoskit.fields import Percentage, seconds_text
-from chaoskit.stack.canary import Ask
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 _PLAIN = 0.5  # seconds more to end than before: no doubt about it, however long `delay` is
@@ -30,7 +29,6 @@ class SlowClose(EdgeFault):
     and direction, and again when another fault starts or ends beside it.
     """
 
-    needs_answers: ClassVar[bool] = False
     example = "{ at: 2s, for: 6s, fault: slow_close, edge: chat -> redis, delay: 1s }"
 
     delay: Annotated[Milliseconds, Field(gt=0)]
@@ -41,25 +39,24 @@ class SlowClose(EdgeFault):
         way = {"both": "either side", "request": "the client", "reply": "the server"}
         return Forecast(
             f"connections of {self.target} that {way[self.direction]} closes end"
-            f" {seconds_text(self.delay)} late{toxics.share(self.fraction)}",
+            f" {seconds_text(self.delay)} late{toxics.fraction_text(self.fraction)}",
             "remove the toxics, which ends what is held back",
             "slow answers: data passes at full speed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"delay": round(self.delay * 1000)}
-        return toxics.spread(self.name, "slow_close", self.direction, attributes, self.fraction)
+        return toxics.toxics_for(self.name, "slow_close", self.direction, attributes, self.fraction)
 
-    def ask(self) -> Ask:
-        return Ask(close=True)
+    def canary(self) -> Canary:
+        return Canary(
+            ask=Ask(close=True),
+            deadline=1.0 + 2 * self.delay,
+            tries=toxics.canaries_needed(self.fraction),
+            felt=self._felt,
+        )
 
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
-
-    def canary_deadline(self) -> float:
-        return 1.0 + 2 * self.delay
-
-    def felt(self, before: Exchange, during: Exchange) -> bool:
+    def _felt(self, before: Exchange, during: Exchange) -> bool:
         if before.closing is None or during.closing is None:
             return False
         return during.closing - before.closing >= max(0.001, min(self.delay / 2, _PLAIN))

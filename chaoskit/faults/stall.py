@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from chaoskit.exchange import Canary
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 
@@ -32,17 +32,15 @@ class Stall(EdgeFault):
     def forecast(self) -> Forecast:
         return Forecast(
             f"everything on {self.target} held back, new and live connections"
-            f"{toxics.share(self.fraction)}",
+            f"{toxics.fraction_text(self.fraction)}",
             "remove the toxics; what was held back is delivered",
             "lost data and closed connections: nothing is lost and nothing is closed",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         # To Toxiproxy 2.12 a rate of zero is no limit to data, it is no data: none gets lost.
-        return toxics.spread(self.name, "bandwidth", "both", {"rate": 0}, self.fraction)
+        return toxics.toxics_for(self.name, "bandwidth", "both", {"rate": 0}, self.fraction)
 
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
-
-    def felt(self, before: Exchange, during: Exchange) -> bool:
-        return toxics.went_silent(before, during)
+    def canary(self) -> Canary:
+        tries = toxics.canaries_needed(self.fraction)
+        return Canary(tries=tries, felt=toxics.went_silent, blind=self.speechless)

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
 from chaoskit.faults.contract import EdgeFault, Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, Fraction
 from chaoskit.fields import Percentage, Size
-from chaoskit.stack.canary import LARGEST_PAYLOAD, Ask
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
     from chaoskit.stack.toxiproxy import Toxic
 
 _BEYOND = 200  # bytes that a canary moves more than what is let through
@@ -39,34 +38,36 @@ class Truncate(EdgeFault):
     def forecast(self) -> Forecast:
         return Forecast(
             f"connections of {self.target} closed after {self.bytes}"
-            f" {toxics.WAYS[self.direction]}{toxics.share(self.fraction)}",
+            f" {toxics.WAYS[self.direction]}{toxics.fraction_text(self.fraction)}",
             "remove the toxics; connections that are open go on",
             "corrupted data: what arrives is right, there is only too little of it",
         )
 
     def toxics(self) -> Sequence[Toxic]:
         attributes = {"bytes": int(self.bytes)}
-        return toxics.spread(self.name, "limit_data", self.direction, attributes, self.fraction)
+        return toxics.toxics_for(self.name, "limit_data", self.direction, attributes, self.fraction)
 
-    def ask(self) -> Ask:
-        return Ask(payload=min(self.bytes + _BEYOND, LARGEST_PAYLOAD))
-
-    def canaries(self) -> int:
-        return toxics.tries(self.fraction)
+    def canary(self) -> Canary:
+        return Canary(
+            ask=Ask(payload=min(self.bytes + _BEYOND, LARGEST_PAYLOAD)),
+            tries=toxics.canaries_needed(self.fraction),
+            felt=self._felt,
+            blind=self._blind,
+        )
 
     def _moved(self, seen: Exchange) -> int:
         moved = {"request": seen.sent, "reply": seen.received}
         return moved.get(self.direction, max(seen.sent, seen.received))
 
-    def felt(self, before: Exchange, during: Exchange) -> bool:
+    def _felt(self, before: Exchange, during: Exchange) -> bool:
         cut = during.outcome in {"closed", "reset"}
         # A server that closes after its answer ends like one that was cut: the bytes tell.
         fewer = during.answered and during.received <= self.bytes
         return (cut or fewer) and during.received < before.received
 
-    def blind(self, before: Exchange) -> str | None:
+    def _blind(self, before: Exchange) -> str | None:
         if before.speechless or self._moved(before) > self.bytes:
-            return super().blind(before)
+            return self.speechless(before)
         return toxics.not_enough_bytes(
             self.kind, self._moved(before), f"and {self.bytes} are let through"
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from chaoskit.clock import Clock
 from chaoskit.errors import ChaoskitError, FaultFailed
+from chaoskit.exchange import Canary, Exchange, typical
 from chaoskit.faults import Fault
 from chaoskit.faults.contract import Undo
 from chaoskit.record.writer import Recorder
@@ -16,7 +17,6 @@ from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.stack import edge_traffic
-from chaoskit.stack.canary import Exchange, typical
 from chaoskit.stack.stack import Proxy, Stack
 
 _CANARIES = 3
@@ -56,13 +56,18 @@ class Injection:
     started: asyncio.Event = field(default_factory=asyncio.Event)  # injected, or given up
 
     @property
+    def canary(self) -> Canary:
+        """How its canaries go; the ordinary way also where they are only told of."""
+        return self.fault.canary() or Canary()
+
+    @property
     def open(self) -> bool:
         """Injected, perhaps half-way, and not healed yet."""
         return self.in_ledger and self.healed_at is None
 
 
 async def feel(
-    stack: Stack, fault: Fault, proxy: Proxy, before: Exchange, deadline: float
+    stack: Stack, canary: Canary, proxy: Proxy, before: Exchange, deadline: float
 ) -> Exchange:
     """Exchange canaries until one feels a fault that is in force, as many as the fault allows.
 
@@ -70,18 +75,18 @@ async def feel(
     canaries must feel it as well.
     """
     ends = time.monotonic() + deadline
-    for left in reversed(range(fault.canaries())):  # one, unless only some connections feel it
-        during = await stack.exchange(proxy, deadline, fault.ask())
-        if fault.felt(before, during) or not left or time.monotonic() > ends:
+    for left in reversed(range(canary.tries)):  # one, unless only some connections feel it
+        during = await stack.exchange(proxy, deadline, canary.ask)
+        if canary.felt(before, during) or not left or time.monotonic() > ends:
             break
-    for _ in range(_CONFIRMATIONS if fault.doubtful(before, during) else 0):
-        if not fault.felt(before, during):
+    for _ in range(_CONFIRMATIONS if canary.doubtful(before, during) else 0):
+        if not canary.felt(before, during):
             break
-        during = await stack.exchange(proxy, deadline, fault.ask())
+        during = await stack.exchange(proxy, deadline, canary.ask)
     return during
 
 
-async def undisturbed(stack: Stack, fault: Fault, proxy: Proxy) -> Exchange:
+async def undisturbed(stack: Stack, canary: Canary, proxy: Proxy) -> Exchange:
     """Exchange canaries without the fault: three, or more where a busy machine makes them slow.
 
     Slow is what could pass for this fault if it took twice as long. Returns the fastest, or a
@@ -90,20 +95,20 @@ async def undisturbed(stack: Stack, fault: Fault, proxy: Proxy) -> Exchange:
     ends = time.monotonic() + _CALMING
     seen: list[Exchange] = []
     while True:
-        seen.append(await stack.exchange(proxy, ask=fault.ask()))
+        seen.append(await stack.exchange(proxy, ask=canary.ask))
         if len(seen) < _CANARIES:
             continue
         best = typical(seen)
-        if len(seen) == _MOST_CANARIES or time.monotonic() > ends or _calm(fault, best):
+        if len(seen) == _MOST_CANARIES or time.monotonic() > ends or _calm(canary, best):
             return best
         await asyncio.sleep(_BETWEEN)
 
 
-def _calm(fault: Fault, seen: Exchange) -> bool:
+def _calm(canary: Canary, seen: Exchange) -> bool:
     if not seen.answered or (seen.speechless and seen.closing is None):  # more of it say no more
         return True
     closing = None if seen.closing is None else 2 * seen.closing
-    return not fault.felt(seen, replace(seen, seconds=2 * seen.seconds, closing=closing))
+    return not canary.felt(seen, replace(seen, seconds=2 * seen.seconds, closing=closing))
 
 
 class Injector:
@@ -129,7 +134,7 @@ class Injector:
         """Exchange canaries through every listener that a fault will touch, before any fault."""
 
         async def one(injection: Injection, proxy: Proxy) -> None:
-            before = await undisturbed(self._stack, injection.fault, proxy)
+            before = await undisturbed(self._stack, injection.canary, proxy)
             injection.canaries[proxy] = Canaries(before)
 
         await asyncio.gather(
@@ -214,19 +219,21 @@ class Injector:
     def _edge_listeners(self, injection: Injection) -> Sequence[Proxy]:
         """Return the listeners whose use must be shown; service faults need no edge."""
         fault = injection.fault
-        return fault.listeners(self._stack) if fault.canary_decides else ()
+        return fault.listeners(self._stack) if fault.canary() else ()
 
     async def _feel(self, injection: Injection) -> None:
         """Exchange one canary per listener while the fault is in force, then start watching use."""
         fault = injection.fault
-        deadline = fault.canary_deadline()
+        deadline = injection.canary.deadline
         if fault.for_ is not None:  # a short lease must not end before its canary does
             deadline = min(deadline, _SHARE_OF_LEASE * fault.for_)
 
         async def one(proxy: Proxy) -> None:
             canaries = injection.canaries.get(proxy)
             if canaries is not None:
-                canaries.during = await feel(self._stack, fault, proxy, canaries.before, deadline)
+                canaries.during = await feel(
+                    self._stack, injection.canary, proxy, canaries.before, deadline
+                )
 
         await asyncio.gather(*(one(p) for p in fault.listeners(self._stack)))
         for proxy in self._edge_listeners(injection):
@@ -279,7 +286,7 @@ class Injector:
         """Exchange canaries again when everything is healed."""
 
         async def one(injection: Injection, canaries: Canaries, proxy: Proxy) -> None:
-            canaries.after = await undisturbed(self._stack, injection.fault, proxy)
+            canaries.after = await undisturbed(self._stack, injection.canary, proxy)
 
         await asyncio.gather(
             *(one(i, canaries, p) for i in injections for p, canaries in i.canaries.items())
@@ -316,14 +323,14 @@ class Injector:
             if not canaries.before.answered or canaries.during is None:
                 continue
             seen += 1
-            felt += fault.felt(canaries.before, canaries.during)
+            felt += injection.canary.felt(canaries.before, canaries.during)
             after = "" if canaries.after is None else f", {canaries.after} after"
             sentences.append(
                 f"{canaries.before.what} through {proxy.edge}: {canaries.before} before,"
                 f" {canaries.during} during{after}"
             )
         injection.evidence = sentences + injection.evidence  # the most telling first
-        if not fault.canary_decides or fault.instant:
+        if fault.canary() is None or fault.instant:
             return
         if not fault.listeners(self._stack):  # no canary can feel it: it is counted where it acts
             if not injection.counted:
@@ -337,7 +344,7 @@ class Injector:
                 else "no canary through its edge was answered before the fault"
             )
         elif felt == 0:
-            blind = [fault.blind(c.before) for c in injection.canaries.values()]
+            blind = [injection.canary.blind(c.before) for c in injection.canaries.values()]
             why = next((reason for reason in blind if reason), None)
             injection.doubts.append(why or f"no canary through its edge felt it: {sentences[0]}")
 
@@ -360,7 +367,7 @@ class Injector:
                 )
             # A refused client leaves no trace at the proxy: being connected before, or coming
             # back afterwards, is what shows that it was there.
-            traceless = injection.fault.traceless
+            traceless = injection.canary.traceless
             around = sum(start - 10 <= t for t in times)
             if during:
                 used.append(f"{proxy.edge} accepted {during} connections of its client meanwhile")

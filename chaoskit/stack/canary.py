@@ -13,13 +13,10 @@ import math
 import re
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
-from chaoskit.text import seconds_text
-
-Outcome = Literal["answered", "silent", "closed", "reset", "refused"]
+from chaoskit.exchange import BRIEFLY, LARGEST_PAYLOAD, Ask, Exchange, Outcome
 
 # Postgres' SSLRequest: length 8, code 80877103. Every server answers it with one byte.
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -38,63 +35,6 @@ _BLOCK = 65536
 _REDIS_PING = 16_000
 _HTTP_HEADER, _HTTP_REPLY, _HTTP_MOST = 1000, 200, 32
 _POSTGRES_STARTUP = 9_500
-LARGEST_PAYLOAD = 1_000_000  # it lives in the server's memory while it is echoed
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a canary should do beyond one small exchange.
-
-    `payload` is the number of bytes to push through in each direction, as far as the protocol
-    can: Redis echoes any number; Postgres echoes up to 9.5 KB of unknown options; HTTP servers get
-    up to 32 pipelined requests with a padded header, and choose the size of their answers. Then
-    the exchange lasts until the last byte of the answer, not the first. `close` ends the
-    connection from this side after the answer and times how long the other side takes to end it.
-    """
-
-    payload: int = 0
-    close: bool = False
-
-
-BRIEFLY = Ask()
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """How one canary exchange went; `seconds` from connecting to the first byte back, with a
-    payload to the last. `sent` and `received` count bytes, `pieces` how many reads they took.
-    `closing` is how long the connection took to end after this side had closed it."""
-
-    what: str
-    outcome: Outcome
-    seconds: float
-    sent: int = 0
-    received: int = 0
-    pieces: int = 0
-    closing: float | None = None
-
-    @property
-    def answered(self) -> bool:
-        return self.outcome == "answered"
-
-    @property
-    def speechless(self) -> bool:
-        """Nothing was asked and nothing was said: all that is known is that it stayed open."""
-        return self.answered and not self.sent and not self.received
-
-    def __str__(self) -> str:
-        took = seconds_text(self.seconds)
-        after = f" after {self.received} bytes" if self.received else ""
-        if self.answered:
-            pieces = f" in {self.pieces} pieces" if self.pieces > 1 else ""
-            end = "" if self.closing is None else f" and {seconds_text(self.closing)} to end"
-            return f"{took}{pieces}{end}"
-        return {
-            "silent": f"{'silence' + after if after else 'no answer'} in {took}",
-            "closed": f"closed{after or ' at once'}",
-            "reset": f"reset{after}",
-            "refused": "refused",
-        }[self.outcome]
 
 
 def protocol_of(port: int, declared: str | None = None) -> str:
@@ -163,16 +103,6 @@ async def _close(
             while await reader.read(_BLOCK):
                 pass
     return time.monotonic() - start
-
-
-def typical(exchanges: Sequence[Exchange]) -> Exchange:
-    """Return the fastest exchange, or a failed one where half of them failed.
-
-    The fastest says what the path takes; what the others take longer is the machine's.
-    """
-    ordered = sorted(exchanges, key=lambda e: (not e.answered, e.seconds))
-    middle = ordered[len(ordered) // 2]
-    return ordered[0] if middle.answered else middle
 
 
 EndOf = Callable[[bytearray, int], int | None]  # where the answer that starts here ends, if it does

@@ -16,9 +16,10 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.errors import EnvironmentFailure, FaultFailed
+from chaoskit.exchange import BRIEFLY, Ask, Exchange
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.records import ContainerState, Json
-from chaoskit.stack.canary import BRIEFLY, Ask, Exchange, exchange, protocol_of
+from chaoskit.stack.canary import exchange, protocol_of
 from chaoskit.stack.overlay import API_PORT
 from chaoskit.stack.ticker import Ticker
 from chaoskit.stack.toxiproxy import (

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chaoskit.stack.canary import Ask, Exchange, exchange
+from chaoskit.exchange import Ask, Exchange
+from chaoskit.stack.canary import exchange
 
 LOCAL = "127.0.0.1"
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -17,10 +17,10 @@ import pytest
 from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.errors import FaultFailed
+from chaoskit.exchange import Exchange
 from chaoskit.faults import REGISTRY, EdgeFault, Fault
 from chaoskit.faults.contract import Undo
 from chaoskit.run.injector import feel, undisturbed
-from chaoskit.stack.canary import Exchange
 from chaoskit.stack.overlay import API_PORT
 from chaoskit.stack.stack import Proxy, Stack
 from chaoskit.stack.toxiproxy import ProxyState, Toxiproxy
@@ -118,23 +118,26 @@ class Edge:
     clients: Clients
     api: Toxiproxy
 
-    def fault(self, kind: str, **fields: Any) -> Fault:
+    def fault(self, kind: str, **fields: Any) -> EdgeFault:
         found = REGISTRY.get(kind)
         assert found is not None
         edge = f"chat -> {self.proxy.upstream}:{self.proxy.port}"
-        return found.model_validate({"fault": kind, "edge": edge, **fields})
+        made = found.model_validate({"fault": kind, "edge": edge, **fields})
+        assert isinstance(made, EdgeFault)
+        return made
 
     async def state(self) -> dict[str, ProxyState]:
         return await self.api.proxies()
 
-    async def before(self, fault: Fault) -> Exchange:
-        seen = await undisturbed(self.stack, fault, self.proxy)
+    async def before(self, fault: EdgeFault) -> Exchange:
+        seen = await undisturbed(self.stack, fault.canary(), self.proxy)
         assert seen.answered, seen
         return seen
 
-    async def during(self, fault: Fault, before: Exchange) -> Exchange:
+    async def during(self, fault: EdgeFault, before: Exchange) -> Exchange:
         """What the canary sees while the fault is in force, the way a run asks it."""
-        return await feel(self.stack, fault, self.proxy, before, fault.canary_deadline())
+        canary = fault.canary()
+        return await feel(self.stack, canary, self.proxy, before, canary.deadline)
 
     async def inject(self, fault: Fault) -> Undo:
         undo = json.loads(json.dumps(await fault.prepare(self.stack)))
@@ -214,7 +217,7 @@ async def test_clients_see_what_is_documented_and_are_well_after_the_heal(
     assert case.kept(seen), f"a kept connection: {seen}"
     assert await idle.ended() is not case.idle_during
     during = await edge.during(fault, before)
-    assert fault.felt(before, during), f"{before} before, {during} during"
+    assert fault.canary().felt(before, during), f"{before} before, {during} during"
     assert (await fault.verify_injected(edge.stack, undo)).holds
 
     await edge.heal(fault, undo)
@@ -225,7 +228,7 @@ async def test_clients_see_what_is_documented_and_are_well_after_the_heal(
         assert QUICK(await idle.ask(LONG))
     for _ in range(3):  # a busy machine is slow at times
         after = await edge.during(fault, before)
-        if not fault.felt(before, after):
+        if not fault.canary().felt(before, after):
             break
     else:
         pytest.fail(f"{before} before, {after} after")
@@ -247,7 +250,7 @@ async def test_a_fault_that_does_nothing_has_no_receipt_and_is_not_felt(
     for _ in range(3):  # a busy machine is slow at times; one exchange as before tells
         before = await edge.before(fault)
         during = await edge.during(fault, before)
-        if not fault.felt(before, during):
+        if not fault.canary().felt(before, during):
             break
     else:
         pytest.fail(f"{before} before, {during} during")
@@ -264,11 +267,11 @@ async def test_on_a_plain_port_it_is_felt_without_a_word_or_says_that_it_cannot_
     undo = await plain.inject(fault)
     during = await plain.during(fault, before)
     if case.kind in {"refuse", "flap", "slow_close"}:
-        assert fault.felt(before, during)
-        assert fault.blind(before) is None
+        assert fault.canary().felt(before, during)
+        assert fault.canary().blind(before) is None
     else:
-        assert not fault.felt(before, during)
-        assert "plain TCP port" in (fault.blind(before) or "")
+        assert not fault.canary().felt(before, during)
+        assert "plain TCP port" in (fault.canary().blind(before) or "")
     await plain.heal(fault, undo)
 
 
@@ -377,7 +380,7 @@ async def test_a_fraction_meets_some_connections_and_spares_the_others(redis: Ed
     undo = await redis.inject(fault)
     seen = await asyncio.gather(*(redis.clients.new(within=SILENCE) for _ in range(30)))
     assert {one.outcome for one in seen} == {"silent", "answered"}
-    assert fault.felt(before, await redis.during(fault, before))
+    assert fault.canary().felt(before, await redis.during(fault, before))
     await redis.heal(fault, undo)
 
 
@@ -396,8 +399,8 @@ async def test_a_canary_that_moves_too_little_says_so(
         fault = edge.fault(kind, **fields)
         before = await edge.before(fault)
         undo = await edge.inject(fault)
-        assert not fault.felt(before, await edge.during(fault, before))
-        assert says in (fault.blind(before) or "")
+        assert not fault.canary().felt(before, await edge.during(fault, before))
+        assert says in (fault.canary().blind(before) or "")
         await edge.heal(fault, undo)
 
 

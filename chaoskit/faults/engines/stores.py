@@ -99,7 +99,6 @@ class StoreFault(Fault):
     undone (`lift`) and how that shows (`lifted`), each for one store.
     """
 
-    canary_decides: ClassVar[bool] = False
     lasting: ClassVar[bool] = False  # True: what it changes outlives the store's process
     alone: ClassVar[bool] = False  # True: two at once on one service would undo each other
 

@@ -18,7 +18,7 @@ from chaoskit.records import Json
 from chaoskit.stack.toxiproxy import Stream, Toxic
 
 if TYPE_CHECKING:
-    from chaoskit.stack.canary import Exchange
+    from chaoskit.exchange import Exchange
     from chaoskit.stack.stack import Proxy, Stack
 
 # -- fields that several kinds share ---------------------------------------------------------------
@@ -57,12 +57,12 @@ Fraction = Annotated[Percentage, AfterValidator(_fraction)]
 Milliseconds = Annotated[Duration, Field(ge=0, le=Duration(600)), AfterValidator(_milliseconds)]
 
 
-def tries(fraction: float) -> int:
+def canaries_needed(fraction: float) -> int:
     """Return how many canaries it takes until one of them almost surely meets the fraction."""
     return 1 if fraction >= 1 else math.ceil(math.log(_MISSED) / math.log(1 - fraction))
 
 
-def spread(
+def toxics_for(
     prefix: str,
     kind: str,
     direction: Direction,
@@ -76,8 +76,13 @@ def spread(
     ]
 
 
+def no_word(_before: Exchange, during: Exchange) -> bool:
+    """Return whether no answer came, and no end of the connection either."""
+    return during.outcome == "silent"
+
+
 def went_silent(before: Exchange, during: Exchange) -> bool:
-    """Say whether an answer, or the greeting of a server that speaks first, did not come."""
+    """Return whether an answer, or the greeting of a server that speaks first, did not come."""
     return during.outcome == "silent" or (during.speechless and not before.speechless)
 
 
@@ -90,7 +95,7 @@ def not_enough_bytes(kind: str, moved: int, needed: str) -> str:
     return f"no canary here can feel this `{kind}`: its answer moves {moved} bytes, {needed}"
 
 
-def share(fraction: float) -> str:
+def fraction_text(fraction: float) -> str:
     """Return how a forecast says a fraction: nothing for all of it."""
     return "" if fraction >= 1 else f", {Percentage(fraction)} of the connections"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from chaoskit.exchange import Exchange, Outcome
 from chaoskit.faults import REGISTRY, EdgeFault
-from chaoskit.stack.canary import Exchange, Outcome
 from chaoskit.stack.toxiproxy import Toxic
 
 

@@ -58,25 +58,27 @@ def test_it_becomes_toxics_in_whole_kilobytes_a_second() -> None:
 def test_it_is_felt_when_the_bytes_took_the_time_they_must_take(seconds: float, felt: bool) -> None:
     fault = made("bandwidth", rate="10KB/s", direction="reply")
     before = seen(received=2000)  # 200 ms at this rate
-    assert fault.felt(before, seen(seconds=seconds, received=2000)) is felt
-    assert not fault.felt(before, seen("closed", seconds))
+    assert fault.canary().felt(before, seen(seconds=seconds, received=2000)) is felt
+    assert not fault.canary().felt(before, seen("closed", seconds))
 
 
 def test_bytes_that_are_still_on_their_way_count_when_they_should_be_there() -> None:
     fault = made("bandwidth", rate="1KB/s")
     before = seen(received=2000)
-    assert fault.felt(before, seen("silent", 2.5, received=1800))
-    assert not fault.felt(before, seen("silent", 1.0, received=800))
+    assert fault.canary().felt(before, seen("silent", 2.5, received=1800))
+    assert not fault.canary().felt(before, seen("silent", 1.0, received=800))
 
 
 def test_its_canary_brings_enough_bytes_and_waits_long_enough_for_them() -> None:
     slow, fast = made("bandwidth", rate="1KB/s"), made("bandwidth", rate="100MB/s")
-    assert slow.ask().payload == 200
-    assert slow.canary_deadline() > 30
-    assert fast.ask().payload == 1_000_000
+    assert slow.canary().ask.payload == 200
+    assert slow.canary().deadline > 30
+    assert fast.canary().ask.payload == 1_000_000
 
 
 def test_what_no_canary_can_feel_is_said() -> None:
-    assert "plain TCP port" in str(made("bandwidth", rate="1KB/s").blind(OPEN))
-    assert "moves 7 bytes, which take" in str(made("bandwidth", rate="1MB/s").blind(seen()))
-    assert made("bandwidth", rate="1KB/s").blind(seen(received=200)) is None
+    assert "plain TCP port" in str(made("bandwidth", rate="1KB/s").canary().blind(OPEN))
+    assert "moves 7 bytes, which take" in str(
+        made("bandwidth", rate="1MB/s").canary().blind(seen())
+    )
+    assert made("bandwidth", rate="1KB/s").canary().blind(seen(received=200)) is None

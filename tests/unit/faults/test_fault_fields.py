@@ -8,8 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from chaoskit.errors import FaultFailed
+from chaoskit.exchange import Exchange, Outcome
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.stack.canary import Exchange, Outcome
 from tests.fakes.fake_world import World
 
 
@@ -112,12 +112,15 @@ def seen(outcome: Outcome, seconds: float) -> Exchange:
 def test_a_canary_feels_exactly_this_fault(
     kind: str, fields: dict[str, Any], during: Exchange, felt: bool
 ) -> None:
-    assert fault(kind, **fields).felt(seen("answered", 0.002), during) is felt
+    canary = fault(kind, **fields).canary()
+    assert canary is not None
+    assert canary.felt(seen("answered", 0.002), during) is felt
 
 
 def test_a_canary_waits_longer_than_the_longest_delay() -> None:
-    made = fault("latency", delay="3s", jitter="1s", **EDGE)
-    assert made.canary_deadline() > 2 * 4
+    canary = fault("latency", delay="3s", jitter="1s", **EDGE).canary()
+    assert canary is not None
+    assert canary.deadline > 2 * 4
 
 
 @pytest.mark.parametrize("kind", ["kill", "stop", "pause", "restart"])

@@ -30,7 +30,7 @@ def test_it_refuses_spells_that_are_too_short_or_too_long(
 
 
 def test_a_plain_port_can_feel_it() -> None:
-    assert made("flap", up="1s", down="1s").blind(OPEN) is None
+    assert made("flap", up="1s", down="1s").canary().blind(OPEN) is None
 
 
 async def test_the_seed_decides_the_beat_and_every_spell_is_near_what_was_asked(

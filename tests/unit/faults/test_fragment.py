@@ -42,27 +42,27 @@ def test_it_becomes_slicers_in_microseconds() -> None:
 def test_it_is_felt_by_its_pauses_or_by_its_pieces() -> None:
     fault = made("fragment", size="100B", delay="5ms", direction="reply")
     before = seen(received=2000, pieces=1)
-    assert fault.felt(before, seen(seconds=0.1, received=2000, pieces=2))
-    assert fault.felt(before, seen(seconds=0.004, received=2000, pieces=19))
-    assert not fault.felt(before, seen(seconds=0.03, received=2000, pieces=2))
-    assert not fault.felt(before, seen("closed", 0.1, received=100))
+    assert fault.canary().felt(before, seen(seconds=0.1, received=2000, pieces=2))
+    assert fault.canary().felt(before, seen(seconds=0.004, received=2000, pieces=19))
+    assert not fault.canary().felt(before, seen(seconds=0.03, received=2000, pieces=2))
+    assert not fault.canary().felt(before, seen("closed", 0.1, received=100))
 
 
 def test_the_pieces_of_a_request_show_only_in_time() -> None:
     fault = made("fragment", size="100B", delay="5ms", direction="request")
     before = seen(sent=2000, pieces=1)
-    assert fault.felt(before, seen(seconds=0.1, sent=2000))
-    assert not fault.felt(before, seen(seconds=0.004, sent=2000, pieces=19))
+    assert fault.canary().felt(before, seen(seconds=0.1, sent=2000))
+    assert not fault.canary().felt(before, seen(seconds=0.004, sent=2000, pieces=19))
 
 
 @pytest.mark.parametrize("delay", ["1us", "1ms", "10s"])
 def test_its_canary_brings_several_pieces_and_waits_for_their_pauses(delay: str) -> None:
     fault = made("fragment", size="100B", variation="20B", delay=delay)
-    assert 3 * 120 <= fault.ask().payload <= 200 * 120
-    assert fault.canary_deadline() > 2 * fault.ask().payload / 100 * float(fault.delay)  # type: ignore[attr-defined]  # a Fragment
+    assert 3 * 120 <= fault.canary().ask.payload <= 200 * 120
+    assert fault.canary().deadline > 2 * fault.canary().ask.payload / 100 * float(fault.delay)  # type: ignore[attr-defined]  # a Fragment
 
 
 def test_what_no_canary_can_feel_is_said() -> None:
-    assert "plain TCP port" in str(made("fragment", size="8B").blind(OPEN))
-    assert "moves 7 bytes, less than two" in str(made("fragment", size="8B").blind(seen()))
-    assert made("fragment", size="8B").blind(seen(received=16)) is None
+    assert "plain TCP port" in str(made("fragment", size="8B").canary().blind(OPEN))
+    assert "moves 7 bytes, less than two" in str(made("fragment", size="8B").canary().blind(seen()))
+    assert made("fragment", size="8B").canary().blind(seen(received=16)) is None

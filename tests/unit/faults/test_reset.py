@@ -33,10 +33,10 @@ def test_whatever_is_said_first_triggers_it() -> None:
 
 def test_it_is_felt_when_the_connection_ends_without_an_answer_and_not_too_early() -> None:
     fault = made("reset", wait="200ms")
-    assert fault.felt(seen(), seen("reset", 0.2, received=0))
-    assert fault.felt(seen(), seen("closed", 0.2, received=0))
-    assert not fault.felt(seen(), seen("reset", 0.01, received=0))
-    assert not fault.felt(seen(), seen("reset", 0.2))
-    assert not fault.felt(seen(), seen("refused", 0.2, received=0))
-    assert not fault.felt(seen(), seen())
-    assert "plain TCP port" in str(fault.blind(OPEN))
+    assert fault.canary().felt(seen(), seen("reset", 0.2, received=0))
+    assert fault.canary().felt(seen(), seen("closed", 0.2, received=0))
+    assert not fault.canary().felt(seen(), seen("reset", 0.01, received=0))
+    assert not fault.canary().felt(seen(), seen("reset", 0.2))
+    assert not fault.canary().felt(seen(), seen("refused", 0.2, received=0))
+    assert not fault.canary().felt(seen(), seen())
+    assert "plain TCP port" in str(fault.canary().blind(OPEN))

@@ -38,10 +38,10 @@ def test_it_is_felt_in_the_time_a_connection_takes_to_end(
     delay: str, closing: float, felt: bool
 ) -> None:
     fault = made("slow_close", delay=delay)
-    assert fault.ask().close
-    assert fault.felt(seen(closing=0.001), seen(closing=closing)) is felt
-    assert not fault.felt(seen(), seen(seconds=5))
+    assert fault.canary().ask.close
+    assert fault.canary().felt(seen(closing=0.001), seen(closing=closing)) is felt
+    assert not fault.canary().felt(seen(), seen(seconds=5))
 
 
 def test_a_plain_port_can_feel_it() -> None:
-    assert made("slow_close", delay="1s").blind(OPEN) is None
+    assert made("slow_close", delay="1s").canary().blind(OPEN) is None

@@ -30,19 +30,19 @@ def test_it_becomes_a_limit_on_what_is_answered() -> None:
 def test_it_is_felt_when_the_connection_ends_before_its_answer_does() -> None:
     fault = made("truncate", bytes="300B")
     before = seen(received=500)
-    assert fault.felt(before, seen("closed", received=300))
-    assert fault.felt(before, seen("reset", received=300))
-    assert fault.felt(before, seen(received=300))  # one whole answer of several
-    assert not fault.felt(before, seen(received=500))
-    assert not fault.felt(before, seen(received=400))
-    assert not fault.felt(before, seen("refused", received=0))
-    assert not fault.felt(before, seen("silent", 1.0, received=300))
+    assert fault.canary().felt(before, seen("closed", received=300))
+    assert fault.canary().felt(before, seen("reset", received=300))
+    assert fault.canary().felt(before, seen(received=300))  # one whole answer of several
+    assert not fault.canary().felt(before, seen(received=500))
+    assert not fault.canary().felt(before, seen(received=400))
+    assert not fault.canary().felt(before, seen("refused", received=0))
+    assert not fault.canary().felt(before, seen("silent", 1.0, received=300))
 
 
 def test_its_canary_moves_more_than_is_let_through_or_says_that_it_cannot() -> None:
-    assert made("truncate", bytes="300B").ask().payload > 300
-    assert made("truncate", bytes="1GB").ask().payload == 1_000_000
-    blind = made("truncate", bytes="300B").blind
+    assert made("truncate", bytes="300B").canary().ask.payload > 300
+    assert made("truncate", bytes="1GB").canary().ask.payload == 1_000_000
+    blind = made("truncate", bytes="300B").canary().blind
     assert "moves 7 bytes, and 300B are let through" in str(blind(seen(sent=900)))
     assert blind(seen(received=301)) is None
     assert "plain TCP port" in str(blind(OPEN))

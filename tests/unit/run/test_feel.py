@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from chaoskit.faults import REGISTRY, Fault
+from chaoskit.exchange import Canary, Exchange
+from chaoskit.faults import REGISTRY
 from chaoskit.run.injector import feel, undisturbed
-from chaoskit.stack.canary import Exchange
 from chaoskit.stack.stack import Proxy, Stack
 
 PROXY = Proxy("chaoskit-chat", "redis_6379", "chat", "redis", 6379, 6379)
@@ -33,28 +33,30 @@ class Listener:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
-def fault(kind: str, **fields: str) -> Fault:
+def canary(kind: str, **fields: str) -> Canary:
     found = REGISTRY.get(kind)
     assert found is not None
-    return found.model_validate({"fault": kind, "edge": "chat -> redis", **fields})
+    made = found.model_validate({"fault": kind, "edge": "chat -> redis", **fields}).canary()
+    assert made is not None
+    return made
 
 
 @pytest.mark.parametrize(
     ("made", "answers", "felt", "asked"),
     [
-        (fault("latency", delay="40ms"), [SPIKE, QUICK], False, 2),
-        (fault("latency", delay="40ms"), [SPIKE, SPIKE, QUICK], False, 3),
-        (fault("latency", delay="40ms"), [SPIKE], True, 3),
-        (fault("latency", delay="300ms"), [LATE], True, 1),
-        (fault("latency", delay="300ms"), [QUICK], False, 1),
-        (fault("blackhole"), [SILENT], True, 1),
-        (fault("blackhole"), [QUICK, SILENT], False, 1),
-        (fault("drop_replies", fraction="50%"), [QUICK, QUICK, SILENT, QUICK], True, 3),
-        (fault("drop_replies", fraction="50%"), [QUICK], False, 10),
+        (canary("latency", delay="40ms"), [SPIKE, QUICK], False, 2),
+        (canary("latency", delay="40ms"), [SPIKE, SPIKE, QUICK], False, 3),
+        (canary("latency", delay="40ms"), [SPIKE], True, 3),
+        (canary("latency", delay="300ms"), [LATE], True, 1),
+        (canary("latency", delay="300ms"), [QUICK], False, 1),
+        (canary("blackhole"), [SILENT], True, 1),
+        (canary("blackhole"), [QUICK, SILENT], False, 1),
+        (canary("drop_replies", fraction="50%"), [QUICK, QUICK, SILENT, QUICK], True, 3),
+        (canary("drop_replies", fraction="50%"), [QUICK], False, 10),
     ],
 )
 async def test_canaries_go_on_until_one_feels_it_and_a_doubtful_one_must_be_confirmed(
-    made: Fault, answers: list[Exchange], felt: bool, asked: int
+    made: Canary, answers: list[Exchange], felt: bool, asked: int
 ) -> None:
     listener = Listener(*answers)
     during = await feel(cast("Stack", listener), made, PROXY, BEFORE, 5.0)
@@ -64,25 +66,25 @@ async def test_canaries_go_on_until_one_feels_it_and_a_doubtful_one_must_be_conf
 
 async def test_the_canaries_of_a_fraction_end_with_their_deadline() -> None:
     listener = Listener(QUICK)
-    await feel(cast("Stack", listener), fault("drop_replies", fraction="1%"), PROXY, BEFORE, 0.0)
+    await feel(cast("Stack", listener), canary("drop_replies", fraction="1%"), PROXY, BEFORE, 0.0)
     assert listener.asked == 1
 
 
 @pytest.mark.parametrize(
     ("made", "answers", "best", "asked"),
     [
-        (fault("latency", delay="40ms"), [QUICK], QUICK, 3),
-        (fault("latency", delay="40ms"), [SPIKE, SPIKE, SPIKE, SPIKE, QUICK], QUICK, 5),
-        (fault("latency", delay="40ms"), [SPIKE], SPIKE, 12),
-        (fault("latency", delay="300ms"), [SPIKE], SPIKE, 3),
-        (fault("blackhole"), [LATE], LATE, 3),
-        (fault("latency", delay="40ms"), [SILENT], SILENT, 3),
-        (fault("latency", delay="40ms"), [OPEN], OPEN, 3),
-        (fault("slow_close", delay="40ms"), [CLOSING], CLOSING, 12),
+        (canary("latency", delay="40ms"), [QUICK], QUICK, 3),
+        (canary("latency", delay="40ms"), [SPIKE, SPIKE, SPIKE, SPIKE, QUICK], QUICK, 5),
+        (canary("latency", delay="40ms"), [SPIKE], SPIKE, 12),
+        (canary("latency", delay="300ms"), [SPIKE], SPIKE, 3),
+        (canary("blackhole"), [LATE], LATE, 3),
+        (canary("latency", delay="40ms"), [SILENT], SILENT, 3),
+        (canary("latency", delay="40ms"), [OPEN], OPEN, 3),
+        (canary("slow_close", delay="40ms"), [CLOSING], CLOSING, 12),
     ],
 )
 async def test_before_a_fault_canaries_go_on_until_a_busy_machine_could_not_pass_for_it(
-    made: Fault, answers: list[Exchange], best: Exchange, asked: int
+    made: Canary, answers: list[Exchange], best: Exchange, asked: int
 ) -> None:
     listener = Listener(*answers)
     assert await undisturbed(cast("Stack", listener), made, PROXY) == best

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from chaoskit.exchange import Exchange, typical
 from chaoskit.stack import canary
-from chaoskit.stack.canary import Exchange, exchange, protocol_of, typical
+from chaoskit.stack.canary import exchange, protocol_of
 
 LOCAL = "127.0.0.1"
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

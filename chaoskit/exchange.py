@@ -1,0 +1,118 @@
+"""Canaries as plain data: what one asked, how it went, and what a fault makes of that.
+
+Nothing here talks to anybody: the exchanges themselves are done by `stack.canary`, and judging
+reads them from the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from chaoskit.text import seconds_text
+
+Outcome = Literal["answered", "silent", "closed", "reset", "refused"]
+
+LARGEST_PAYLOAD = 1_000_000  # bytes: it lives in the server's memory while it is echoed
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a canary should do beyond one small exchange.
+
+    `payload` is the number of bytes to push through in each direction, as far as the protocol
+    can: Redis echoes any number; Postgres echoes up to 9.5 KB of unknown options; HTTP servers get
+    up to 32 pipelined requests with a padded header, and choose the size of their answers. Then
+    the exchange lasts until the last byte of the answer, not the first. `close` ends the
+    connection from this side after the answer and times how long the other side takes to end it.
+    """
+
+    payload: int = 0
+    close: bool = False
+
+
+BRIEFLY = Ask()
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """How one canary exchange went; `seconds` from connecting to the first byte back, with a
+    payload to the last. `sent` and `received` count bytes, `pieces` how many reads they took.
+    `closing` is how long the connection took to end after this side had closed it."""
+
+    what: str
+    outcome: Outcome
+    seconds: float
+    sent: int = 0
+    received: int = 0
+    pieces: int = 0
+    closing: float | None = None
+
+    @property
+    def answered(self) -> bool:
+        return self.outcome == "answered"
+
+    @property
+    def speechless(self) -> bool:
+        """Nothing was asked and nothing was said: all that is known is that it stayed open."""
+        return self.answered and not self.sent and not self.received
+
+    def __str__(self) -> str:
+        took = seconds_text(self.seconds)
+        after = f" after {self.received} bytes" if self.received else ""
+        if self.answered:
+            pieces = f" in {self.pieces} pieces" if self.pieces > 1 else ""
+            end = "" if self.closing is None else f" and {seconds_text(self.closing)} to end"
+            return f"{took}{pieces}{end}"
+        return {
+            "silent": f"{'silence' + after if after else 'no answer'} in {took}",
+            "closed": f"closed{after or ' at once'}",
+            "reset": f"reset{after}",
+            "refused": "refused",
+        }[self.outcome]
+
+
+def _no_answer(_before: Exchange, during: Exchange) -> bool:
+    return not during.answered
+
+
+def _never(_before: Exchange, _during: Exchange) -> bool:
+    return False
+
+
+def _sighted(_before: Exchange) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Canary:
+    """What a canary must do to feel one fault, and how to tell from its exchanges that it did.
+
+    `deadline` is how many seconds it waits for its answer while the fault is in force; `tries` is
+    how many may go, one after another, until one feels it. Clients that feel a `traceless` fault
+    leave no trace at the proxy. The three functions are pure:
+
+    - `felt(before, during)` returns whether the second exchange felt the fault,
+    - `doubtful(before, during)` whether a busy machine alone could have made that difference,
+    - `blind(before)` why a canary that went like this before the fault could not feel it, if it
+      could not; asked only when none did.
+    """
+
+    ask: Ask = BRIEFLY
+    deadline: float = 1.0
+    tries: int = 1
+    traceless: bool = False
+    felt: Callable[[Exchange, Exchange], bool] = _no_answer
+    doubtful: Callable[[Exchange, Exchange], bool] = _never
+    blind: Callable[[Exchange], str | None] = _sighted
+
+
+def typical(exchanges: Sequence[Exchange]) -> Exchange:
+    """Return the fastest exchange, or a failed one where half of them failed.
+
+    The fastest says what the path takes; what the others take longer is the machine's.
+    """
+    ordered = sorted(exchanges, key=lambda e: (not e.answered, e.seconds))
+    middle = ordered[len(ordered) // 2]
+    return ordered[0] if middle.answered else middle
