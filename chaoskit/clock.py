@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
+T = TypeVar("T")
 _APART = 1.0  # seconds; what a clock that is slewed may gain is far less
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
@@ -67,6 +69,29 @@ class Clock:
     async def sleep_until(self, t: float) -> None:
         """Return at run-clock time `t`, at once when it has passed."""
         await asyncio.sleep(max(0.0, t - self.now()))
+
+
+async def until(
+    look: Callable[[], Awaitable[T]],
+    *,
+    within: float,
+    every: float,
+    met: Callable[[T], object] = bool,
+) -> T:
+    """Look again and again until what is seen is as wanted; return what was seen last.
+
+    `met` says whether it is as wanted: by default, whether it is true. Looks once at least, `every`
+    seconds apart, and for the last time when `within` seconds are over: whoever asks says what it
+    means that it is not as wanted even then. What `look` raises ends it.
+    """
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + within
+    while True:
+        seen = await look()
+        left = ends - loop.time()
+        if met(seen) or left <= 0:
+            return seen
+        await asyncio.sleep(min(every, left))
 
 
 def _boot() -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
+from chaoskit.clock import until
 from chaoskit.docker.call import EngineGone, NoSuchContainer
 from chaoskit.docker.cleanup import Cleanup
 from chaoskit.docker.containers import Containers
@@ -85,17 +86,15 @@ class Engine:
 
     async def back(self, within: float) -> bool:
         """Wait until the engine answers, `within` seconds at most: it may be restarting."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + within
-        while True:
+
+        async def answers() -> bool:
             try:
                 await self._call("ping", self._api.ping)
             except EnvironmentFailure:
-                if loop.time() > ends:
-                    return False
-                await asyncio.sleep(_PING_AGAIN)
-            else:
-                return True
+                return False
+            return True
+
+        return await until(answers, within=within, every=_PING_AGAIN)
 
 
 def engine_address() -> str:

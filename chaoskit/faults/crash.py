@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults.engines import containers
@@ -73,13 +74,14 @@ class Crash(ServiceFault):
         found = await containers.targets(stack, undo)
         await asyncio.gather(*(_kill(stack, container) for container in found))
         await containers.close_paths(stack, undo)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.within
-        while loop.time() < deadline:
-            if (await self.verify_injected(stack, undo)).holds:
-                await containers.open_paths(stack, undo)
-                return
-            await asyncio.sleep(_POLL)
+        receipt = await until(
+            lambda: self.verify_injected(stack, undo),
+            met=lambda receipt: receipt.holds,
+            within=self.within,
+            every=_POLL,
+        )
+        if receipt.holds:
+            await containers.open_paths(stack, undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import postgres
@@ -62,12 +62,11 @@ class PostgresExhaust(StoreFault):
     async def act(self, place: Place) -> None:
         seconds, leave = str(place.undo["seconds"]), str(self.leave)
         await postgres.hold(place, postgres.EXHAUST, seconds, leave)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE
-        while not (receipt := await self.shown(place)).holds:
-            if loop.time() > deadline:
-                raise FaultFailed(f"after {_PATIENCE:.0f} s: {receipt.detail}")
-            await asyncio.sleep(_POLL)
+        receipt = await until(
+            lambda: self.shown(place), met=lambda shown: shown.holds, within=_PATIENCE, every=_POLL
+        )
+        if not receipt.holds:
+            raise FaultFailed(f"after {_PATIENCE:.0f} s: {receipt.detail}")
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:

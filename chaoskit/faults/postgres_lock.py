@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import postgres
@@ -82,12 +82,11 @@ class PostgresLock(StoreFault):
     async def act(self, place: Place) -> None:
         statement = f"LOCK TABLE {self.table} IN {self.mode} MODE"
         await postgres.hold(place, postgres.LOCK, str(place.undo["seconds"]), statement)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE
-        while not (await self.shown(place)).holds:
-            if loop.time() > deadline:
-                raise FaultFailed(f"`{self.table}` could not be locked within {_PATIENCE:.0f} s")
-            await asyncio.sleep(_POLL)
+        receipt = await until(
+            lambda: self.shown(place), met=lambda shown: shown.holds, within=_PATIENCE, every=_POLL
+        )
+        if not receipt.holds:
+            raise FaultFailed(f"`{self.table}` could not be locked within {_PATIENCE:.0f} s")
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import postgres
@@ -103,9 +103,9 @@ async def _set(place: Place, value: str | None) -> None:
 
 async def _until(place: Place, wanted: str) -> None:
     """Wait until new sessions have it: a reload is only asked for, not waited for."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + _PATIENCE
-    while await postgres.ask(place, postgres.READ_ONLY, plain=True) != wanted:
-        if loop.time() > deadline:
-            raise FaultFailed(f"`{place.container.name}` does not take over its configuration")
-        await asyncio.sleep(_POLL)
+
+    async def taken_over() -> bool:
+        return await postgres.ask(place, postgres.READ_ONLY, plain=True) == wanted
+
+    if not await until(taken_over, within=_PATIENCE, every=_POLL):
+        raise FaultFailed(f"`{place.container.name}` does not take over its configuration")

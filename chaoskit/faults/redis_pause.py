@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from math import ceil
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
@@ -60,12 +60,11 @@ class RedisPause(StoreFault):
 
     async def act(self, place: Place) -> None:
         await redis.hold_pause(place, self.mode, place.undo["seconds"])
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _PATIENCE
-        while not (receipt := await self.shown(place)).holds:
-            if loop.time() > deadline:
-                raise FaultFailed(f"`{place.container.name}` cannot be paused: {receipt.detail}")
-            await asyncio.sleep(_POLL)
+        receipt = await until(
+            lambda: self.shown(place), met=lambda shown: shown.holds, within=_PATIENCE, every=_POLL
+        )
+        if not receipt.holds:
+            raise FaultFailed(f"`{place.container.name}` cannot be paused: {receipt.detail}")
 
     @classmethod
     async def shown(cls, place: Place) -> Receipt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
+from chaoskit.clock import until
 from chaoskit.errors import ChaoskitError
 from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
 from chaoskit.faults.engines import containers
@@ -78,14 +79,8 @@ class Signal(ServiceFault):
     async def inject(self, stack: Stack, undo: Undo) -> None:
         found = await containers.targets(stack, undo)
         await asyncio.gather(*(stack.containers.kill(c.id, self.signal) for c in found))
-        if self.signal in _HARMLESS:
-            return
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.watch
-        while not await _gone(stack, undo):
-            if loop.time() > deadline:
-                return
-            await asyncio.sleep(_POLL)
+        if self.signal not in _HARMLESS:
+            await until(lambda: _gone(stack, undo), within=self.watch, every=_POLL)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:

@@ -11,13 +11,12 @@ import contextlib
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chaoskit.clock import Clock
+from chaoskit.clock import Clock, until
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.docker.containers import Container
@@ -110,7 +109,12 @@ async def recover(
         say(text)
 
     if project is not None:
-        _stop_stragglers(project)
+        await until(
+            lambda: asyncio.to_thread(_kill_stragglers, project),
+            met=lambda found: not found,
+            within=_STRAGGLER,
+            every=0.01,
+        )
         await engine.back(patience)
         work = _Undoing(path, project, engine, note, lock, patience)
         left = await work.everything(by)
@@ -305,19 +309,15 @@ def _unjudged(path: Path, context: RunContext) -> Result:
     )
 
 
-def _stop_stragglers(project: str) -> None:
-    """Kill what the dead process had started on this machine: its `docker compose up` would go on
-    making containers while they are removed."""
+def _kill_stragglers(project: str) -> list[int]:
+    """Kill what the dead process had started on this machine, and return what was still there: its
+    `docker compose up` would go on making containers while they are removed."""
     wanted = f"{PROJECT_VARIABLE}={project}".encode()
-    ends = time.monotonic() + _STRAGGLER
-    while True:
-        found = [pid for pid in _pids() if wanted in _environment(pid)]
-        if not found or time.monotonic() > ends:
-            return
-        for pid in found:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(0.01)
+    found = [pid for pid in _pids() if wanted in _environment(pid)]
+    for pid in found:
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGKILL)
+    return found
 
 
 def _pids() -> Iterator[int]:
@@ -360,16 +360,18 @@ async def _as_guard(path: Path, lease: str | None) -> ExitCode:
     def say(text: str) -> None:
         print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", flush=True)
 
-    ends = time.monotonic() + GUARD_PATIENCE
-    while True:
+    async def connected() -> Engine | ChaoskitError:
         try:
-            engine = await asyncio.to_thread(Engine)
-            break
+            return await asyncio.to_thread(Engine)
         except ChaoskitError as error:
-            if time.monotonic() > ends:
-                say(error.message)
-                return error.exit_code
-            await asyncio.sleep(0.5)
+            return error
+
+    engine = await until(
+        connected, met=lambda made: isinstance(made, Engine), within=GUARD_PATIENCE, every=0.5
+    )
+    if isinstance(engine, ChaoskitError):
+        say(engine.message)
+        return engine.exit_code
     try:
         if lease is not None:
             await _heal_one(path, lease, engine, say)

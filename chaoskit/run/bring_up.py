@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from chaoskit.clock import until
 from chaoskit.docker.containers import Container
 from chaoskit.errors import (
     ChaoskitError,
@@ -46,7 +47,7 @@ async def bring_up(
             await _proxies_ready(stack, layout)
         say("starting services")
         await compose.up(within=max(1.0, deadline - loop.time()), build=block.build)
-        await _services_ready(plan, stack, deadline)
+        await _services_ready(plan, stack, within=deadline - loop.time())
     except CommandFailed as error:
         logs = await last_logs(stack, unready=True)
         if error.status is None:
@@ -63,31 +64,30 @@ _HINT = "its last log lines are shown; a longer `stack.up_timeout` helps if it i
 async def _proxies_ready(stack: Stack, layout: Layout) -> None:
     """Return when every Toxiproxy serves exactly the proxies of the plan: the server also starts
     with a config file it could not read."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + _PROXIES_DEADLINE
-    for container in layout.containers:
-        wanted = {proxy.name for proxy in container.proxies}
-        while True:
+
+    async def problem() -> str | None:
+        for container in layout.containers:
             try:
                 found = await stack.api_states(container.service)
-                missing = wanted - {name for name, state in found.items() if state.enabled}
-                problem = f"lacks {', '.join(sorted(missing))}"
             except (EnvironmentFailure, FaultFailed) as error:
-                missing, problem = wanted, error.message
-            if not missing:
-                break
-            if loop.time() > deadline:
-                raise StackNotReady(
-                    f"`{container.service}` is not ready: {problem}", await last_logs(stack)
-                )
-            await asyncio.sleep(_POLL)
+                return f"`{container.service}` is not ready: {error.message}"
+            serving = {name for name, state in found.items() if state.enabled}
+            missing = {proxy.name for proxy in container.proxies} - serving
+            if missing:
+                return f"`{container.service}` is not ready: lacks {', '.join(sorted(missing))}"
+        return None
+
+    left = await until(
+        problem, met=lambda text: text is None, within=_PROXIES_DEADLINE, every=_POLL
+    )
+    if left is not None:
+        raise StackNotReady(left, await last_logs(stack))
 
 
-async def _services_ready(plan: Plan, stack: Stack, deadline: float) -> None:
-    loop = asyncio.get_running_loop()
-    while True:
+async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
+    async def waiting() -> dict[str, str]:
         containers = await stack.containers.of(stack.project)
-        waiting = {}
+        found = {}
         for name, service in plan.project.services.items():
             if service.replicas == 0:
                 continue
@@ -97,18 +97,15 @@ async def _services_ready(plan: Plan, stack: Stack, deadline: float) -> None:
                     f"`{name}` {state}", await last_logs(stack, unready=True), hint=_HINT
                 )
             if state:
-                waiting[name] = state
-        if not waiting:
-            return
-        if loop.time() > deadline:
-            said = ", ".join(f"`{name}` {state}" for name, state in waiting.items())
-            timeout = plan.loaded.scenario.stack.up_timeout
-            raise StackNotReady(
-                f"not ready within {timeout}: {said}",
-                await last_logs(stack, unready=True),
-                hint=_HINT,
-            )
-        await asyncio.sleep(_POLL)
+                found[name] = state
+        return found
+
+    left = await until(waiting, met=lambda found: not found, within=within, every=_POLL)
+    if left:
+        said = ", ".join(f"`{name}` {state}" for name, state in left.items())
+        timeout = plan.loaded.scenario.stack.up_timeout
+        logs = await last_logs(stack, unready=True)
+        raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=_HINT)
 
 
 def _readiness(containers: list[Container]) -> tuple[str, bool]:

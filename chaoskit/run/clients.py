@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from chaoskit.clock import Clock
+from chaoskit.clock import Clock, until
 from chaoskit.errors import FaultFailed
 from chaoskit.probes.sampler import sample
 from chaoskit.record.writer import Recorder
@@ -67,15 +67,17 @@ class Clients:
 
     async def gate(self, gate: Gate) -> None:
         """Return when every probe was good in a row for long enough. Raises `GateUnmet`."""
-        deadline = self._clock.now() + gate.within
-        while unmet := [name for name in self._scenario.probes if not self._steady(name, gate)]:
+
+        async def unmet() -> list[str]:
             self.check()
-            if self._clock.now() > deadline:
-                raise GateUnmet(
-                    f"the steady state was not met within {gate.within}, nothing was injected: "
-                    + "; ".join(self._why_unmet(name) for name in unmet)
-                )
-            await asyncio.sleep(_POLL)
+            return [name for name in self._scenario.probes if not self._steady(name, gate)]
+
+        left = await until(unmet, met=lambda names: not names, within=gate.within, every=_POLL)
+        if left:
+            raise GateUnmet(
+                f"the steady state was not met within {gate.within}, nothing was injected: "
+                + "; ".join(self._why_unmet(name) for name in left)
+            )
 
     def _steady(self, name: str, gate: Gate) -> bool:
         tally = self._recorder.counts.probes.get(name)

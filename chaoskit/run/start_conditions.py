@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
-from chaoskit.clock import Clock
+from chaoskit.clock import Clock, until
 from chaoskit.faults import Fault
 from chaoskit.faults._start import After, When
 from chaoskit.record.writer import LiveCounts
@@ -42,12 +41,12 @@ class Starts:
     async def _until(self, when: When) -> str | None:
         # A condition that held before the faults phase counts too, but only what is known now:
         # the last sample, the count so far.
-        deadline = self._clock.now() + when.timeout
-        while not self._met(when):
-            if self._clock.now() > deadline:
-                return f"its start was not reached within {when.timeout}: {when}"
-            await asyncio.sleep(_POLL)
-        return None
+        async def met() -> bool:
+            return self._met(when)
+
+        if await until(met, within=when.timeout, every=_POLL):
+            return None
+        return f"its start was not reached within {when.timeout}: {when}"
 
     def _met(self, when: When) -> bool:
         if when.workload is not None:
@@ -61,12 +60,19 @@ class Starts:
         first = self._injections.get(after.fault)
         if first is None:
             return f"its start was not reached: fault `{after.fault}` is not part of this run"
-        deadline = self._clock.now() + after.timeout
-        while (moment := first.injected_at if after.injected else first.healed_at) is None:
-            if first.gave_up:
-                return f"its start was not reached: fault `{after.fault}` did not get that far"
-            if self._clock.now() > deadline:
-                return f"its start was not reached within {after.timeout}: {after}"
-            await asyncio.sleep(_POLL)
-        await self._clock.sleep_until(moment + after.delay)
-        return None
+
+        async def moment() -> float | None:
+            return first.injected_at if after.injected else first.healed_at
+
+        then = await until(
+            moment,
+            met=lambda moment: moment is not None or first.gave_up,
+            within=after.timeout,
+            every=_POLL,
+        )
+        if then is not None:
+            await self._clock.sleep_until(then + after.delay)
+            return None
+        if first.gave_up:
+            return f"its start was not reached: fault `{after.fault}` did not get that far"
+        return f"its start was not reached within {after.timeout}: {after}"

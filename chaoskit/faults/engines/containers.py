@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.records import ContainerState, Json
 
@@ -104,12 +105,12 @@ async def stop(stack: Stack, undo: Mapping[str, Json], grace: float | None) -> N
 
 async def wait_down(stack: Stack, undo: Mapping[str, Json], within: float = HEAL_DEADLINE) -> None:
     """Return when the engine says that no target runs any more. Raises `FaultFailed`."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + within
-    while any(container.state.running for container in await targets(stack, undo)):
-        if loop.time() > deadline:
-            raise FaultFailed(f"`{undo['service']}` still runs after {within:.0f} s")
-        await asyncio.sleep(_POLL)
+
+    async def down() -> bool:
+        return not any(container.state.running for container in await targets(stack, undo))
+
+    if not await until(down, within=within, every=_POLL):
+        raise FaultFailed(f"`{undo['service']}` still runs after {within:.0f} s")
 
 
 async def open_paths(stack: Stack, undo: Mapping[str, Json]) -> None:
@@ -170,12 +171,12 @@ async def _revive(stack: Stack, container: Container) -> None:
         await stack.containers.unpause(container.id)
     elif not container.state.running:
         await stack.containers.start(container.id)
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + HEAL_DEADLINE
-    while not (await stack.containers.inspect(container.id)).state.running:
-        if loop.time() > deadline:
-            raise FaultFailed(f"`{container.name}` does not run again {HEAL_DEADLINE:.0f} s later")
-        await asyncio.sleep(_POLL)
+
+    async def runs() -> bool:
+        return (await stack.containers.inspect(container.id)).state.running
+
+    if not await until(runs, within=HEAL_DEADLINE, every=_POLL):
+        raise FaultFailed(f"`{container.name}` does not run again {HEAL_DEADLINE:.0f} s later")
 
 
 def rows(undo: Mapping[str, Json]) -> Sequence[Mapping[str, Any]]:

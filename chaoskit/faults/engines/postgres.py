@@ -6,9 +6,9 @@ superuser; the password, where one is needed at all, is in the image's variables
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
+from chaoskit.clock import until
 from chaoskit.faults.engines.stores import refused
 
 if TYPE_CHECKING:
@@ -164,11 +164,12 @@ async def end_sessions(place: Place) -> set[str]:
 
 
 async def until_gone(place: Place, wanted: set[str], within: float = 5.0) -> None:
-    deadline = asyncio.get_running_loop().time() + within
-    while wanted & await sessions(place):
-        if asyncio.get_running_loop().time() > deadline:
-            return
-        await asyncio.sleep(_POLL)
+    await until(
+        lambda: sessions(place),
+        met=lambda now: not wanted & now,
+        within=within,
+        every=_POLL,
+    )
 
 
 async def hold(place: Place, script: str, *words: str) -> None:
@@ -183,15 +184,17 @@ async def release(place: Place, within: float = 10.0) -> None:
 
     Its processes are signalled first: that needs no free connection.
     """
-    deadline = asyncio.get_running_loop().time() + within
-    while True:
+
+    async def end() -> ExecResult:
         await place.release()
-        done = await attempt(place, END_OURS, holder=place.holder)
-        if done.status == 0 and done.out.strip() == "0":
-            return
-        if asyncio.get_running_loop().time() > deadline:
-            raise refused(done, f"sessions of `{place.holder}` cannot be ended", place)
-        await asyncio.sleep(_POLL)
+        return await attempt(place, END_OURS, holder=place.holder)
+
+    def gone(done: ExecResult) -> bool:
+        return done.status == 0 and done.out.strip() == "0"
+
+    done = await until(end, met=gone, within=within, every=_POLL)
+    if not gone(done):
+        raise refused(done, f"sessions of `{place.holder}` cannot be ended", place)
 
 
 async def held(place: Place) -> int:
