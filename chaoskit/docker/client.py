@@ -11,9 +11,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 from chaoskit.clock import until
-from chaoskit.docker.call import EngineGone, NoSuchContainer
 from chaoskit.docker.cleanup import Cleanup
 from chaoskit.docker.containers import Containers
+from chaoskit.docker.errors import translated
 from chaoskit.docker.events import Events
 from chaoskit.docker.exec import ContainerExec
 from chaoskit.docker.helper import Helpers
@@ -43,16 +43,16 @@ class Engine:
 
         self._pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="engine")
         self._running: set[Future[Any]] = set()
-        try:
-            self._api = docker.APIClient(
-                base_url=engine_address(), version="auto", timeout=CALL_DEADLINE, num_pools=32
+        self._address = engine_address()
+
+        def connect() -> tuple[docker.APIClient, Mapping[str, Any]]:
+            api = docker.APIClient(
+                base_url=self._address, version="auto", timeout=CALL_DEADLINE, num_pools=32
             )
-            self.version = str(cast("Mapping[str, Any]", self._api.version())["Version"])
-        except Exception as error:
-            raise EngineGone(
-                f"the Docker engine at `{engine_address()}` does not answer",
-                hint="start Docker (Docker Desktop, `systemctl start docker` or `make setup`)",
-            ) from error
+            return api, cast("Mapping[str, Any]", api.version())
+
+        self._api, version = translated("", connect, self._address)
+        self.version = str(version["Version"])
         self.images = Images(self._api, self._call)
         self.containers = Containers(self._api, self._call)
         self.networks = Endpoints(self._api, self._call)
@@ -72,7 +72,7 @@ class Engine:
 
     async def _call(self, what: str, function: Callable[[], T]) -> T:
         """Run a blocking SDK call in a thread and translate its errors."""
-        future = self._pool.submit(_translated, what, function)
+        future = self._pool.submit(translated, what, function, self._address)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
         return await asyncio.wrap_future(future)
@@ -112,19 +112,3 @@ def engine_address() -> str:
         if shown.stdout.strip():
             return shown.stdout.strip()
     return "unix:///var/run/docker.sock"
-
-
-def _translated(what: str, function: Callable[[], T]) -> T:
-    import requests
-    from docker.errors import APIError, NotFound
-
-    try:
-        return function()
-    except NotFound as error:
-        raise NoSuchContainer(f"{what}: {error.explanation or error}") from error
-    except APIError as error:
-        raise EnvironmentFailure(f"{what}: {error.explanation or error}") from error
-    except requests.exceptions.Timeout as error:
-        raise EngineGone(f"{what}: the Docker engine gave no answer in time") from error
-    except (requests.exceptions.RequestException, OSError) as error:
-        raise EngineGone(f"{what}: the Docker engine does not answer") from error

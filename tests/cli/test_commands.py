@@ -76,7 +76,8 @@ def test_an_engine_that_does_not_answer_is_exit_code_4_with_the_way_out(
     output = cli("run", "scenario.yaml", env=NO_ENGINE)
     assert (output.code, output.stdout) == (4, "")
     assert output.stderr == (
-        "error: the Docker engine at `unix:///nonexistent.sock` does not answer\n"
+        "error: the Docker engine at `unix:///nonexistent.sock` does not answer: there is no such"
+        " socket\n"
         "hint: start Docker (Docker Desktop, `systemctl start docker` or `make setup`)\n"
     )
     assert not (tmp_path / ".chaoskit").exists()
