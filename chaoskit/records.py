@@ -6,6 +6,7 @@ These plain values are the only thing that passes from running to judging to rep
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,16 @@ from typing import Literal, TypeAlias
 _time = attrgetter("t")
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+Key: TypeAlias = int | str | None  # of a history: what one value is stored under
+
+
+def key_of(value: Json) -> Key:
+    """Return a key as histories hold it: whole numbers and text as they are, else JSON text."""
+    if type(value) is int or type(value) is str or value is None:
+        return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return json.dumps(value, sort_keys=True)
 
 
 class Verdict(StrEnum):
@@ -63,7 +74,7 @@ class Event:
     process: int
     workload: str
     op: str
-    key: Json
+    key: Key
     value: Json
     id: int
     error: str | None = None
@@ -79,6 +90,7 @@ class FaultWindow:
     injected: float
     healed: float | None
     services: tuple[str, ...] = ()  # the services it hits directly
+    ends_processes: bool = False
 
     def covers(self, t: float) -> bool:
         return self.injected <= t and (self.healed is None or t <= self.healed)

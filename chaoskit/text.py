@@ -75,6 +75,11 @@ def percent(part: int, whole: int, bound: float | None = None) -> str:
     return text
 
 
+def in_brackets(part: int, whole: int, bound: float | None = None) -> str:
+    """Return ` (1.2%)` for the end of a sentence, nothing where there is no whole."""
+    return f" ({percent(part, whole, bound)})" if whole else ""
+
+
 def moment(t: float) -> str:
     """Return a point of the run clock, to 10 ms."""
     return f"{t:.2f} s"

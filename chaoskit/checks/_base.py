@@ -1,16 +1,30 @@
-"""What every check shares: its fields, its window, its registration. Checks are pure."""
+"""What surrounds the rule of every check: its fields, its window, its registration."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._wording import Judged, build_finding
 from chaoskit.checks.histories.operations import pairs
-from chaoskit.fields import Model, seconds_text
+from chaoskit.fields import Model
 from chaoskit.records import Event, Evidence, FaultWindow, Finding, Outcome, Sample, Verdict
 from chaoskit.registry import Registry
+
+_op = attrgetter("op")
+
+
+class NotJudged(Exception):
+    """There is nothing to judge; `reason` is the sentence that says why."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class DuringFault(Model):
@@ -36,8 +50,36 @@ class Check(Model):
         """The probe, workload or service this check is about."""
         raise NotImplementedError
 
-    def judge(self, evidence: Evidence) -> Finding:
+    @property
+    def bound(self) -> str:
+        """What is allowed, in words."""
         raise NotImplementedError
+
+    def judge(self, evidence: Evidence) -> Finding:
+        """Return the finding; it is unknown where there was nothing to judge."""
+        try:
+            return self.rule(evidence)
+        except NotJudged as nothing:
+            return Finding(Verdict.UNKNOWN, "nothing", self.bound, nothing.reason)
+
+    def rule(self, evidence: Evidence) -> Finding:
+        """Return the finding. Raises `NotJudged` where there is nothing to judge."""
+        raise NotImplementedError
+
+    def passed(self, measured: str) -> Finding:
+        return Finding(Verdict.PASS, measured, self.bound)
+
+    def failed(
+        self,
+        measured: str,
+        reason: str,
+        witness: Sequence[str] = (),
+        at: float | None = None,
+        services: Sequence[str] = (),
+    ) -> Finding:
+        return Finding(
+            Verdict.FAIL, measured, self.bound, reason, tuple(witness), at, tuple(services)
+        )
 
 
 REGISTRY: Registry[Check] = Registry("check", "chaoskit.checks")
@@ -89,22 +131,40 @@ class SampledCheck(Check):
         """What is counted: samples or operations."""
         return "operation" if self.probe is None else "sample"
 
-    def samples(self, evidence: Evidence) -> list[Sample] | str:
-        """Return the samples due inside the window, or a sentence why there are none."""
+    def samples(self, evidence: Evidence) -> list[Sample]:
+        """Return the samples due inside the window; raises `NotJudged` when there are none."""
         if self.probe is not None:
             return samples_in(self, self.probe, evidence)
-        span = window(self, evidence)
-        if isinstance(span, str):
-            return span
+        start, end = window(self, evidence)
         events = evidence.history.get(self.workload or "", ())
-        made = [s for s in _as_samples(events, self.op) if span[0] <= s.due <= span[1]]
-        return made or f"{self.what} gave no operation in this window"
+        made = [s for s in _as_samples(events, self.op) if start <= s.due <= end]
+        if not made:
+            raise NotJudged(f"{self.what} gave no operation in this window")
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The history of one workload as a rule gets it: its events, in order of time.
+
+    `kind` is the kind of workload, `window` what `during` asks for, in run-clock seconds.
+    """
+
+    events: Sequence[Event]
+    kind: str
+    window: tuple[float, float]
+    faults: Sequence[FaultWindow]
 
 
 class WorkloadCheck(Check):
-    """A check over the history of one workload; `workloads` names the kinds it can judge."""
+    """A check over the history of one workload.
 
-    workloads: ClassVar[tuple[str, ...]] = ()
+    `workloads` names the kinds it can judge, and what their histories must hold before it may pass.
+    `anomalies` is what it finds, in the plural.
+    """
+
+    workloads: ClassVar[Mapping[str, Need]] = {}
+    anomalies: ClassVar[str] = ""
 
     workload: str
     minimum: Annotated[
@@ -120,6 +180,36 @@ class WorkloadCheck(Check):
     def subject(self) -> str:
         return self.workload
 
+    def rule(self, evidence: Evidence) -> Finding:
+        history, used = self._history(evidence)
+        need = self.workloads[history.kind]
+        gap = coverage_gap(history.events, used, self.workload, evidence.faults, need, self.minimum)
+        try:
+            judged = self.look(history)
+        except NotJudged as nothing:
+            raise NotJudged(gap or nothing.reason) from nothing
+        gap = gap or judged.gap
+        if gap is None and not judged.of and not judged.found:
+            raise NotJudged(f"there was nothing in this window that could show {self.anomalies}")
+        return build_finding(judged, evidence, self.bound, self.formal, gap)
+
+    def look(self, history: History) -> Judged:
+        """Return what is wrong with a history. Raises `NotJudged` where that cannot be known."""
+        raise NotImplementedError
+
+    def _history(self, evidence: Evidence) -> tuple[History, Collection[str]]:
+        """Return the history of the workload, and which operations are in it."""
+        events = evidence.history.get(self.workload)
+        if not events:
+            raise NotJudged(f"workload `{self.workload}` has no history")
+        span = (float("-inf"), float("inf"))  # all of it, whatever the phases say
+        if self.during != "all":
+            span = window(self, evidence)
+        used = set(map(_op, events))
+        kinds = [kind for kind, need in self.workloads.items() if not used.isdisjoint(need.writes)]
+        kind = kinds[0] if kinds else next(iter(self.workloads))
+        return History(events, kind, span, evidence.faults), used
+
 
 class ServiceCheck(Check):
     """A check over the containers or the log of one service."""
@@ -131,16 +221,14 @@ class ServiceCheck(Check):
         return self.service
 
 
-def window(check: Check, evidence: Evidence) -> tuple[float, float] | str:
-    """Return the (start, end) of the check's `during`, or a sentence why there is none.
+def window(check: Check, evidence: Evidence) -> tuple[float, float]:
+    """Return the (start, end) of the check's `during`, in run-clock seconds.
 
     `all` runs from the start of the baseline to the end of the settle phase: start-up is not held
-    against the stack, and neither are the final reads.
+    against the stack, and neither are the final reads. Raises `NotJudged` when there is none.
     """
     if isinstance(check.during, DuringFault):
-        fault = find_fault(evidence, check.during.fault)
-        if fault is None:
-            return f"fault `{check.during.fault}` was never injected"
+        (fault,) = fault_windows(evidence, check.during.fault)
         last = max((p.end or p.start for p in evidence.phases), default=fault.injected)
         return fault.injected, last if fault.healed is None else fault.healed
     if check.during == "all":
@@ -149,32 +237,33 @@ def window(check: Check, evidence: Evidence) -> tuple[float, float] | str:
         names = (check.during,)
     phases = [phase for phase in evidence.phases if phase.name in names]
     if not phases:
-        return f"the run never reached the {names[0]} phase"
-    start = phases[0].start
+        raise NotJudged(f"the run never reached the {names[0]} phase")
     end = phases[-1].end
-    return (start, float("inf") if end is None else end)
+    return phases[0].start, float("inf") if end is None else end
 
 
-def find_fault(evidence: Evidence, fault_id: str) -> FaultWindow | None:
-    return next((fault for fault in evidence.faults if fault.id == fault_id), None)
+def fault_windows(evidence: Evidence, fault_id: str | None, so: str = "") -> Sequence[FaultWindow]:
+    """Return the one fault named, or every fault.
+
+    Raises `NotJudged` when there is none, with what follows from it (`so`) in the sentence.
+    """
+    if fault_id is None:
+        if not evidence.faults:
+            raise NotJudged(f"no fault was injected in this run{so}")
+        return evidence.faults
+    found = [fault for fault in evidence.faults if fault.id == fault_id]
+    if not found:
+        raise NotJudged(f"fault `{fault_id}` was never injected{so}")
+    return found[:1]
 
 
-def fault_windows(evidence: Evidence, fault_id: str | None) -> Sequence[FaultWindow] | str:
-    """Return the one fault named, or every fault; or a sentence why there is none."""
-    if fault_id is not None:
-        fault = find_fault(evidence, fault_id)
-        return f"fault `{fault_id}` was never injected" if fault is None else [fault]
-    return evidence.faults or "no fault was injected in this run"
-
-
-def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample] | str:
-    """Return the probe's samples due inside the window, or a sentence why there are none."""
-    span = window(check, evidence)
-    if isinstance(span, str):
-        return span
-    start, end = span
+def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:
+    """Return the probe's samples due inside the window; raises `NotJudged` when there are none."""
+    start, end = window(check, evidence)
     found = [s for s in evidence.samples.get(probe, ()) if start <= s.due <= end]
-    return found or f"probe `{probe}` gave no sample in this window"
+    if not found:
+        raise NotJudged(f"probe `{probe}` gave no sample in this window")
+    return found
 
 
 def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
@@ -191,23 +280,3 @@ def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
             outcome = "ok" if end.type == "ok" else "fail" if end.type == "fail" else "info"
         found.append(Sample(begin.op, begin.t, begin.t, done, outcome, error))
     return sorted(found, key=lambda sample: sample.due)
-
-
-def unknown(bound: str, reason: str) -> Finding:
-    """Return the finding of a check that had nothing to judge."""
-    return Finding(Verdict.UNKNOWN, "nothing", bound, reason)
-
-
-def fault_at(evidence: Evidence, t: float) -> str:
-    """Say in words which fault was in force at `t`, else how far the nearest one was."""
-    active = [str(fault) for fault in evidence.faults if fault.covers(t)]
-    if active:
-        return "during " + ", ".join(active)
-    near = [
-        (fault.injected - t, "before", fault) for fault in evidence.faults if fault.injected > t
-    ]
-    near += [(t - f.healed, "after", f) for f in evidence.faults if f.healed and f.healed < t]
-    if not near:
-        return "outside every fault window"
-    distance, way, fault = min(near, key=lambda row: row[0])
-    return f"{seconds_text(distance)} {way} {fault}"

@@ -39,7 +39,7 @@ class BoundedCheck(ProbeCheck):
         return ", ".join(parts)
 
     def holds(self, value: Json) -> bool:
-        """Say whether one value is inside the bounds."""
+        """Return whether one value is inside the bounds."""
         found = number(value)
         if self.equals is not None:
             wanted = number(self.equals)

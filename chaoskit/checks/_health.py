@@ -38,7 +38,7 @@ def next_injection(faults: Sequence[FaultWindow], window: FaultWindow, t: float)
 
 
 def failing_before(samples: Sequence[Sample], t: float) -> bool:
-    """Say whether the last sample that was done before `t` was not healthy."""
+    """Return whether the last sample that was done before `t` was not healthy."""
     earlier = [sample for sample in samples if sample.done < t]
     return bool(earlier) and max(earlier, key=lambda sample: sample.done).outcome != "ok"
 

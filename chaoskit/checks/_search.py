@@ -81,7 +81,7 @@ class Search:
         self._number()
 
     def _number(self) -> None:
-        """Give required and optional calls bits of their own, and chain what is the same."""
+        """Give required and optional calls separate bits, and chain what is the same."""
         required = optional = 0
         self._bit: list[int] = []
         self._same: list[int] = []  # the bit of an equal optional call that must go first, or 0

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaoskit.checks._base import fault_at
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._health import Stretch
-from chaoskit.checks._text import moment
-from chaoskit.records import Evidence, FaultWindow
+from chaoskit.records import Evidence
+from chaoskit.text import moment
 
 LINES = 6
 
 
-def capped(lines: Sequence[str]) -> tuple[str, ...]:
-    """Return all lines, or the first five and how many more there are."""
-    if len(lines) <= LINES:
+def capped(lines: Sequence[str], total: int | None = None) -> tuple[str, ...]:
+    """Return all lines, or the first five and how many more there are of the `total`."""
+    many = len(lines) if total is None else total
+    if many <= LINES:
         return tuple(lines)
-    return (*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more")
-
-
-def named(fault: FaultWindow) -> str:
-    """Return a fault the way a sentence names it: `kill redis`, `latency chat -> redis`."""
-    return f"{fault.fault} {fault.target}"
+    return (*lines[: LINES - 1], f"... and {many - LINES + 1} more")
 
 
 def failing(stretch: Stretch, evidence: Evidence) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from chaoskit.records import Event, Json
+from chaoskit.records import Event, Json, Key
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
 
@@ -32,7 +32,7 @@ class Broken:
     """
 
     how: Literal["unwritten", "refused", "early", "stale"]
-    key: Json
+    key: Key
     value: Value
     other: Value
     places: tuple[int, ...]
@@ -50,12 +50,12 @@ class Zones:
     """
 
     far: int
-    keys: dict[Value, dict[Value, int]] = field(default_factory=dict)
+    keys: dict[Key, dict[Value, int]] = field(default_factory=dict)
     ends: list[int] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     writes: list[int] = field(default_factory=list)
     outcomes: list[int] = field(default_factory=list)
-    unfit: dict[Value, str] = field(default_factory=dict)
+    unfit: dict[Key, str] = field(default_factory=dict)
     early: list[Broken] = field(default_factory=list)
     total: int = 0
 
@@ -77,18 +77,16 @@ def frozen(value: Json) -> Value:
     return ("json", json.dumps(value, sort_keys=True))
 
 
-def first_values(events: Sequence[Event]) -> dict[Value, Value]:
+def first_values(events: Sequence[Event]) -> dict[Key, Value]:
     """Return what the first read of a key returned, where it ended before anything was written."""
-    found: dict[Value, Value] = {}
-    touched: set[Value] = set()
+    found: dict[Key, Value] = {}
+    touched: set[Key] = set()
     for event in events:
         if event.op in ("write", "cas"):
-            touched.add(frozen(event.key))
-        elif event.type == "ok" and event.op == "read":
-            key = frozen(event.key)
-            if key not in touched:
-                found.setdefault(key, frozen(event.value))
-                touched.add(key)
+            touched.add(event.key)
+        elif event.type == "ok" and event.op == "read" and event.key not in touched:
+            found[event.key] = frozen(event.value)
+            touched.add(event.key)
     return found
 
 
@@ -124,7 +122,7 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
                 if type_ == "invoke":
                     started[event.id] = place
                 elif take(event.id, None) is not None and type_ != "fail":
-                    unfit[frozen(event.key)] = "cas"
+                    unfit[event.key] = "cas"
             continue
         elif type_ != "invoke":
             written = writing.pop(event.id, None)
@@ -138,8 +136,7 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
             if ends[written] == far:
                 ends[written] = place
             continue
-        raw = event.key
-        key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
+        key = event.key
         value: Value = event.value if type(event.value) is int else frozen(event.value)
         clusters = keys.get(key)
         if clusters is None:
@@ -159,7 +156,7 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
             clusters[value] = writing[event.id] = add(far, place, place)
         else:
             if writes[zone] == NOBODY:
-                early.append(Broken("early", event.key, value, None, (ends[zone], place)))
+                early.append(Broken("early", key, value, None, (ends[zone], place)))
             else:
                 unfit[key] = "twice"
             writes[zone] = starts[zone] = place
@@ -169,16 +166,16 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
     return zoned
 
 
-def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Value, str]) -> None:
+def _open_cas(events: Sequence[Event], started: Mapping[int, int], unfit: dict[Key, str]) -> None:
     for place in started.values():
         if events[place].op == "cas":
-            unfit[frozen(events[place].key)] = "cas"
+            unfit[events[place].key] = "cas"
 
 
 def broken(zoned: Zones) -> list[Broken]:
     """Return what is wrong with the keys that the zone test can judge, in no special order."""
-    wrong = [one for one in zoned.early if frozen(one.key) not in zoned.unfit]
-    known_early = {(frozen(one.key), one.value) for one in wrong}
+    wrong = [one for one in zoned.early if one.key not in zoned.unfit]
+    known_early = {(one.key, one.value) for one in wrong}
     for key, clusters in zoned.keys.items():
         if key not in zoned.unfit:
             early = {value for known, value in known_early if known == key}
@@ -189,7 +186,7 @@ def broken(zoned: Zones) -> list[Broken]:
     return wrong
 
 
-def _broken_key(zoned: Zones, key: Value, clusters: Mapping[Value, int]) -> Iterator[Broken]:
+def _broken_key(zoned: Zones, key: Key, clusters: Mapping[Value, int]) -> Iterator[Broken]:
     """Yield what is wrong with one key.
 
     Two zones overlap, or a backward one lies inside a forward one, exactly when each of the two
@@ -213,10 +210,9 @@ def _broken_key(zoned: Zones, key: Value, clusters: Mapping[Value, int]) -> Iter
         if end < start and start > reach:
             furthest, since, reach = zone, end, start
     if wrong or replaced:
-        name: Json = key
         values = {zone: value for value, zone in clusters.items()}
         for how, zone in wrong:
-            yield Broken(how, name, values[zone], None, (writes[zone], ends[zone]))
+            yield Broken(how, key, values[zone], None, (writes[zone], ends[zone]))
         for zone, by in replaced.items():
             places = (ends[zone], ends[by], starts[zone])
-            yield Broken("stale", name, values[zone], values[by], places)
+            yield Broken("stale", key, values[zone], values[by], places)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks._zones import Value
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import channels
 from chaoskit.checks.histories.operations import Element, about, plain
-from chaoskit.checks.histories.queue import DELIVERING, is_queue, queue_history
-from chaoskit.records import Event, Evidence, Finding
-
-QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
-EVENTS = Need(writes=("publish",), reads=("receive",))
+from chaoskit.checks.histories.queue import SEEN, queue_history
+from chaoskit.records import Event, Key
+from chaoskit.text import count, moment
 
 
 @check("at_most_n_duplicates")
@@ -31,40 +28,32 @@ class AtMostNDuplicates(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: at_most_n_duplicates, workload: jobs, n: 5 }"
-    workloads: ClassVar[tuple[str, ...]] = ("queue", "events")
+    workloads: ClassVar[Mapping[str, Need]] = {"queue": SEEN, "events": EVENTS}
+    anomalies: ClassVar[str] = "duplicates"
     formal: ClassVar[str] = "exactly-once delivery, broken to at-least-once"
     cannot_tell: ClassVar[str] = "Whether the receiver's work on a repetition was done twice."
     remedy: ClassVar[str] = "Receive more, before, during and after the faults."
 
     n: int = Field(default=0, ge=0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {count(self.n, 'duplicate')}" if self.n else "no duplicate"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        queue = is_queue(events)
-        judged, again = _queue(events, window) if queue else _events(events, window)
+    @property
+    def bound(self) -> str:
+        return f"<= {count(self.n, 'duplicate')}" if self.n else "no duplicate"
+
+    def look(self, history: History) -> Judged:
+        look = _queue if history.kind == "queue" else _events
+        judged, again = look(history.events, history.window)
+        deliveries = count(judged, "delivery", "deliveries")
         found = [Anomaly(t, f"AGAIN {text} at {moment(t)}") for t, text in again]
-        measured = (
-            f"{count(len(found), 'duplicate')} (of {count(judged, 'delivery', 'deliveries')})"
-        )
-        problem = gap(events, self, evidence.faults, QUEUE if queue else EVENTS)
-        if len(found) <= self.n and problem is None:
-            found = []
-        told = Wording(
-            noun="duplicate",
-            of=judged,
+        return Judged(
+            found if len(found) > self.n else [],
+            judged,
+            measured=f"{count(len(found), 'duplicate')} (of {deliveries})",
             sentence=(
-                f"{len(found)} of {count(judged, 'delivery', 'deliveries')} of workload "
-                f"`{self.workload}` {'was' if len(found) == 1 else 'were'} a repetition, "
-                f"{self.n} allowed"
+                f"{len(found)} of {deliveries} of workload `{self.workload}` "
+                f"{'was' if len(found) == 1 else 'were'} a repetition, {self.n} allowed"
             ),
-            formal=self.formal,
         )
-        found = found if len(found) > self.n else []
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
 
 Again: TypeAlias = tuple[int, list[tuple[float, str]]]  # deliveries, and when which came again
@@ -90,13 +79,12 @@ def _events(events: Sequence[Event], window: tuple[float, float]) -> Again:
     deliveries = 0
     again = []
     for one in channels(events).subscribers:
-        deliveries += sum(window[0] <= t <= window[1] for t in one.heard.values())
+        deliveries += sum(window[0] <= t <= window[1] for t in one.received.values())
         deliveries += sum(window[0] <= t <= window[1] for t, _ in one.repeated)
-        seen: dict[tuple[Value, float], int] = {}
+        seen: dict[tuple[Key, float], int] = {}
         for t, (channel, number) in one.repeated:
             times = seen[channel, number] = seen.get((channel, number), 1) + 1
             if window[0] <= t <= window[1]:
-                shown = channel[1] if isinstance(channel, tuple) else channel
                 who = f"subscriber {one.process}, delivery {times},"
-                again.append((t, f"{plain(number)}{about(shown)}: {who}"))
+                again.append((t, f"{plain(number)}{about(channel)}: {who}"))
     return deliveries, again

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks.histories.bank import Snapshot, ranges, saw, snapshots
+from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.bank import NEED, Snapshot, ranges, snapshots
 from chaoskit.checks.histories.operations import last_of, plain
-from chaoskit.records import Event, Evidence, Finding
+from chaoskit.records import Event
+from chaoskit.text import count, moment
 
 CENT = 1e-6  # sums of decimal fractions are not exact in binary
-NEED = Need(writes=("transfer",), reads=("read", "truth"), final=True, saw=saw)
 
 
 @check("conserved")
@@ -28,50 +27,46 @@ class Conserved(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: conserved, workload: bank }"
-    workloads: ClassVar[tuple[str, ...]] = ("bank",)
+    workloads: ClassVar[Mapping[str, Need]] = {"bank": NEED}
+    anomalies: ClassVar[str] = "reads that do not add up"
     formal: ClassVar[str] = "atomicity / read skew: Berenson et al. 1995"
     cannot_tell: ClassVar[str] = "A wrong order of transfers that leads to the same balances."
     remedy: ClassVar[str] = "Give the `total`, or read all balances before the first transfer."
 
     total: int | float | None = None
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = "the total stays" if self.total is None else f"the total is {plain(self.total)}"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
+    @property
+    def bound(self) -> str:
+        return "the total stays" if self.total is None else f"the total is {plain(self.total)}"
+
+    def look(self, history: History) -> Judged:
+        events, window = history.events, history.window
         reads = list(snapshots(events))
         first = next((balances for _, _, balances, early in reads if early), None)
-        problem = gap(events, self, evidence.faults, NEED)
         if self.total is None and first is None:
-            none = (
+            raise NotJudged(
                 f"no read of workload `{self.workload}` came before the first transfer, so the "
                 "total is not known; give it as `total`"
             )
-            return unknown(bound, problem or none)
         total = sum(first.values()) if first and self.total is None else self.total or 0
         judged = [read for read in reads if window[0] <= read[0].t <= window[1]]
         sums = ((read, sum(read[2].values())) for read in judged)
         found = [_off(read, sum_, total) for read, sum_ in sums if abs(sum_ - total) > CENT]
+        off_total = bool(found)
         if first is not None and not found:
             found += _misplaced(events, judged, first)
-        worst = max((one.size for one in found), default=0.0)
-        off_total = any(one.text.startswith("SUM") for one in found)
         what = "do not add up to" if off_total else "do not fit the transfers although they sum to"
-        told = Wording(
-            noun="read that does not add up",
-            plural="reads that do not add up",
-            of=len(judged),
+        return Judged(
+            found,
+            len(judged),
+            measured=f"{len(found)} wrong (of {count(len(judged), 'read')}, total {plain(total)})",
             sentence=(
                 f"{len(found)} of {count(len(judged), 'read')} of workload `{self.workload}` "
                 f"{what} {plain(total)}"
             ),
-            worst=f"off by up to {plain(worst)}",
+            worst=f"off by up to {plain(max((one.size for one in found), default=0.0))}",
             formal=self.formal if off_total else "lost update / double execution",
         )
-        measured = f"{len(found)} wrong (of {count(len(judged), 'read')}, total {plain(total)})"
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
 
 def _off(read: Snapshot, sum_: float, total: float) -> Anomaly:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, length, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
-from chaoskit.checks.histories.versions import Read, Versions, shown, unparsable_note
+from chaoskit.checks.histories.versions import NEED, Read, Versions, shown, unparsable_note
 from chaoskit.fields import Duration
-from chaoskit.records import Evidence, FaultWindow, Finding
-
-NEED = Need(writes=("write",), reads=("read", "truth"), final=True)
+from chaoskit.records import FaultWindow, Key
+from chaoskit.text import count, moment, seconds_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class _Seen:
     bad: int
     found: Sequence[Anomaly]
     slowest: float
-    unread: Sequence[Value]
+    unread: Sequence[Key]
 
 
 @check("converges")
@@ -43,7 +40,8 @@ class Converges(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: converges, workload: profile, within: 5s }"
-    workloads: ClassVar[tuple[str, ...]] = ("versions",)
+    workloads: ClassVar[Mapping[str, Need]] = {"versions": replace(NEED, final=True)}
+    anomalies: ClassVar[str] = "keys that did not converge"
     formal: ClassVar[str] = "eventual consistency: Vogels 2009"
     cannot_tell: ClassVar[str] = "How stale reads were before: `fresh_within` says that."
     remedy: ClassVar[str] = (
@@ -53,75 +51,65 @@ class Converges(WorkloadCheck):
     during: Literal["all"] = "all"
     within: Duration = Duration(5)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.within}"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, _ = given
-        versions = Versions(events)
-        seen = self._looked(versions, evidence.faults)
-        told = Wording(
-            noun="key that did not converge",
-            plural="keys that did not converge",
-            of=max(seen.keys, 1),
+    @property
+    def bound(self) -> str:
+        return f"<= {self.within}"
+
+    def look(self, history: History) -> Judged:
+        versions = Versions(history.events)
+        seen = self._looked(versions, history.faults)
+        gap = None
+        if seen.unread:
+            gap = (
+                f"no read{about(seen.unread[0])} of workload `{self.workload}` came {self.within} "
+                f"after the last write and heal ({len(seen.unread)} of {count(seen.keys, 'key')} "
+                "unread); use a longer `settle`, or fewer keys"
+            )
+        measured = f"after {seconds_text(seen.slowest, self.within)} ({count(seen.keys, 'key')})"
+        if seen.found:
+            measured = f"{seen.bad} of {count(seen.keys, 'key')} not converged"
+        return Judged(
+            seen.found,
+            seen.keys,
+            measured,
             sentence=(
                 f"{seen.bad} of {count(seen.keys, 'key')} of workload `{self.workload}` did not "
                 f"show the last version {self.within} after the last write and heal"
             ),
-            formal=self.formal,
-        )
-        problem = gap(events, self, evidence.faults, NEED)
-        if problem is None and seen.unread:
-            key = about(seen.unread[0] if not isinstance(seen.unread[0], tuple) else None)
-            problem = (
-                f"no read{key} of workload `{self.workload}` came {self.within} after the last "
-                f"write and heal ({len(seen.unread)} of {count(seen.keys, 'key')} unread); use a "
-                "longer `settle`, or fewer keys"
-            )
-        measured = f"after {length(seen.slowest, self.within)} ({count(seen.keys, 'key')})"
-        if seen.found:
-            measured = f"{seen.bad} of {count(seen.keys, 'key')} not converged"
-        return finding(
-            evidence,
-            seen.found,
-            told,
-            bound,
-            problem,
-            measured=measured,
+            gap=gap,
             notes=unparsable_note(versions),
         )
 
     def _looked(self, versions: Versions, faults: Sequence[FaultWindow]) -> _Seen:
         healed = max((fault.healed or 0.0 for fault in faults), default=float("-inf"))
         reads = list(versions.reads())
-        written = [story.last for story in versions.keys.values() if story.tried]
+        written = [history.last for history in versions.keys.values() if history.tried]
         quiet = min(written, default=healed)
         horizon = max(healed, quiet)
-        by_key: dict[Value, list[Read]] = {}
+        by_key: dict[Key, list[Read]] = {}
         for read in reads:
             if read.begin.t >= horizon:
-                by_key.setdefault(frozen(read.begin.key), []).append(read)
+                by_key.setdefault(read.begin.key, []).append(read)
         found: list[Anomaly] = []
-        unread: list[Value] = []
+        unread: list[Key] = []
         slowest, keys, bad = 0.0, 0, 0
-        for key, story in versions.keys.items():
-            if not story.versions:
+        for key, history in versions.keys.items():
+            if not history.versions:
                 continue
             keys += 1
-            since = max(healed, story.last)
+            since = max(healed, history.last)
             later = [read for read in by_key.get(key, ()) if read.begin.t >= since]
             judged = [read for read in later if read.begin.t >= since + self.within]
             newest = {read.begin.op: read for read in later}
             if not judged and (
-                not later or any(one.version < story.versions[-1] for one in newest.values())
+                not later or any(one.version < history.versions[-1] for one in newest.values())
             ):
                 unread.append(key)  # a view that is right by its last read was early enough
                 continue
-            wrong = _wrong(judged, story.versions[-1], max(story.tried))
+            wrong = _wrong(judged, history.versions[-1], max(history.tried))
             found += wrong
             bad += bool(wrong)
-            stale = [read.begin.t for read in later if read.version < story.versions[-1]]
+            stale = [read.begin.t for read in later if read.version < history.versions[-1]]
             slowest = max(slowest, max(stale, default=since) - since)
         return _Seen(keys, bad, found, slowest, unread)
 

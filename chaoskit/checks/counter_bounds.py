@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import above, count, moment, percent
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import number, plain
 from chaoskit.checks.histories.sums import Bounded, bounded
 from chaoskit.fields import Percentage
-from chaoskit.records import Event, Evidence, Finding, Json
+from chaoskit.numeric import above
+from chaoskit.records import Event, Json
+from chaoskit.text import count, moment, percent
 
 VIEWS = ("read", "truth")
 NEED = Need(
@@ -31,7 +32,8 @@ class CounterBounds(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: counter_bounds, workload: visits }"
-    workloads: ClassVar[tuple[str, ...]] = ("counter",)
+    workloads: ClassVar[Mapping[str, Need]] = {"counter": NEED}
+    anomalies: ClassVar[str] = "reads out of bounds"
     formal: ClassVar[str] = "lost update / double execution"
     cannot_tell: ClassVar[str] = (
         "Errors that cancel out, and anything as small as the number of increments in doubt."
@@ -41,21 +43,21 @@ class CounterBounds(WorkloadCheck):
     initial: int | float | None = None
     at_most: Percentage = Percentage(0)
 
-    def judge(self, evidence: Evidence) -> Finding:
+    @property
+    def bound(self) -> str:
         bound = "acknowledged <= read <= attempted"
-        bound += f", off by <= {self.at_most}" if self.at_most else ""
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        looked = _initial(events)
+        return bound + (f", off by <= {self.at_most}" if self.at_most else "")
+
+    def look(self, history: History) -> Judged:
+        looked = _initial(history.events)
         initial = (looked or 0) if self.initial is None else self.initial
+        start, end = history.window
         found: list[Anomaly] = []
         judged = low = high = 0
         most_low = most_high = 0.0
         last: Bounded | None = None
-        for read in bounded(events, "increment", VIEWS, initial):
-            if not window[0] <= read.begin.t <= window[1]:
+        for read in bounded(history.events, "increment", VIEWS, initial):
+            if not start <= read.begin.t <= end:
                 continue
             judged += 1
             last = read
@@ -75,10 +77,15 @@ class CounterBounds(WorkloadCheck):
                 f"{plain(read.low)} to {plain(read.high)} ({what})"
             )
             found.append(Anomaly(read.end.t, text, off))
-        told = Wording(
-            noun="read out of bounds",
-            plural="reads out of bounds",
-            of=judged,
+        measured = f"{len(found)} out of bounds (of {count(judged, 'read')})"
+        if found and last is not None:
+            worst = max(most_low, most_high)
+            part = percent(int(worst), max(int(abs(last.attempted)), 1))
+            measured = f"off by {plain(worst)}, {part} (of {plain(last.attempted)} attempted)"
+        return Judged(
+            found,
+            judged,
+            measured,
             sentence=(
                 f"{len(found)} of {count(judged, 'read')} of counter `{self.workload}` "
                 f"{'is' if len(found) == 1 else 'are'} out of bounds"
@@ -90,13 +97,6 @@ class CounterBounds(WorkloadCheck):
             if looked is None and self.initial is None
             else "",
         )
-        problem = gap(events, self, evidence.faults, NEED)
-        measured = f"{len(found)} out of bounds (of {count(judged, 'read')})"
-        if found and last is not None:
-            worst = max(most_low, most_high)
-            share = percent(int(worst), max(int(abs(last.attempted)), 1))
-            measured = f"off by {plain(worst)}, {share} (of {plain(last.attempted)} attempted)"
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
     def _formal(self, low: int, high: int) -> str:
         if low and high:

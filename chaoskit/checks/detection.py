@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import ProbeCheck, check, fault_windows, unknown
+from chaoskit.checks._base import NotJudged, ProbeCheck, check, fault_windows
+from chaoskit.checks._fault_position import named
 from chaoskit.checks._health import failing_before, first_failure, next_injection
-from chaoskit.checks._text import above, length, moment
-from chaoskit.checks._witness import capped, named
+from chaoskit.checks._witness import capped
 from chaoskit.fields import Duration, Name
+from chaoskit.numeric import above
 from chaoskit.records import Evidence, FaultWindow, Finding, Verdict, combined
+from chaoskit.text import moment, seconds_text
 
 
 @check("detection")
@@ -28,29 +30,30 @@ class Detection(ProbeCheck):
     within: Duration
     fault: Name | None = None
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.within}"
-        faults = fault_windows(evidence, self.fault)
-        if isinstance(faults, str):
-            return unknown(bound, f"{faults}, so there is nothing to detect")
+    @property
+    def bound(self) -> str:
+        return f"<= {self.within}"
+
+    def rule(self, evidence: Evidence) -> Finding:
+        faults = fault_windows(evidence, self.fault, ", so there is nothing to detect")
         if not evidence.samples.get(self.probe):
-            return unknown(bound, f"probe `{self.probe}` gave no sample in this run")
+            raise NotJudged(f"probe `{self.probe}` gave no sample in this run")
         judged = [(fault, *self._noticed(fault, evidence)) for fault in faults]
         verdict = combined([one[1] for one in judged])
         measured = self._measured([one[2] for one in judged], verdict)
         if verdict is Verdict.PASS:
-            return Finding(verdict, measured, bound)
+            return self.passed(measured)
         fault, _, _, why = next(one for one in judged if one[1] is verdict)
         witness = capped([f"{one[0]}: {one[3]}" for one in judged])
         reason = f"{named(fault)}, injected at {moment(fault.injected)}: {why}"
-        return Finding(verdict, measured, bound, reason, witness, fault.injected)
+        return Finding(verdict, measured, self.bound, reason, witness, fault.injected)
 
     def _measured(self, times: Sequence[float | None], verdict: Verdict) -> str:
         known = [seconds for seconds in times if seconds is not None]
         if len(known) < len(times):
             return "not noticed" if verdict is Verdict.FAIL else "unclear"
         of = f" (slowest of {len(known)})" if len(known) > 1 else ""
-        return f"{length(max(known), self.within)}{of}"
+        return f"{seconds_text(max(known), self.within)}{of}"
 
     def _noticed(self, fault: FaultWindow, evidence: Evidence) -> tuple[Verdict, float | None, str]:
         samples = evidence.samples[self.probe]
@@ -64,12 +67,16 @@ class Detection(ProbeCheck):
             seconds = failure.done - fault.injected
             verdict = Verdict.FAIL if above(seconds, self.within) else Verdict.PASS
             error = f" ({failure.error})" if failure.error else ""
-            why = f"{probe} noticed after {length(seconds, self.within)}{error}"
+            why = f"{probe} noticed after {seconds_text(seconds, self.within)}{error}"
             return verdict, seconds, why
         last = min(max(sample.done for sample in samples), end)
         watched = max(min(last, disturbed) - fault.injected, 0.0)
         if watched >= self.within:
-            return Verdict.FAIL, None, f"{probe} did not notice it, watched for {length(watched)}"
+            return (
+                Verdict.FAIL,
+                None,
+                f"{probe} did not notice it, watched for {seconds_text(watched)}",
+            )
         what = "the next fault came" if disturbed <= last else "the samples ended"
-        why = f"{what} {length(watched)} later, before {probe} had time to notice"
+        why = f"{what} {seconds_text(watched)} later, before {probe} had time to notice"
         return Verdict.UNKNOWN, None, why

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chaoskit.checks._base import ProbeCheck, check, fault_at, samples_in, unknown
+from chaoskit.checks._base import ProbeCheck, check, samples_in
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._health import Stretch, stretches
-from chaoskit.checks._text import above, length, moment
 from chaoskit.checks._witness import capped, failing
 from chaoskit.fields import Duration
+from chaoskit.numeric import above
 from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.text import moment, seconds_text
 
 
 @check("downtime")
@@ -24,11 +26,12 @@ class Downtime(ProbeCheck):
 
     at_most: Duration
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.at_most}"
+    @property
+    def bound(self) -> str:
+        return f"<= {self.at_most}"
+
+    def rule(self, evidence: Evidence) -> Finding:
         samples = samples_in(self, self.probe, evidence)
-        if isinstance(samples, str):
-            return unknown(bound, samples)
         end = max(sample.due for sample in samples)
         first = min(sample.due for sample in samples)
         known = [sample for sample in evidence.samples[self.probe] if sample.due >= first]
@@ -39,9 +42,9 @@ class Downtime(ProbeCheck):
             if not stretch.healthy and stretch.samples[0].due <= end
         ]
         if not spans:
-            return Finding(Verdict.PASS, "0s (never failed)", bound)
+            return self.passed("0s (never failed)")
         seconds, longest, still_open = max(spans, key=lambda span: span[0])
-        text = length(seconds, self.at_most)
+        text = seconds_text(seconds, self.at_most)
         if still_open:
             text = f">= {text}"
         at = longest.samples[0].done
@@ -53,16 +56,16 @@ class Downtime(ProbeCheck):
                 f"probe `{self.probe}` failed for {text} from {begin}{until}, "
                 f"{fault_at(evidence, at)}"
             )
-            return Finding(Verdict.FAIL, text, bound, reason, witness, at)
+            return self.failed(text, reason, witness, at)
         if spans[-1][2]:
             reason = (
                 f"probe `{self.probe}` was still failing at the end of the run, so its last "
                 "downtime was not seen to the end; a longer `settle` would show it"
             )
             return Finding(
-                Verdict.UNKNOWN, text, bound, reason, witness, spans[-1][1].samples[0].done
+                Verdict.UNKNOWN, text, self.bound, reason, witness, spans[-1][1].samples[0].done
             )
-        return Finding(Verdict.PASS, text, bound)
+        return self.passed(text)
 
 
 def _seconds(stretch: Stretch, following: Stretch | None) -> float:

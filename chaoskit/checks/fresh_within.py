@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import above, count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
-from chaoskit.checks.histories.versions import Versions, shown, unparsable_note
+from chaoskit.checks.histories.versions import NEED, Versions, shown, unparsable_note
 from chaoskit.fields import Duration, Percentage
-from chaoskit.records import Evidence, Finding
-
-NEED = Need(writes=("write",), reads=("read", "truth"))
+from chaoskit.numeric import above
+from chaoskit.text import count, in_brackets, moment, seconds_text
 
 
 @check("fresh_within")
@@ -26,7 +25,8 @@ class FreshWithin(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: fresh_within, workload: profile, within: 2s }"
-    workloads: ClassVar[tuple[str, ...]] = ("versions",)
+    workloads: ClassVar[Mapping[str, Need]] = {"versions": NEED}
+    anomalies: ClassVar[str] = "stale reads"
     formal: ClassVar[str] = "delta-atomicity: Golab, Li & Shah 2011"
     cannot_tell: ClassVar[str] = (
         "Staleness between two reads: a key that nobody reads while it is stale looks fresh."
@@ -36,17 +36,16 @@ class FreshWithin(WorkloadCheck):
     within: Duration = Duration(1)
     at_most: Percentage = Percentage(0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.within}" + (f" in all but {self.at_most}" if self.at_most else "")
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        versions = Versions(events)
+    @property
+    def bound(self) -> str:
+        return f"<= {self.within}" + (f" in all but {self.at_most}" if self.at_most else "")
+
+    def look(self, history: History) -> Judged:
+        versions = Versions(history.events)
         found: list[Anomaly] = []
         judged = stale = 0
         oldest = 0.0
-        start, end = window
+        start, end = history.window
         for read in versions.reads():
             if not start <= read.begin.t <= end:
                 continue
@@ -61,30 +60,20 @@ class FreshWithin(WorkloadCheck):
                     f"STALE{about(read.begin.key)}: {read.begin.op} by process "
                     f"{read.begin.process} returned {shown(read.version)} at "
                     f"{moment(read.end.t)}, {shown(read.acknowledged)} was acknowledged; "
-                    f"stale by {length(late, self.within)}"
+                    f"stale by {seconds_text(late, self.within)}"
                 )
                 found.append(Anomaly(read.end.t, text, late))
-        text = length(oldest, self.within) if stale else "0s"
-        share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Wording(
-            noun="stale read",
-            of=judged,
+        text = seconds_text(oldest, self.within) if stale else "0s"
+        return Judged(
+            found,
+            judged,
+            measured=f"stale by {text} at most ({stale} stale of {judged})",
             sentence=(
                 f"{len(found)} of {count(judged, 'read')} of workload `{self.workload}` "
-                f"{'was' if len(found) == 1 else 'were'} stale for more than {self.within}{share}"
+                f"{'was' if len(found) == 1 else 'were'} stale for more than {self.within}"
+                f"{in_brackets(len(found), judged, self.at_most)}"
             ),
-            worst=f"by up to {text}",
-            formal=self.formal,
-        )
-        problem = gap(events, self, evidence.faults, NEED)
-        measured = f"stale by {text} at most ({stale} stale of {judged})"
-        return finding(
-            evidence,
-            found,
-            told,
-            bound,
-            problem,
             at_most=self.at_most,
-            measured=measured,
+            worst=f"by up to {text}",
             notes=unparsable_note(versions),
         )

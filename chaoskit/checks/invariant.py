@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import check, fault_at, unknown
+from chaoskit.checks._base import NotJudged, check
 from chaoskit.checks._bounds import BoundedCheck
-from chaoskit.checks._text import count, moment
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, Sample, Verdict
+from chaoskit.records import Evidence, Finding, Sample
+from chaoskit.text import count, moment
 
 
 @check("invariant")
@@ -28,7 +29,7 @@ class Invariant(BoundedCheck):
 
     during: Literal["all"] = "all"
 
-    def judge(self, evidence: Evidence) -> Finding:
+    def rule(self, evidence: Evidence) -> Finding:
         samples = [s for s in evidence.samples.get(self.probe, ()) if s.outcome == "ok"]
         valued = [sample for sample in samples if sample.value is not None]
         bad = [sample for sample in valued if not self.holds(sample.value)]
@@ -42,23 +43,19 @@ class Invariant(BoundedCheck):
                 reason += "; it was still broken at the end"
             lines = [f"{moment(s.done)}: {s.value}, {fault_at(evidence, s.done)}" for s in bad]
             measured = f"broken in {len(bad)} (of {count(len(valued), 'sample')})"
-            at = bad[0].done
-            return Finding(Verdict.FAIL, measured, self.bound, reason, capped(lines), at)
-        problem = self._gap(valued, evidence)
-        if problem is not None:
-            return unknown(self.bound, problem)
-        measured = f"held (in {count(len(valued), 'sample')})"
-        return Finding(Verdict.PASS, measured, self.bound)
+            return self.failed(measured, reason, capped(lines), bad[0].done)
+        self._enough(valued, evidence)
+        return self.passed(f"held (in {count(len(valued), 'sample')})")
 
-    def _gap(self, valued: Sequence[Sample], evidence: Evidence) -> str | None:
+    def _enough(self, valued: Sequence[Sample], evidence: Evidence) -> None:
+        """Raise `NotJudged` where the value was not read before the faults and after them."""
         what = f"no good sample of probe `{self.probe}` with a value"
         if not valued:
-            return f"{what} was there"
+            raise NotJudged(f"{what} was there")
         if not evidence.faults:
-            return None
+            return
         if min(s.done for s in valued) > min(fault.injected for fault in evidence.faults):
-            return f"{what} came before the first fault; use a longer `baseline`"
+            raise NotJudged(f"{what} came before the first fault; use a longer `baseline`")
         heals = [fault.healed for fault in evidence.faults if fault.healed is not None]
         if len(heals) < len(evidence.faults) or max(s.sent for s in valued) < max(heals):
-            return f"{what} came after the last heal; use a longer `settle`"
-        return None
+            raise NotJudged(f"{what} came after the last heal; use a longer `settle`")

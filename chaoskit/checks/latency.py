@@ -7,12 +7,13 @@ from typing import ClassVar, Self
 
 from pydantic import model_validator
 
-from chaoskit.checks._base import SampledCheck, check, fault_at, unknown
-from chaoskit.checks._text import count, length, moment
+from chaoskit.checks._base import SampledCheck, check
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import LINES
 from chaoskit.fields import Duration
 from chaoskit.numeric import above, percentile
 from chaoskit.records import Evidence, Finding, Sample, Verdict
+from chaoskit.text import count, moment, seconds_text
 
 PERCENT = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
 
@@ -44,12 +45,13 @@ class Latency(SampledCheck):
         given = {"p50": self.p50, "p95": self.p95, "p99": self.p99, "max": self.max}
         return {name: value for name, value in given.items() if value is not None}
 
-    def judge(self, evidence: Evidence) -> Finding:
+    @property
+    def bound(self) -> str:
+        return ", ".join(f"{name} <= {value}" for name, value in self._bounds().items())
+
+    def rule(self, evidence: Evidence) -> Finding:
         bounds = self._bounds()
-        bound = ", ".join(f"{name} <= {value}" for name, value in bounds.items())
         samples = self.samples(evidence)
-        if isinstance(samples, str):
-            return unknown(bound, samples)
         every = sorted(sample.latency for sample in samples)
         good = sorted(sample.latency for sample in samples if sample.outcome == "ok")
         found = {
@@ -57,16 +59,16 @@ class Latency(SampledCheck):
             for name in bounds
         }
         failed = len(every) - len(good)
-        measured = ", ".join(f"{name} {length(found[name], bounds[name])}" for name in bounds)
+        measured = ", ".join(f"{name} {seconds_text(found[name], bounds[name])}" for name in bounds)
         measured += f" (of {len(every)}, {failed} failed)" if failed else f" (of {len(every)})"
         over = [name for name in bounds if above(found[name], bounds[name])]
         if over:
             reason, witness, at = self._too_slow(evidence, samples, over[0], found[over[0]])
-            return Finding(Verdict.FAIL, measured, bound, reason, witness, at)
+            return self.failed(measured, reason, witness, at)
         if not good:
             reason = f"no {self.unit} of {self.what} succeeded, so there is no latency to judge"
-            return Finding(Verdict.UNKNOWN, measured, bound, reason)
-        return Finding(Verdict.PASS, measured, bound)
+            return Finding(Verdict.UNKNOWN, measured, self.bound, reason)
+        return self.passed(measured)
 
     def _too_slow(
         self, evidence: Evidence, samples: Sequence[Sample], name: str, value: float
@@ -78,7 +80,7 @@ class Latency(SampledCheck):
         failed = sum(sample.outcome != "ok" for sample in slow)
         which = f"the slowest {self.unit}" if name == "max" else f"the {name} latency"
         reason = (
-            f"{which} of {self.what} is {length(value, limit)}, above {limit}: "
+            f"{which} of {self.what} is {seconds_text(value, limit)}, above {limit}: "
             f"{len(slow)} of {count(len(samples), self.unit)} took longer, {failed} of them failed"
         )
         worst = slow if len(slow) <= LINES else slow[: LINES - 1]
@@ -90,5 +92,5 @@ class Latency(SampledCheck):
 
 def _line(sample: Sample, limit: float, evidence: Evidence) -> str:
     how = "ok" if sample.outcome == "ok" else f"failed: {sample.error or 'no error given'}"
-    took = length(sample.latency, limit)
+    took = seconds_text(sample.latency, limit)
     return f"{moment(sample.due)}: took {took} ({how}), {fault_at(evidence, sample.done)}"

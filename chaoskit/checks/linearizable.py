@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 from pydantic import JsonValue
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
+from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
 from chaoskit.checks._search import FOREVER, STEPS_PER_SECOND, Call, decide
-from chaoskit.checks._text import count, length, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks._zones import Broken, Value, broken, first_values, zones
 from chaoskit.checks.histories.operations import about, name
 from chaoskit.checks.histories.register import Keyed, searches
 from chaoskit.fields import Duration
-from chaoskit.records import Event, Evidence, Finding
+from chaoskit.records import Event
+from chaoskit.text import count, moment, seconds_text
 
-BOUND = "linearizable"
 NEED = Need(writes=("write", "cas"), reads=("read", "cas", "truth"))
 
 
@@ -35,7 +34,8 @@ class Linearizable(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: linearizable, workload: register, budget: 10s }"
-    workloads: ClassVar[tuple[str, ...]] = ("register",)
+    workloads: ClassVar[Mapping[str, Need]] = {"register": NEED}
+    anomalies: ClassVar[str] = "violations"
     formal: ClassVar[str] = "linearizability: Herlihy & Wing 1990"
     cannot_tell: ClassVar[str] = (
         "Whether several keys together are consistent: transactions over keys are not judged. "
@@ -50,49 +50,51 @@ class Linearizable(WorkloadCheck):
     initial: JsonValue = None
     budget: Duration = Duration(10)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(BOUND, given)
-        events, _ = given
+    @property
+    def bound(self) -> str:
+        return "linearizable"
+
+    def look(self, history: History) -> Judged:
+        events = history.events
         infer = "initial" not in self.model_fields_set
         zoned = zones(events, self.initial, infer=infer)
         firsts = first_values(events) if infer and zoned.unfit else {}
         try:
             keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
         except ValueError as error:
-            return unknown(BOUND, f"workload `{self.workload}`: {error}")
+            raise NotJudged(f"workload `{self.workload}`: {error}") from error
         found = [_anomaly(one, events) for one in broken(zoned)]
         steps = int(self.budget * STEPS_PER_SECOND)
         bad, undecided = decide([one.search for one in keyed], steps)
         found += [_stuck(keyed[place], events) for place in bad]
-        problem = self._undecided([keyed[place] for place in undecided]) if undecided else None
-        problem = problem or gap(events, self, evidence.faults, NEED)
-        if problem is None and not any(e.type == "ok" and e.op in NEED.reads for e in events):
-            problem = f"no read of workload `{self.workload}` succeeded"
-        keys = len(zoned.keys.keys() | zoned.unfit.keys())
-        told = Wording(
-            noun="violation",
-            of=zoned.total + sum(one.operations for one in keyed),
+        keys = count(len(zoned.keys.keys() | zoned.unfit.keys()), "key")
+        operations = zoned.total + sum(one.operations for one in keyed)
+        gap = None
+        if undecided:
+            gap = self._undecided([keyed[place] for place in undecided])
+        elif not any(e.type == "ok" and e.op in NEED.reads for e in events):
+            gap = f"no read of workload `{self.workload}` succeeded"
+        measured = f"linearizable ({count(operations, 'operation')}, {keys})"
+        if found:
+            measured = f"{count(len(found), 'violation')} (of {keys})"
+        elif undecided:
+            measured = f"undecided on {len(undecided)} of {keys}"
+        return Judged(
+            found,
+            operations,
+            measured,
             sentence=self._sentence(found, keys),
             worst=_worst(found),
-            formal=self.formal,
+            gap=gap,
         )
-        if found:
-            measured = f"{count(len(found), 'violation')} (of {count(keys, 'key')})"
-        elif undecided:
-            measured = f"undecided on {len(undecided)} of {count(keys, 'key')}"
-        else:
-            measured = f"linearizable ({count(told.of, 'operation')}, {count(keys, 'key')})"
-        return finding(evidence, found, told, BOUND, problem, measured=measured)
 
-    def _sentence(self, found: Sequence[Anomaly], keys: int) -> str:
+    def _sentence(self, found: Sequence[Anomaly], keys: str) -> str:
         if not found:
             return ""
         first = min(found, key=lambda one: one.at)
         text = f"workload `{self.workload}` is not linearizable"
         if len(found) > 1:
-            text += f" ({count(len(found), 'violation')} on {count(keys, 'key')})"
+            text += f" ({count(len(found), 'violation')} on {keys})"
         return f"{text}: {first.text}"
 
     def _undecided(self, keyed: Sequence[Keyed]) -> str:
@@ -113,13 +115,13 @@ class Linearizable(WorkloadCheck):
 
 
 def _worst(found: Sequence[Anomaly]) -> str | None:
-    """Say how old the oldest value was that was read; one violation says so itself."""
+    """Return how old the oldest value was that was read; one violation says so itself."""
     oldest = max((one.size for one in found), default=0.0)
-    return f"stale by up to {length(oldest)}" if oldest and len(found) > 1 else None
+    return f"stale by up to {seconds_text(oldest)}" if oldest and len(found) > 1 else None
 
 
 def _anomaly(one: Broken, events: Sequence[Event]) -> Anomaly:
-    """Return one broken zone as a person would tell it."""
+    """Return one broken zone in a developer's words."""
     value, other = _shown(one.value), _shown(one.other)
     places = sorted({place for place in one.places if 0 <= place < len(events)})
     size = 0.0
@@ -131,7 +133,7 @@ def _anomaly(one: Broken, events: Sequence[Event]) -> Anomaly:
         "early": f"a read{about(one.key)} returned {value} before its write began",
         "stale": (
             f"{value} was read{about(one.key)} after {other} had replaced it (stale by "
-            f"{length(size)})"
+            f"{seconds_text(size)})"
         ),
     }[one.how]
     lines = tuple(_line(events, place) for place in places)
@@ -150,14 +152,14 @@ def _stuck(keyed: Keyed, events: Sequence[Event]) -> Anomaly:
     call = stuck.call
     end = events[int(call.end)] if call.end != FOREVER else events[call.label]
     text = (
-        f"no order of the operations{about(keyed.key)} explains {_told(events, call)}: "
+        f"no order of the operations{about(keyed.key)} explains {_operation_text(events, call)}: "
         f"at best the value was {_shown(keyed.states[stuck.state])} then"
     )
-    lines = [f"before: {_told(events, one)}" for one in stuck.taken[-4:]]
-    return Anomaly(end.t, text, 0.0, (*lines, f"does not fit: {_told(events, call)}"))
+    lines = [f"before: {_operation_text(events, one)}" for one in stuck.taken[-4:]]
+    return Anomaly(end.t, text, 0.0, (*lines, f"does not fit: {_operation_text(events, call)}"))
 
 
-def _told(events: Sequence[Event], call: Call) -> str:
+def _operation_text(events: Sequence[Event], call: Call) -> str:
     begin = events[call.label]
     ends = call.end != FOREVER and float(call.end).is_integer()
     end = events[int(call.end)] if ends else None

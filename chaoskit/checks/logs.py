@@ -7,10 +7,11 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from chaoskit.checks._base import ServiceCheck, check, fault_at, unknown, window
-from chaoskit.checks._text import count, moment
+from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, LogLine, Verdict
+from chaoskit.records import Evidence, Finding, LogLine
+from chaoskit.text import count, moment
 
 WIDTH = 160  # characters of a log line that a witness shows
 
@@ -59,7 +60,7 @@ class Logs(ServiceCheck):
         return 0 if self.absent is not None else self.at_most
 
     @property
-    def _bound(self) -> str:
+    def bound(self) -> str:
         if self.absent is not None:
             return "no line"
         fewest, most = self._fewest(), self._most()
@@ -67,26 +68,24 @@ class Logs(ServiceCheck):
             return f">= {count(fewest, 'line')}"
         return f"{fewest} to {most} lines" if fewest else f"<= {count(most, 'line')}"
 
-    def judge(self, evidence: Evidence) -> Finding:
-        span = window(self, evidence)
-        if isinstance(span, str):
-            return unknown(self._bound, span)
+    def rule(self, evidence: Evidence) -> Finding:
+        start, end = window(self, evidence)
         if self.service not in evidence.logs:
-            return unknown(self._bound, f"the log of service `{self.service}` was not collected")
+            raise NotJudged(f"the log of service `{self.service}` was not collected")
         pattern = re.compile(self.contains or self.absent or "")
-        printed = [line for line in evidence.logs[self.service] if span[0] <= line.t <= span[1]]
+        printed = [line for line in evidence.logs[self.service] if start <= line.t <= end]
         found = [line for line in printed if pattern.search(line.text)]
         measured = f"{len(found)} (of {count(len(printed), 'line')})"
         few, most = len(found) < self._fewest(), self._most()
         if not few and (most is None or len(found) <= most):
-            return Finding(Verdict.PASS, measured, self._bound)
+            return self.passed(measured)
         reason = (
             f"service `{self.service}` printed {count(len(found), 'line')} matching "
-            f"`{pattern.pattern}`, expected {self._bound}"
+            f"`{pattern.pattern}`, expected {self.bound}"
         )
         witness = capped([_shown(line, evidence) for line in found])
         at = found[0].t if found else None
-        return Finding(Verdict.FAIL, measured, self._bound, reason, witness, at, (self.service,))
+        return self.failed(measured, reason, witness, at, (self.service,))
 
 
 def _shown(line: LogLine, evidence: Evidence) -> str:

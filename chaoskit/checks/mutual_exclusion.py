@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, length, moment, percent
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
-from chaoskit.records import Event, Evidence, Finding
-
-NEED = Need(writes=("acquire",), reads=())
+from chaoskit.records import Event, Key
+from chaoskit.text import count, in_brackets, moment, seconds_text
 
 
 @dataclass(slots=True)
@@ -37,7 +34,8 @@ class MutualExclusion(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: mutual_exclusion, workload: leader }"
-    workloads: ClassVar[tuple[str, ...]] = ("lock",)
+    workloads: ClassVar[Mapping[str, Need]] = {"lock": Need(writes=("acquire",), reads=())}
+    anomalies: ClassVar[str] = "holds while another held it"
     formal: ClassVar[str] = "mutual exclusion: Dijkstra 1965"
     cannot_tell: ClassVar[str] = (
         "Whether the two did any harm: with fencing tokens the resource can refuse the older one, "
@@ -45,57 +43,51 @@ class MutualExclusion(WorkloadCheck):
     )
     remedy: ClassVar[str] = "Let more clients compete for fewer locks, also through the faults."
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = "one holder at a time"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        by_key = holds(events)
+    @property
+    def bound(self) -> str:
+        return "one holder at a time"
+
+    def look(self, history: History) -> Judged:
+        by_key = holds(history.events)
+        start, end = history.window
         judged = 0
         found: list[Anomaly] = []
         for held in by_key.values():
             other: Hold | None = None
             for hold in sorted(held, key=lambda hold: hold.start):
-                inside = window[0] <= hold.got.t <= window[1]
+                inside = start <= hold.got.t <= end
                 judged += inside
                 if inside and other is not None and hold.start < other.end:
                     found.append(_both(hold, other))
                 if other is None or hold.end > other.end:
                     other = hold
-        told = Wording(
-            noun="hold while another held it",
-            plural="holds while another held it",
-            of=judged,
+        gap = None
+        if not any(hold.end > hold.start for held in by_key.values() for hold in held):
+            gap = f"no lock of workload `{self.workload}` was released, so no hold is known"
+        return Judged(
+            found,
+            judged,
+            measured=f"{len(found)} overlapping (of {count(judged, 'hold')})",
             sentence=(
                 f"{len(found)} of {count(judged, 'hold')} of workload `{self.workload}` began "
-                "while another client held the lock"
-                + (f" ({percent(len(found), judged)})" if judged else "")
+                f"while another client held the lock{in_brackets(len(found), judged)}"
             ),
-            worst=f"for up to {length(max(one.size for one in found))}" if found else None,
-            formal=self.formal,
+            worst=f"for up to {seconds_text(max((one.size for one in found), default=0.0))}",
+            gap=gap,
         )
-        problem = gap(events, self, evidence.faults, NEED)
-        if problem is None and not any(
-            hold.end > hold.start for x in by_key.values() for hold in x
-        ):
-            problem = f"no lock of workload `{self.workload}` was released, so no hold is known"
-        measured = f"{len(found)} overlapping (of {count(judged, 'hold')})"
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
 
-def holds(events: Sequence[Event]) -> dict[Value, list[Hold]]:
+def holds(events: Sequence[Event]) -> dict[Key, list[Hold]]:
     """Return the sure holds of each lock. A hold nobody released counts for its first moment."""
-    found: dict[Value, list[Hold]] = {}
-    current: dict[tuple[Value, int], Hold] = {}
+    found: dict[Key, list[Hold]] = {}
+    current: dict[tuple[Key, int], Hold] = {}
     for place, event in enumerate(events):
         if event.op == "acquire" and event.type == "ok":
-            key = frozen(event.key)
             hold = Hold(event, place, place, event.t)
-            found.setdefault(key, []).append(hold)
-            current[key, event.process] = hold
+            found.setdefault(event.key, []).append(hold)
+            current[event.key, event.process] = hold
         elif event.op == "release" and event.type == "invoke":
-            released = current.pop((frozen(event.key), event.process), None)
+            released = current.pop((event.key, event.process), None)
             if released is not None:
                 released.end, released.until = place, event.t
     return found

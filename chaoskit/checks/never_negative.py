@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks.histories.bank import saw, snapshots
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.bank import NEED, snapshots
 from chaoskit.checks.histories.operations import plain
-from chaoskit.records import Evidence, Finding
-
-NEED = Need(writes=("transfer",), reads=("read", "truth"), final=True, saw=saw)
+from chaoskit.text import count, moment
 
 
 @check("never_negative")
@@ -23,7 +21,8 @@ class NeverNegative(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: never_negative, workload: bank }"
-    workloads: ClassVar[tuple[str, ...]] = ("bank",)
+    workloads: ClassVar[Mapping[str, Need]] = {"bank": NEED}
+    anomalies: ClassVar[str] = "reads below the floor"
     formal: ClassVar[str] = "write skew: Berenson et al. 1995"
     cannot_tell: ClassVar[str] = (
         "A balance that was below the floor between two reads only; and accounts so rich that no "
@@ -33,17 +32,17 @@ class NeverNegative(WorkloadCheck):
 
     floor: int | float = 0
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f">= {plain(self.floor)}"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
+    @property
+    def bound(self) -> str:
+        return f">= {plain(self.floor)}"
+
+    def look(self, history: History) -> Judged:
         found: list[Anomaly] = []
         judged = 0
         lowest = float("inf")
-        for begin, end, balances, _ in snapshots(events):
-            if not window[0] <= begin.t <= window[1]:
+        start, stop = history.window
+        for begin, end, balances, _ in snapshots(history.events):
+            if not start <= begin.t <= stop:
                 continue
             judged += 1
             held = min(balances.values())
@@ -52,18 +51,14 @@ class NeverNegative(WorkloadCheck):
                 account = min(balances, key=balances.__getitem__)
                 text = f"BELOW account {account}: {plain(held)}, {begin.op} at {moment(end.t)}"
                 found.append(Anomaly(end.t, text, self.floor - held))
-        told = Wording(
-            noun="read below the floor",
-            plural="reads below the floor",
-            of=judged,
+        low = "nothing" if judged == 0 else plain(lowest)
+        return Judged(
+            found,
+            judged,
+            measured=f"lowest {low} (of {count(judged, 'read')})",
             sentence=(
                 f"{len(found)} of {count(judged, 'read')} of workload `{self.workload}` "
                 f"{'shows' if len(found) == 1 else 'show'} an account below {plain(self.floor)}"
             ),
-            worst=f"down to {plain(lowest)}" if found else None,
-            formal=self.formal,
+            worst=f"down to {low}",
         )
-        problem = gap(events, self, evidence.faults, NEED)
-        low = "nothing" if judged == 0 else plain(lowest)
-        measured = f"lowest {low} (of {count(judged, 'read')})"
-        return finding(evidence, found, told, bound, problem, measured=measured)

@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about, last_of, number, plain
 from chaoskit.checks.histories.sums import bounded
-from chaoskit.records import Event, Evidence, Finding, Json
+from chaoskit.records import Event, Json, Key
+from chaoskit.text import count, moment
 
 VIEWS = ("read", "truth")
 NEED = Need(
@@ -29,7 +28,7 @@ NEED = Need(
 class _Item:
     """What was sold of one item, and by whom the first unit too many was bought."""
 
-    key: Json
+    key: Key
     initial: float | None
     sold: float = 0
     excess: Event | None = None
@@ -47,7 +46,8 @@ class NeverOversold(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: never_oversold, workload: tickets }"
-    workloads: ClassVar[tuple[str, ...]] = ("stock",)
+    workloads: ClassVar[Mapping[str, Need]] = {"stock": NEED}
+    anomalies: ClassVar[str] = "violations"
     formal: ClassVar[str] = "write skew / lost update: Warszawski & Bailis 2017"
     cannot_tell: ClassVar[str] = "Anything about an item that never came close to being sold out."
     remedy: ClassVar[str] = (
@@ -57,36 +57,34 @@ class NeverOversold(WorkloadCheck):
 
     initial: int | float | None = None
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = "sold <= stock"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        items, firsts = self._items(events)
+    @property
+    def bound(self) -> str:
+        return "sold <= stock"
+
+    def look(self, history: History) -> Judged:
+        start, end = history.window
+        items, firsts = self._items(history.events)
         found = [one for item in items.values() if (one := _oversold(item)) is not None]
-        wrong, reads = self._wrong_reads(events, firsts)
-        found = [one for one in [*found, *wrong] if window[0] <= one.at <= window[1]]
-        problem = gap(events, self, evidence.faults, NEED)
-        if problem is None and any(item.initial is None for item in items.values()):
-            problem = (
+        wrong, reads = self._wrong_reads(history.events, firsts)
+        found = [one for one in [*found, *wrong] if start <= one.at <= end]
+        gap = None
+        if any(item.initial is None for item in items.values()):
+            gap = (
                 f"no read of workload `{self.workload}` came before the first purchase, so the "
                 "stock is not known; give it as `initial`"
             )
         sold = sum(item.sold for item in items.values())
         stock = sum(item.initial or 0 for item in items.values())
-        worst = max((one.size for one in found), default=0.0)
-        told = Wording(
-            noun="violation",
-            of=max(reads + len(items), 1),
+        return Judged(
+            found,
+            max(reads + len(items), 1),
+            measured=f"{plain(sold)} sold (of {plain(stock)}, {count(len(items), 'item')})",
             sentence=self._sentence(found, items),
-            worst=f"off by up to {plain(worst)}",
-            formal=self.formal,
+            worst=f"off by up to {plain(max((one.size for one in found), default=0.0))}",
+            gap=gap,
         )
-        measured = f"{plain(sold)} sold (of {plain(stock)}, {count(len(items), 'item')})"
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
-    def _sentence(self, found: Sequence[Anomaly], items: Mapping[Value, _Item]) -> str:
+    def _sentence(self, found: Sequence[Anomaly], items: Mapping[Key, _Item]) -> str:
         over = [item for item in items.values() if item.excess is not None]
         if over:
             units = sum(item.sold - (item.initial or 0) for item in over)
@@ -99,18 +97,18 @@ class NeverOversold(WorkloadCheck):
             f"{'does' if len(found) == 1 else 'do'} not fit what was sold"
         )
 
-    def _items(self, events: Sequence[Event]) -> tuple[dict[Value, _Item], dict[Value, float]]:
+    def _items(self, events: Sequence[Event]) -> tuple[dict[Key, _Item], dict[Key, float]]:
         """Return the items by key, and what a read showed of them before the first purchase."""
-        items: dict[Value, _Item] = {}
-        firsts: dict[Value, float] = {}
+        items: dict[Key, _Item] = {}
+        firsts: dict[Key, float] = {}
         pending: dict[int, tuple[_Item, Json]] = {}
         for event in events:
-            key: Value = event.key if type(event.key) is str else frozen(event.key)
+            key = event.key
             if event.op == "buy":
                 item = items.get(key)
                 if item is None:
                     initial = self.initial if self.initial is not None else firsts.get(key)
-                    item = items[key] = _Item(event.key, initial)
+                    item = items[key] = _Item(key, initial)
                 if event.type == "invoke":
                     pending[event.id] = (item, event.value)
                 elif event.type == "ok" and event.id in pending:
@@ -122,7 +120,7 @@ class NeverOversold(WorkloadCheck):
         return items, firsts
 
     def _wrong_reads(
-        self, events: Sequence[Event], firsts: Mapping[Value, float]
+        self, events: Sequence[Event], firsts: Mapping[Key, float]
     ) -> tuple[list[Anomaly], int]:
         """Return the reads that show too little or, in the end, do not fit; and how many were."""
         last = last_of(events, "buy")

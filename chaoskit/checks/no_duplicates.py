@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import gap
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element
 from chaoskit.checks.histories.set import SEEN, SetHistory, View, set_history
 from chaoskit.fields import Percentage
-from chaoskit.records import Evidence, Finding
+from chaoskit.text import count, moment
 
 
 @check("no_duplicates")
@@ -24,7 +24,8 @@ class NoDuplicates(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: no_duplicates, workload: members }"
-    workloads: ClassVar[tuple[str, ...]] = ("set",)
+    workloads: ClassVar[Mapping[str, Need]] = {"set": SEEN}
+    anomalies: ClassVar[str] = "duplicated values"
     formal: ClassVar[str] = "double execution: not idempotent"
     cannot_tell: ClassVar[str] = (
         "A duplicate that the store or the read drops, such as one in a set or behind DISTINCT."
@@ -33,36 +34,32 @@ class NoDuplicates(WorkloadCheck):
 
     at_most: Percentage = Percentage(0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.at_most} duplicated" if self.at_most else "none duplicated"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        history = set_history(events)
-        stored = len(history.stored())
+    @property
+    def bound(self) -> str:
+        return f"<= {self.at_most} duplicated" if self.at_most else "none duplicated"
+
+    def look(self, history: History) -> Judged:
+        start, end = history.window
+        data = set_history(history.events)
+        stored = len(data.stored())
         twice: dict[Element, Anomaly] = {}
-        for view in history.views.values():
+        for view in data.views.values():
             for name, t in view.duplicated_at.items():
-                at = _cause(name, history, t)
-                if name not in twice and window[0] <= at <= window[1]:
-                    twice[name] = Anomaly(at, _line(name, t, view, history))
+                at = _cause(name, data, t)
+                if name not in twice and start <= at <= end:
+                    twice[name] = Anomaly(at, _line(name, t, view, data))
         found = list(twice.values())
-        told = Wording(
-            noun="duplicated value",
-            of=max(stored, len(found)),
+        return Judged(
+            found,
+            max(stored, len(found)),
+            measured=f"{len(found)} duplicated (of {stored})",
             sentence=(
                 f"{count(len(found), 'value')} of workload `{self.workload}` "
                 f"{'appears' if len(found) == 1 else 'appear'} more than once in one read"
             ),
-            formal=self.formal,
+            at_most=self.at_most,
             first="oldest added",
             last="newest",
-        )
-        problem = gap(events, self, evidence.faults, SEEN)
-        measured = f"{len(found)} duplicated (of {stored})"
-        return finding(
-            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
         )
 
 

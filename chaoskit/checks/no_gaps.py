@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks.histories.channels import Channels, Published, Subscriber, channels
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.channels import NEED, Channels, Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
 from chaoskit.fields import Duration, Percentage
-from chaoskit.records import Evidence, Finding
-
-NEED = Need(writes=("publish",), reads=("receive",))
+from chaoskit.text import count, in_brackets, moment
 
 
 @check("no_gaps")
@@ -28,7 +26,8 @@ class NoGaps(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: no_gaps, workload: feed }"
-    workloads: ClassVar[tuple[str, ...]] = ("events",)
+    workloads: ClassVar[Mapping[str, Need]] = {"events": NEED}
+    anomalies: ClassVar[str] = "missing messages"
     formal: ClassVar[str] = "at-least-once delivery, broken to at-most-once"
     cannot_tell: ClassVar[str] = "Whether a subscriber that never came back should have."
     remedy: ClassVar[str] = "Publish and receive before, during and after the faults."
@@ -36,23 +35,23 @@ class NoGaps(WorkloadCheck):
     within: Duration = Duration(1)
     at_most: Percentage = Percentage(0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.at_most} missing" if self.at_most else "none missing"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        heard = channels(events)
+    @property
+    def bound(self) -> str:
+        return f"<= {self.at_most} missing" if self.at_most else "none missing"
+
+    def look(self, history: History) -> Judged:
+        events, (start, stop) = history.events, history.window
+        feed = channels(events)
         found: list[Anomaly] = []
         judged = 0
         acknowledged = {
             what: (begin, end)
-            for what, (begin, end) in heard.sent.items()
-            if end is not None and window[0] <= events[end].t <= window[1]
+            for what, (begin, end) in feed.sent.items()
+            if end is not None and start <= events[end].t <= stop
         }
         first = min((begin for begin, _ in acknowledged.values()), default=0)
-        for one in heard.subscribers:
-            since, until = one.connections[0].start, self._until(one, heard)
+        for one in feed.subscribers:
+            since, until = one.connections[0].start, self._until(one, feed)
             expected = acknowledged
             if events[first].t < since:
                 expected = {
@@ -61,9 +60,9 @@ class NoGaps(WorkloadCheck):
                     if events[begin].t >= since
                 }
             # What it knows counts as judged, however late it was published.
-            never_connected = expected.keys() - one.heard.keys()
-            judged += len(expected) - len(never_connected)
-            for what in never_connected:
+            not_received = expected.keys() - one.received.keys()
+            judged += len(expected) - len(not_received)
+            for what in not_received:
                 begin, end = expected[what]
                 message = Published(*what, events[begin], events[end])
                 if not one.follows(message.channel):
@@ -73,31 +72,29 @@ class NoGaps(WorkloadCheck):
                 if not knows and message.end.t <= until:
                     found.append(_missing(one, message))
         found.sort(key=lambda one: one.at)
-        share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Wording(
-            noun="missing message",
-            of=judged,
-            sentence=(
-                f"{len(found)} of {count(judged, 'expected message')} of workload "
-                f"`{self.workload}` never reached a subscriber{share}"
-            ),
-            formal=self.formal,
-        )
-        problem = gap(events, self, evidence.faults, NEED)
-        if problem is None and heard.never_connected:
-            problem = (
-                f"subscriber {heard.never_connected[0]} of workload `{self.workload}` never got a "
+        gap = None
+        if feed.never_connected:
+            gap = (
+                f"subscriber {feed.never_connected[0]} of workload `{self.workload}` never got a "
                 "connection; see its `subscribe`"
             )
-        measured = f"{len(found)} missing (of {judged})"
-        return finding(
-            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+        return Judged(
+            found,
+            judged,
+            measured=f"{len(found)} missing (of {judged})",
+            sentence=(
+                f"{len(found)} of {count(judged, 'expected message')} of workload "
+                f"`{self.workload}` never reached a subscriber"
+                f"{in_brackets(len(found), judged, self.at_most)}"
+            ),
+            at_most=self.at_most,
+            gap=gap,
         )
 
-    def _until(self, one: Subscriber, heard: Channels) -> float:
+    def _until(self, one: Subscriber, feed: Channels) -> float:
         """Return when the last message was acknowledged that a subscriber must know."""
         last = one.connections[-1]
-        end = heard.end if last.end is None or one.reconnect_failed else last.end
+        end = feed.end if last.end is None or one.reconnect_failed else last.end
         return end - self.within
 
 

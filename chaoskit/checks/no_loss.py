@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks.histories.queue import DELIVERING, is_queue, queue_history
+from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.queue import NEED as QUEUE
+from chaoskit.checks.histories.queue import queue_history
 from chaoskit.checks.histories.set import NEED, Lost, set_history
 from chaoskit.fields import Percentage
-from chaoskit.records import Event, Evidence, FaultWindow, Finding
-
-ENDS_PROCESSES = ("kill", "crash", "stop", "restart", "recreate")
-QUEUE = Need(writes=("send",), reads=DELIVERING)
+from chaoskit.records import FaultWindow
+from chaoskit.text import count, moment, percent
 
 
 @dataclass(frozen=True, slots=True)
 class _Loss:
-    """What is lost of what was acknowledged in the window, and what to say besides."""
+    """What is lost of what was acknowledged in the window, and what else to say."""
 
     found: Sequence[Anomaly]
     acknowledged: int
-    problem: str | None
+    gap: str | None
     notes: Sequence[str]
     tail: str = ""
 
@@ -42,7 +40,8 @@ class NoLoss(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: no_loss, workload: members }"
-    workloads: ClassVar[tuple[str, ...]] = ("set", "queue")
+    workloads: ClassVar[Mapping[str, Need]] = {"set": NEED, "queue": QUEUE}
+    anomalies: ClassVar[str] = "lost values"
     formal: ClassVar[str] = "lost update / durability"
     cannot_tell: ClassVar[str] = (
         "What a power cut would lose: killing a process leaves what it wrote to the kernel. And "
@@ -54,96 +53,76 @@ class NoLoss(WorkloadCheck):
 
     at_most: Percentage = Percentage(0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.at_most} lost" if self.at_most else "none lost"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        lost = (self._queue if is_queue(events) else self._set)(events, window, evidence)
-        if not lost.acknowledged:
-            none = f"nothing of workload `{self.workload}` was acknowledged in this window"
-            return unknown(bound, lost.problem or none)
+    @property
+    def bound(self) -> str:
+        return f"<= {self.at_most} lost" if self.at_most else "none lost"
+
+    def look(self, history: History) -> Judged:
+        lost = (self._queue if history.kind == "queue" else self._set)(history)
         many, of = len(lost.found), lost.acknowledged
-        share = percent(many, of, self.at_most)
-        told = Wording(
-            noun="lost value",
-            of=of,
+        if not of:
+            raise NotJudged(
+                f"nothing of workload `{self.workload}` was acknowledged in this window"
+            )
+        part = percent(many, of, self.at_most)
+        return Judged(
+            lost.found,
+            of,
+            measured=f"{many} lost{f', {part}' if many else ''} (of {of})",
             sentence=(
                 f"{many} of {count(of, 'acknowledged value')} of workload `{self.workload}` "
-                f"{'is' if many == 1 else 'are'} lost ({share})"
+                f"{'is' if many == 1 else 'are'} lost ({part})"
             ),
-            formal=self.formal,
+            at_most=self.at_most,
             first="oldest acknowledged",
             last="newest",
             tail=lost.tail,
-        )
-        measured = f"{many} lost{f', {share}' if many else ''} (of {of})"
-        return finding(
-            evidence,
-            lost.found,
-            told,
-            bound,
-            lost.problem,
-            at_most=self.at_most,
-            measured=measured,
-            notes=(*lost.notes, *_limits(evidence.faults)),
+            gap=lost.gap,
+            notes=(*lost.notes, *_limits(history.faults)),
         )
 
-    def _set(
-        self, events: Sequence[Event], window: tuple[float, float], evidence: Evidence
-    ) -> _Loss:
-        history = set_history(events)
-        start, end = window
-        ends = history.adds.ok
-        acknowledged = len(ends)
-        if self.during != "all":
-            acknowledged = sum(start <= event.t <= end for event in ends.values())
-        lost = [one for one in history.lost() if start <= one.add.ended <= end]
+    def _set(self, history: History) -> _Loss:
+        start, end = history.window
+        data = set_history(history.events)
+        acknowledged = sum(start <= event.t <= end for event in data.adds.ok.values())
+        lost = [one for one in data.lost() if start <= one.add.ended <= end]
         tail = ""
         if lost:
             views = {view for one in lost for view in one.absent}
             other = set.intersection(*(set(one.present) for one in lost))
             if views == {"read"} and "truth" in other:
                 tail = "; all of them are still in the store (`truth`), the app does not show them"
-        stored, unanswered = history.unanswered()
-        problem = gap(events, self, evidence.faults, NEED)
+        stored, unanswered = data.unanswered()
         notes = _doubtful("add", unanswered, stored, "stored")
-        return _Loss([_absent(one) for one in lost], acknowledged, problem, notes, tail)
+        return _Loss([_absent(one) for one in lost], acknowledged, None, notes, tail)
 
-    def _queue(
-        self, events: Sequence[Event], window: tuple[float, float], evidence: Evidence
-    ) -> _Loss:
-        history = queue_history(events)
-        sent = {
-            value: end
-            for value, end in history.acknowledged().items()
-            if window[0] <= end.t <= window[1]
-        }
-        missing = [(value, end) for value, end in sent.items() if value not in history.delivered]
-        problem = gap(events, self, evidence.faults, QUEUE)
-        if not history.emptied:
-            # What nobody received may still be waiting.
-            missing = []
-            problem = problem or (
+    def _queue(self, history: History) -> _Loss:
+        start, stop = history.window
+        queue = queue_history(history.events)
+        sent = {value: end for value, end in queue.acknowledged().items() if start <= end.t <= stop}
+        found = [
+            Anomaly(end.t, f"LOST {value}: acknowledged at {moment(end.t)}, never received")
+            for value, end in sent.items()
+            if value not in queue.delivered
+        ]
+        gap = None
+        if not queue.emptied:
+            found = []  # what nobody received may still be waiting
+            gap = (
                 f"the queue of workload `{self.workload}` was not seen empty after the last send; "
                 "let `drain` or `receive` go on until there is nothing left"
             )
-        found = [
-            Anomaly(end.t, f"LOST {value}: acknowledged at {moment(end.t)}, never received")
-            for value, end in missing
-        ]
-        doubt = history.doubtful_receives
+        doubt = queue.doubtful_receives
         tail = ""
         if doubt:
             tail = (
                 f"; {count(doubt, 'receive')} had no clear answer and may have taken "
                 f"{'one' if doubt == 1 else 'some'} away"
             )
-        unanswered = history.unanswered()
-        arrived = sum(value in history.delivered for value in unanswered)
+        unanswered = queue.unanswered()
+        arrived = sum(value in queue.delivered for value in unanswered)
         notes = _doubtful("send", len(unanswered), arrived, "received")
-        return _Loss(found, len(sent), problem, notes, tail)
+        return _Loss(found, len(sent), gap, notes, tail)
 
 
 def _absent(lost: Lost) -> Anomaly:
@@ -157,19 +136,15 @@ def _absent(lost: Lost) -> Anomaly:
 def _doubtful(op: str, unanswered: int, there: int, how: str) -> Sequence[str]:
     if not unanswered:
         return ()
-    writes = count(unanswered, op)
-    return (f"{writes} had no clear answer; {there} of them {_are(there)} {how}, both is allowed",)
+    writes, are = count(unanswered, op), "is" if there == 1 else "are"
+    return (f"{writes} had no clear answer; {there} of them {are} {how}, both is allowed",)
 
 
 def _limits(faults: Sequence[FaultWindow]) -> Sequence[str]:
-    kinds = sorted({fault.fault for fault in faults if fault.fault in ENDS_PROCESSES})
+    kinds = sorted({fault.fault for fault in faults if fault.ends_processes})
     if not kinds:
         return ()
     which = " and ".join(f"`{kind}`" for kind in kinds)
     end = "ends" if len(kinds) == 1 else "end"
     limit = "this says nothing about what a power cut would lose (fsync)"
     return (f"{which} {end} processes, not the machine: {limit}",)
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"

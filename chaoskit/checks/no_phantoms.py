@@ -6,18 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks._zones import frozen
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element, name, pairs
-from chaoskit.checks.histories.queue import DELIVERING, is_queue, queue_history
+from chaoskit.checks.histories.queue import SEEN as SEEN_QUEUE
+from chaoskit.checks.histories.queue import queue_history
 from chaoskit.checks.histories.set import SEEN, set_history
-from chaoskit.records import Event, Evidence, Finding, Json
-
-QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
-VERSIONS = Need(writes=("write",), reads=("read", "truth"))
+from chaoskit.checks.histories.versions import NEED as VERSIONS
+from chaoskit.records import Event, Key
+from chaoskit.text import count, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,37 +49,33 @@ class NoPhantoms(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: no_phantoms, workload: members }"
-    workloads: ClassVar[tuple[str, ...]] = ("set", "queue", "versions")
+    workloads: ClassVar[Mapping[str, Need]] = {
+        "set": SEEN,
+        "queue": SEEN_QUEUE,
+        "versions": VERSIONS,
+    }
+    anomalies: ClassVar[str] = "phantoms"
     formal: ClassVar[str] = "integrity: a read from nowhere"
     cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
     remedy: ClassVar[str] = "See that the final reads return what is stored."
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = "no phantom"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        if is_queue(events):
-            strange, need = _in_queue(events), QUEUE
-        elif any(event.op == "write" for event in events):
-            strange, need = _in_versions(events), VERSIONS
-        else:
-            strange, need = _in_set(events), SEEN
-        strange = strange.within(window)
+    @property
+    def bound(self) -> str:
+        return "no phantom"
+
+    def look(self, history: History) -> Judged:
+        look = {"set": _in_set, "queue": _in_queue, "versions": _in_versions}[history.kind]
+        strange = look(history.events).within(history.window)
         found = [*strange.refused, *strange.unknown]
-        told = Wording(
-            noun="phantom",
-            of=max(strange.of, len(found)),
+        return Judged(
+            found,
+            max(strange.of, len(found)),
+            measured=f"{count(len(found), 'phantom')} (of {strange.of})",
             sentence=f"workload `{self.workload}`: {_parts(strange)}",
-            formal=self.formal,
             tail="; nobody looked before the first write, so they may have been there already"
             if strange.unsure and strange.unknown
             else "",
         )
-        problem = gap(events, self, evidence.faults, need)
-        measured = f"{count(len(found), 'phantom')} (of {strange.of})"
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
 
 def _parts(strange: _Strange) -> str:
@@ -134,22 +128,22 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
 
 
 def _in_versions(events: Sequence[Event]) -> _Strange:
-    written: dict[tuple[object, str], Event] = {}
+    written: dict[tuple[Key, str], Event] = {}
     for begin, end in pairs(events, ("write",)):
-        place = (frozen(begin.key), name(begin.value))
+        place = (begin.key, name(begin.value))
         if end is None or end.type != "fail":
             written[place] = begin
         else:
             written.setdefault(place, end)
     before = _first(events, "write")
-    there: set[tuple[object, str]] = set()
-    found: dict[tuple[object, str], Anomaly] = {}
+    there: set[tuple[Key, str]] = set()
+    found: dict[tuple[Key, str], Anomaly] = {}
     reads = 0
     for begin, end in pairs(events, ("read", "truth")):
         if end is None or end.type != "ok" or end.value is None:
             continue
         reads += 1
-        place = (frozen(begin.key), name(end.value))
+        place = (begin.key, name(end.value))
         if end.t < before:
             there.add(place)
         elif place not in there and place not in found:
@@ -162,10 +156,10 @@ def _in_versions(events: Sequence[Event]) -> _Strange:
 
 
 def _unexplained(
-    written: Mapping[tuple[object, str], Event], place: tuple[object, str], begin: Event, end: Event
+    written: Mapping[tuple[Key, str], Event], place: tuple[Key, str], begin: Event, end: Event
 ) -> Anomaly | None:
     write = written.get(place)
-    key: Json = begin.key
+    key = begin.key
     value = place[1] if key is None else f"{place[1]} of {name(key)}"
     where = f"{begin.op} at {moment(end.t)}"
     if write is None:

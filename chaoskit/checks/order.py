@@ -6,26 +6,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import count, moment, percent
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import channels
 from chaoskit.checks.histories.operations import Element, about, element, plain
-from chaoskit.checks.histories.queue import (
-    DELIVERING,
-    OPEN,
-    Delivery,
-    QueueHistory,
-    is_queue,
-    queue_history,
-)
+from chaoskit.checks.histories.queue import OPEN, SEEN, Delivery, QueueHistory, queue_history
 from chaoskit.fields import Percentage
-from chaoskit.records import Event, Evidence, Finding
-
-QUEUE = Need(writes=("send",), reads=DELIVERING, saw=lambda value: value not in (None, []))
-EVENTS = Need(writes=("publish",), reads=("receive",))
+from chaoskit.records import Event, Key
+from chaoskit.text import count, in_brackets, moment
 
 
 @check("order")
@@ -39,7 +29,8 @@ class Order(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: order, workload: jobs }"
-    workloads: ClassVar[tuple[str, ...]] = ("queue", "events")
+    workloads: ClassVar[Mapping[str, Need]] = {"queue": SEEN, "events": EVENTS}
+    anomalies: ClassVar[str] = "messages out of order"
     formal: ClassVar[str] = "FIFO order"
     cannot_tell: ClassVar[str] = (
         "The order of messages that were sent or received at the same time, and of lost ones."
@@ -48,41 +39,34 @@ class Order(WorkloadCheck):
 
     at_most: Percentage = Percentage(0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.at_most} out of order" if self.at_most else "in order"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        queue = is_queue(events)
-        if queue:
-            history = queue_history(events)
-            judged = len(history.delivered)
-            found = list(_queue(events, history))
+    @property
+    def bound(self) -> str:
+        return f"<= {self.at_most} out of order" if self.at_most else "in order"
+
+    def look(self, history: History) -> Judged:
+        start, end = history.window
+        if history.kind == "queue":
+            queue = queue_history(history.events)
+            judged = len(queue.delivered)
+            found = list(_queue(history.events, queue))
         else:
-            heard = channels(events)
-            judged = sum(len(one.heard) for one in heard.subscribers)
+            feed = channels(history.events)
+            judged = sum(len(one.received) for one in feed.subscribers)
             found = [
                 anomaly
-                for one in heard.subscribers
-                for anomaly in _subscriber(one.process, one.heard, heard.sent)
+                for one in feed.subscribers
+                for anomaly in _subscriber(one.process, one.received, feed.sent)
             ]
-        found = [one for one in found if window[0] <= one.at <= window[1]]
-        share = f" ({percent(len(found), judged, self.at_most)})" if judged else ""
-        told = Wording(
-            noun="message out of order",
-            plural="messages out of order",
-            of=judged,
+        found = [one for one in found if start <= one.at <= end]
+        return Judged(
+            found,
+            judged,
+            measured=f"{len(found)} out of order (of {judged})",
             sentence=(
                 f"{len(found)} of {count(judged, 'message')} of workload `{self.workload}` "
-                f"arrived out of order{share}"
+                f"arrived out of order{in_brackets(len(found), judged, self.at_most)}"
             ),
-            formal=self.formal,
-        )
-        problem = gap(events, self, evidence.faults, QUEUE if queue else EVENTS)
-        measured = f"{len(found)} out of order (of {judged})"
-        return finding(
-            evidence, found, told, bound, problem, at_most=self.at_most, measured=measured
+            at_most=self.at_most,
         )
 
 
@@ -91,7 +75,7 @@ def _queue(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomaly]:
     sent, delivered = history.sent, history.delivered
     yield from _in_lists(events, history)
     # Of what was sent before: the delivery that began last, and its value; by key.
-    latest: dict[Value, tuple[int, Element]] = {}
+    latest: dict[Key, tuple[int, Element]] = {}
     for event in events:
         if event.op != "send" or event.type not in ("ok", "invoke"):
             continue
@@ -99,11 +83,10 @@ def _queue(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomaly]:
         delivery = delivered.get(value)
         if delivery is None or value not in sent:
             continue
-        key: Value = event.key if event.key is None else frozen(event.key)
-        known = latest.get(key)
+        known = latest.get(event.key)
         if event.type == "ok":
             if known is None or delivery[0] > known[0]:
-                latest[key] = (delivery[0], value)
+                latest[event.key] = (delivery[0], value)
         elif known is not None and known[0] > delivery[1]:
             yield _overtaken(events, known[1], delivered[known[1]], value, delivery)
 
@@ -120,12 +103,12 @@ def _in_lists(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomal
         if not place and end in lists:
             lists[end].append((place, value))
     for row in lists.values():
-        earliest: dict[Value, tuple[int, Element]] = {}  # of what comes later in the list
+        earliest: dict[Key, tuple[int, Element]] = {}  # of what comes later in the list
         for _, value in sorted(row, key=itemgetter(0), reverse=True):
             if value not in history.sent:
                 continue
             begin, end = history.sent[value]
-            key = frozen(events[begin].key)
+            key = events[begin].key
             ended, earlier = earliest.get(key, (len(events), ""))
             if begin > ended:
                 late = history.delivered[earlier]
@@ -147,10 +130,10 @@ def _overtaken(
 
 def _subscriber(
     process: int,
-    received: Mapping[tuple[Value, float], float],
-    sent: Mapping[tuple[Value, float], tuple[int, int | None]],
+    received: Mapping[tuple[Key, float], float],
+    sent: Mapping[tuple[Key, float], tuple[int, int | None]],
 ) -> Iterator[Anomaly]:
-    latest: dict[Value, tuple[int, float]] = {}  # of what it has got: published last, its number
+    latest: dict[Key, tuple[int, float]] = {}  # of what it has got: published last, its number
     for what, t in received.items():
         when = sent.get(what)
         if when is None:  # nobody here published it
@@ -161,9 +144,8 @@ def _subscriber(
         if known is None or begun > known[0]:
             latest[channel] = (begun, numbered)
         elif ended is not None and ended < known[0]:
-            shown = channel[1] if isinstance(channel, tuple) else channel
             text = (
-                f"LATE {plain(numbered)}{about(shown)}: subscriber {process} got it at "
+                f"LATE {plain(numbered)}{about(channel)}: subscriber {process} got it at "
                 f"{moment(t)}, after {plain(known[1])}"
             )
             yield Anomaly(t, text, abs(known[1] - numbered))

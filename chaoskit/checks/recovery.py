@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import ProbeCheck, check, fault_windows, unknown
+from chaoskit.checks._base import NotJudged, ProbeCheck, check, fault_windows
+from chaoskit.checks._fault_position import named
 from chaoskit.checks._health import Recovery, clear, next_injection, recovery
-from chaoskit.checks._text import above, count, length, moment
-from chaoskit.checks._witness import capped, named
+from chaoskit.checks._witness import capped
 from chaoskit.fields import Duration, Name
+from chaoskit.numeric import above
 from chaoskit.records import Evidence, FaultWindow, Finding, Verdict, combined
+from chaoskit.text import count, moment, seconds_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +44,22 @@ class RecoveryCheck(ProbeCheck):
     fault: Name | None = None
     stable: Duration = Duration(1.0)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.within}"
-        faults = fault_windows(evidence, self.fault)
-        if isinstance(faults, str):
-            return unknown(bound, f"{faults}, so there is no recovery to judge")
+    @property
+    def bound(self) -> str:
+        return f"<= {self.within}"
+
+    def rule(self, evidence: Evidence) -> Finding:
+        faults = fault_windows(evidence, self.fault, ", so there is no recovery to judge")
         if not evidence.samples.get(self.probe):
-            return unknown(bound, f"probe `{self.probe}` gave no sample in this run")
+            raise NotJudged(f"probe `{self.probe}` gave no sample in this run")
         judged = [self._after(fault, evidence) for fault in faults]
         verdict = combined([one.verdict for one in judged])
         measured = self._measured(judged)
         if verdict is Verdict.PASS:
-            return Finding(verdict, measured, bound)
+            return self.passed(measured)
         decisive = next(one for one in judged if one.verdict is verdict)
         witness = capped([one.line for one in judged])
-        return Finding(verdict, measured, bound, decisive.reason, witness, decisive.at)
+        return Finding(verdict, measured, self.bound, decisive.reason, witness, decisive.at)
 
     def _measured(self, judged: Sequence[_Judged]) -> str:
         times = [one.seconds for one in judged if one.seconds is not None]
@@ -65,7 +68,7 @@ class RecoveryCheck(ProbeCheck):
                 "not recovered" if any(one.verdict is Verdict.FAIL for one in judged) else "unclear"
             )
         of = f" (slowest of {len(times)})" if len(times) > 1 else ""
-        return f"{length(max(times), self.within)}{of}" if max(times) else f"0s{of}"
+        return f"{seconds_text(max(times), self.within)}{of}" if max(times) else f"0s{of}"
 
     def _after(self, fault: FaultWindow, evidence: Evidence) -> _Judged:
         if fault.healed is None:
@@ -93,7 +96,7 @@ class RecoveryCheck(ProbeCheck):
             line = f"{fault}, counted from {moment(healed)} when no fault was left"
         if found.seconds is None:
             return self._not_back(found, f"{what} was not healthy again after {heal}", line, healed)
-        text = length(found.seconds, self.within)
+        text = seconds_text(found.seconds, self.within)
         line += f": healthy again after {text}" if found.noticed else ": never left healthy"
         verdict = Verdict.FAIL if above(found.seconds, self.within) else Verdict.PASS
         reason = f"{what} took {text} to recover after {heal}"
@@ -104,11 +107,11 @@ class RecoveryCheck(ProbeCheck):
         if found.samples == 0:
             reason = f"{sentence} as far as anybody saw: no sample came after it; leave more time"
             return _Judged(Verdict.UNKNOWN, None, reason, f"{line}: no sample after it", healed)
-        watched = f"{length(found.watched)} ({count(found.samples, 'sample')})"
+        watched = f"{seconds_text(found.watched)} ({count(found.samples, 'sample')})"
         line += f": not healthy again, watched for {watched}"
         if found.briefly is not None and not above(found.briefly, self.within):
             reason = (
-                f"{sentence} for long enough to tell: good from {length(found.briefly)} on, "
+                f"{sentence} for long enough to tell: good from {seconds_text(found.briefly)} on, "
                 f"but watched for only {watched}; leave more time"
             )
             return _Judged(Verdict.UNKNOWN, None, reason, line, healed)

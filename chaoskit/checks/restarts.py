@@ -6,19 +6,20 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from chaoskit.checks._base import ServiceCheck, check, fault_at, unknown, window
+from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._starts import again, of_service
-from chaoskit.checks._text import count, moment
 from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.records import Evidence, Finding
+from chaoskit.text import count, moment
 
 
 @check("restarts")
 class Restarts(ServiceCheck):
     """The containers of a service are started again at most, or at least, so many times.
 
-    Counted is every start after the first one of its replica, whoever made it: a fault, the restart
-    policy, or Compose. `at_least` shows that a restart policy acts.
+    Counted is every start after the first one of its replica, by a fault, by the restart policy or
+    by Compose. `at_least` shows that a restart policy acts.
     """
 
     example: ClassVar[str] = "{ check: restarts, service: chat, at_most: 1 }"
@@ -34,24 +35,27 @@ class Restarts(ServiceCheck):
             raise ValueError("`at_least` is above `at_most`")
         return self
 
-    def judge(self, evidence: Evidence) -> Finding:
+    @property
+    def bound(self) -> str:
         given = ((">=", self.at_least), ("<=", self.at_most))
-        bound = ", ".join(f"{sign} {value}" for sign, value in given if value is not None)
-        span = window(self, evidence)
-        if isinstance(span, str):
-            return unknown(bound, span)
+        return ", ".join(f"{sign} {value}" for sign, value in given if value is not None)
+
+    def rule(self, evidence: Evidence) -> Finding:
+        start, end = window(self, evidence)
         events = of_service(evidence, self.service)
         if not any(event.action == "start" for event in events):
-            return unknown(bound, f"the engine reported no start of service `{self.service}`")
-        found = [event for event in again(events) if span[0] <= event.t <= span[1]]
+            raise NotJudged(f"the engine reported no start of service `{self.service}`")
+        found = [event for event in again(events) if start <= event.t <= end]
         measured = count(len(found), "restart")
         few = self.at_least is not None and len(found) < self.at_least
         if not few and (self.at_most is None or len(found) <= self.at_most):
-            return Finding(Verdict.PASS, measured, bound)
-        reason = f"service `{self.service}` was restarted {count(len(found), 'time')}, not {bound}"
+            return self.passed(measured)
+        reason = (
+            f"service `{self.service}` was restarted {count(len(found), 'time')}, not {self.bound}"
+        )
         lines = [
             f"{moment(e.t)}: {self.service}[{e.replica}] started again, {fault_at(evidence, e.t)}"
             for e in found
         ]
         at = found[0].t if found else None
-        return Finding(Verdict.FAIL, measured, bound, reason, capped(lines), at, (self.service,))
+        return self.failed(measured, reason, capped(lines), at, (self.service,))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
-from chaoskit.checks._base import WorkloadCheck, check, unknown
-from chaoskit.checks._enough import Need, gap
-from chaoskit.checks._text import above, count, length, moment
-from chaoskit.checks._told import Anomaly, Wording, finding, history_of
-from chaoskit.checks.histories.channels import Published, Subscriber, channels
+from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._coverage import Need
+from chaoskit.checks._wording import Anomaly, Judged
+from chaoskit.checks.histories.channels import NEED, Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
 from chaoskit.fields import Duration
-from chaoskit.records import Evidence, Finding
-
-NEED = Need(writes=("publish",), reads=("receive",))
+from chaoskit.numeric import above
+from chaoskit.text import count, moment, seconds_text
 
 
 @check("resync")
@@ -27,7 +25,8 @@ class Resync(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: resync, workload: feed, within: 5s }"
-    workloads: ClassVar[tuple[str, ...]] = ("events",)
+    workloads: ClassVar[Mapping[str, Need]] = {"events": NEED}
+    anomalies: ClassVar[str] = "messages not caught up with"
     formal: ClassVar[str] = "eventual delivery after a reconnect"
     cannot_tell: ClassVar[str] = "Anything about a subscriber whose connection never broke."
     remedy: ClassVar[str] = (
@@ -36,55 +35,56 @@ class Resync(WorkloadCheck):
 
     within: Duration = Duration(5)
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.within}"
-        given = history_of(self, evidence)
-        if isinstance(given, str):
-            return unknown(bound, given)
-        events, window = given
-        heard = channels(events)
-        published = heard.published()
+    @property
+    def bound(self) -> str:
+        return f"<= {self.within}"
+
+    def look(self, history: History) -> Judged:
+        start, stop = history.window
+        feed = channels(history.events)
+        published = feed.published()
         found: list[Anomaly] = []
         judged = early = reconnects = 0
         slowest = 0.0
-        for one in heard.subscribers:
+        for one in feed.subscribers:
             reconnects += len(one.connections) - 1
             for back, message in _missed(one, published):
-                if not window[0] <= back <= window[1]:
+                if not start <= back <= stop:
                     continue
                 judged += 1
                 known = one.known_at(message)
                 took = float("inf") if known is None else known - back
                 if known is not None and not above(took, self.within):
                     slowest = max(slowest, took)
-                elif known is None and heard.end - back < self.within:
+                elif known is None and feed.end - back < self.within:
                     early += 1
                 else:
                     found.append(_late(one, message, back, known))
-        told = Wording(
-            noun="message not caught up with",
-            plural="messages not caught up with",
-            of=judged,
+        gap = None
+        if not judged:
+            gap = f"no subscriber of workload `{self.workload}` had to reconnect"
+            if reconnects:
+                gap = f"nothing of workload `{self.workload}` was missed between reconnects"
+        elif early:
+            gap = (
+                f"{count(early, 'message')} of workload `{self.workload}` had less than "
+                f"{self.within} to be caught up with before the end; use a longer `settle`"
+            )
+        measured = (
+            f"caught up in {seconds_text(slowest, self.within)} (of {count(judged, 'message')})"
+        )
+        if found:
+            measured = f"{len(found)} not caught up (of {count(judged, 'message')})"
+        return Judged(
+            found,
+            judged,
+            measured,
             sentence=(
                 f"{len(found)} of {count(judged, 'message')} of workload `{self.workload}` that "
                 f"subscribers had missed were not known {self.within} after they were back"
             ),
-            formal=self.formal,
+            gap=gap,
         )
-        problem = gap(events, self, evidence.faults, NEED)
-        if problem is None and not judged:
-            problem = f"no subscriber of workload `{self.workload}` had to reconnect"
-            if reconnects:
-                problem = f"nothing of workload `{self.workload}` was missed between reconnects"
-        if problem is None and early:
-            problem = (
-                f"{count(early, 'message')} of workload `{self.workload}` had less than "
-                f"{self.within} to be caught up with before the end; use a longer `settle`"
-            )
-        measured = f"caught up in {length(slowest, self.within)} (of {count(judged, 'message')})"
-        if found:
-            measured = f"{len(found)} not caught up (of {count(judged, 'message')})"
-        return finding(evidence, found, told, bound, problem, measured=measured)
 
 
 def _missed(one: Subscriber, published: Sequence[Published]) -> Iterator[tuple[float, Published]]:

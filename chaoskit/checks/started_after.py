@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import ServiceCheck, check, unknown
+from chaoskit.checks._base import NotJudged, ServiceCheck, check
 from chaoskit.checks._starts import healthy, started
-from chaoskit.checks._text import length, moment
-from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.records import Evidence, Finding
+from chaoskit.text import moment, seconds_text
 
 
 @check("started_after")
@@ -26,26 +26,29 @@ class StartedAfter(ServiceCheck):
     after: str
     condition: Literal["started", "healthy"] = "started"
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"after {self.after} {self.condition}"
+    @property
+    def bound(self) -> str:
+        return f"after {self.after} {self.condition}"
+
+    def rule(self, evidence: Evidence) -> Finding:
         own = started(evidence, self.service)
         if own is None:
-            return unknown(bound, f"the engine reported no start of service `{self.service}`")
+            raise NotJudged(f"the engine reported no start of service `{self.service}`")
         other = (healthy if self.condition == "healthy" else started)(evidence, self.after)
         if other is None:
             was = "reported healthy" if self.condition == "healthy" else "started"
-            return unknown(bound, f"service `{self.after}` was never {was}")
+            raise NotJudged(f"service `{self.after}` was never {was}")
         if own >= other:
-            return Finding(Verdict.PASS, f"{length(own - other)} after", bound)
+            return self.passed(f"{seconds_text(own - other)} after")
         was = "was healthy" if self.condition == "healthy" else "started"
         reason = (
-            f"service `{self.service}` started at {moment(own)}, {length(other - own)} before "
-            f"`{self.after}` {was}"
+            f"service `{self.service}` started at {moment(own)}, {seconds_text(other - own)} "
+            f"before `{self.after}` {was}"
         )
         lines = (
             f"{moment(own)}: {self.service} started",
             f"{moment(other)}: {self.after} {was}",
         )
-        measured = f"{length(other - own)} before"
+        measured = f"{seconds_text(other - own)} before"
         services = (self.service, self.after)
-        return Finding(Verdict.FAIL, measured, bound, reason, lines, own, services)
+        return self.failed(measured, reason, lines, own, services)

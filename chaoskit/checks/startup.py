@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import Check, check, unknown
+from chaoskit.checks._base import Check, NotJudged, check
 from chaoskit.checks._starts import ready
-from chaoskit.checks._text import above, length, moment
 from chaoskit.fields import Duration
-from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.numeric import above
+from chaoskit.records import Evidence, Finding
+from chaoskit.text import moment, seconds_text
 
 
 @check("startup")
@@ -29,22 +30,25 @@ class Startup(Check):
     def subject(self) -> str:
         return self.service or "stack"
 
-    def judge(self, evidence: Evidence) -> Finding:
-        bound = f"<= {self.within}"
+    @property
+    def bound(self) -> str:
+        return f"<= {self.within}"
+
+    def rule(self, evidence: Evidence) -> Finding:
         up = evidence.phase("up")
         if up is None:
-            return unknown(bound, "the run never reached the up phase")
+            raise NotJudged("the run never reached the up phase")
         what = "the stack"
         end = up.end
         if self.service is not None:
             what = f"service `{self.service}`"
             end = ready(evidence, self.service)
         if end is None:
-            return unknown(bound, f"{what} was not seen to become ready")
+            raise NotJudged(f"{what} was not seen to become ready")
         took = max(end - up.start, 0.0)
-        text = length(took, self.within)
+        text = seconds_text(took, self.within)
         if not above(took, self.within):
-            return Finding(Verdict.PASS, text, bound)
+            return self.passed(text)
         reason = f"{what} took {text} to become ready, at {moment(end)}"
         services = (self.service,) if self.service else ()
-        return Finding(Verdict.FAIL, text, bound, reason, (), end, services)
+        return self.failed(text, reason, (), end, services)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from chaoskit.checks._base import ServiceCheck, check, fault_at, unknown, window
-from chaoskit.checks._text import count, moment
-from chaoskit.checks._witness import capped, named
-from chaoskit.records import ContainerEvent, Evidence, FaultWindow, Finding, Verdict
+from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
+from chaoskit.checks._fault_position import fault_at, named
+from chaoskit.checks._starts import of_service
+from chaoskit.checks._witness import capped
+from chaoskit.records import ContainerEvent, Evidence, FaultWindow, Finding
+from chaoskit.text import count, moment
 
 SLACK = 0.5  # seconds: the engine reports a death on its own clock, near the inject or the heal
 FATAL = ("die", "oom", "restart")
-BOUND = "stays up"
 
 
 @check("stays_up")
@@ -25,18 +26,18 @@ class StaysUp(ServiceCheck):
 
     example: ClassVar[str] = "{ check: stays_up, service: chat }"
 
-    def judge(self, evidence: Evidence) -> Finding:
-        span = window(self, evidence)
-        if isinstance(span, str):
-            return unknown(BOUND, span)
-        events = sorted(
-            (event for event in evidence.containers if event.service == self.service),
-            key=lambda event: event.t,
-        )
+    @property
+    def bound(self) -> str:
+        return "stays up"
+
+    def rule(self, evidence: Evidence) -> Finding:
+        start, end = window(self, evidence)
+        events = of_service(evidence, self.service)
         if not events:
-            reason = f"the engine reported nothing about service `{self.service}`, not even a start"
-            return unknown(BOUND, reason)
-        deaths = [e for e in events if e.action in FATAL and span[0] <= e.t <= span[1]]
+            raise NotJudged(
+                f"the engine reported nothing about service `{self.service}`, not even a start"
+            )
+        deaths = [e for e in events if e.action in FATAL and start <= e.t <= end]
         aimed = {id(event): _aimed(event, evidence.faults) for event in deaths}
         own = [event for event in deaths if aimed[id(event)] is None]
         if own:
@@ -49,7 +50,7 @@ class StaysUp(ServiceCheck):
             return self._fail(measured, reason, own, evidence)
         for event in deaths:
             fault = aimed[id(event)]
-            if fault is None or fault.healed is None or fault.healed > span[1]:
+            if fault is None or fault.healed is None or fault.healed > end:
                 continue
             if event.action != "restart" and not _started_after(event, events):
                 reason = (
@@ -58,8 +59,9 @@ class StaysUp(ServiceCheck):
                 )
                 return self._fail("did not come back", reason, [event], evidence)
         by_faults = sum(event.action == "die" for event in deaths)
-        measured = f"up, {count(by_faults, 'death')} by faults" if by_faults else "up all the time"
-        return Finding(Verdict.PASS, measured, BOUND)
+        return self.passed(
+            f"up, {count(by_faults, 'death')} by faults" if by_faults else "up all the time"
+        )
 
     def _fail(
         self, measured: str, reason: str, events: Sequence[ContainerEvent], evidence: Evidence
@@ -68,9 +70,7 @@ class StaysUp(ServiceCheck):
             f"{moment(e.t)}: {self.service}[{e.replica}] {_happened(e)}, {fault_at(evidence, e.t)}"
             for e in events
         ]
-        return Finding(
-            Verdict.FAIL, measured, BOUND, reason, capped(lines), events[0].t, (self.service,)
-        )
+        return self.failed(measured, reason, capped(lines), events[0].t, (self.service,))
 
 
 def _happened(event: ContainerEvent) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from chaoskit.checks._base import check, fault_at, samples_in, unknown
+from chaoskit.checks._base import NotJudged, check, samples_in
 from chaoskit.checks._bounds import BoundedCheck
-from chaoskit.checks._text import count, moment
+from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import capped
 from chaoskit.checks.histories.operations import number, plain
-from chaoskit.records import Evidence, Finding, Sample, Verdict
+from chaoskit.records import Evidence, Finding, Sample
+from chaoskit.text import count, moment
 
 
 @check("value")
@@ -27,42 +28,39 @@ class Value(BoundedCheck):
 
     of: Literal["every", "mean", "last"] = "every"
 
-    def judge(self, evidence: Evidence) -> Finding:
+    def rule(self, evidence: Evidence) -> Finding:
         samples = samples_in(self, self.probe, evidence)
-        if isinstance(samples, str):
-            return unknown(self.bound, samples)
         valued = [s for s in samples if s.outcome == "ok" and s.value is not None]
         if not valued:
-            reason = f"no good sample of probe `{self.probe}` has a value in this window"
-            return unknown(self.bound, reason)
+            raise NotJudged(f"no good sample of probe `{self.probe}` has a value in this window")
         if self.of == "mean":
             return self._mean(valued, evidence)
         judged = valued if self.of == "every" else valued[-1:]
         bad = [sample for sample in judged if not self.holds(sample.value)]
         measured = _range(judged)
         if not bad:
-            return Finding(Verdict.PASS, measured, self.bound)
+            return self.passed(measured)
         reason = (
             f"{len(bad)} of {count(len(judged), 'value')} of probe `{self.probe}` "
             f"{'is' if len(bad) == 1 else 'are'} not {self.bound}: {bad[0].value} first, at "
             f"{moment(bad[0].done)}, {fault_at(evidence, bad[0].done)}"
         )
         lines = [f"{moment(s.done)}: {s.value}, {fault_at(evidence, s.done)}" for s in bad]
-        return Finding(Verdict.FAIL, measured, self.bound, reason, capped(lines), bad[0].done)
+        return self.failed(measured, reason, capped(lines), bad[0].done)
 
     def _mean(self, samples: Sequence[Sample], evidence: Evidence) -> Finding:
         numbers = [found for s in samples if (found := number(s.value)) is not None]
         if not numbers:
-            return unknown(self.bound, f"no value of probe `{self.probe}` is a number")
+            raise NotJudged(f"no value of probe `{self.probe}` is a number")
         mean = sum(numbers) / len(numbers)
         measured = f"mean {plain(round(mean, 6))} (of {len(numbers)})"
         if self.holds(mean):
-            return Finding(Verdict.PASS, measured, self.bound)
+            return self.passed(measured)
         reason = f"the mean value of probe `{self.probe}` is {plain(round(mean, 6))}"
         worst = max(samples, key=lambda sample: abs((number(sample.value) or mean) - mean))
         line = f"{moment(worst.done)}: {worst.value}, {fault_at(evidence, worst.done)}"
         reason += f", not {self.bound}"
-        return Finding(Verdict.FAIL, measured, self.bound, reason, (line,), worst.done)
+        return self.failed(measured, reason, (line,), worst.done)
 
 
 def _range(samples: Sequence[Sample]) -> str:

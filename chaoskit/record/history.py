@@ -16,7 +16,7 @@ from sys import intern
 from typing import Any, cast
 
 from chaoskit.errors import UsageError
-from chaoskit.records import Event
+from chaoskit.records import Event, key_of
 
 TYPES = ("invoke", "ok", "fail", "info")
 FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error"})
@@ -134,7 +134,7 @@ class _Reader:
             raise self._wrong("`workload` is not a name")
         if error is not None:
             error = intern(str(error))
-        key, value = row.get("key"), row.get("value")
+        key, value = key_of(row.get("key")), row.get("value")
         if type(key) is str:
             key = intern(key)
         kind, workload, op = intern(kind), intern(workload), intern(op)

@@ -21,9 +21,13 @@ from chaoskit.records import (
     LogLine,
     Phase,
     Sample,
+    key_of,
 )
 
 Row = Mapping[str, Any]
+
+# What these kinds do was not written down by earlier versions.
+_ENDS_PROCESSES = frozenset({"kill", "crash", "stop", "restart", "recreate"})
 
 
 @dataclass(slots=True)
@@ -86,8 +90,9 @@ def _add_fault(log: RunLog, row: Row, t: float) -> None:
     match row["event"]:
         case "fault_injected":
             services = tuple(row["services"])
+            ends = row.get("ends_processes", row["fault"] in _ENDS_PROCESSES)
             log.faults[row["id"]] = FaultWindow(
-                row["id"], row["fault"], row["target"], t, None, services
+                row["id"], row["fault"], row["target"], t, None, services, ends
             )
         # A stuck run heals again what its guard healed when the lease was over: the first counts.
         case "fault_healed" if was is not None and was.healed is None:
@@ -137,7 +142,7 @@ def _operation(row: Row) -> Event:
         row["process"],
         intern(row["workload"]),
         intern(row["op"]),
-        intern(key) if type(key) is str else key,
+        intern(key) if type(key) is str else key_of(key),
         row.get("value"),
         row["id"],
         intern(error) if type(error) is str else error,

@@ -19,7 +19,7 @@ from typing import Literal
 
 from chaoskit.clock import Clock
 from chaoskit.numeric import percentile
-from chaoskit.records import Event, Json, Outcome
+from chaoskit.records import Event, Json, Outcome, key_of
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.closing import Closing
 from chaoskit.wire.due import until
@@ -235,8 +235,8 @@ class Driver:
         value: Json,
         error: str | None,
     ) -> None:
-        t = self._clock.now()
-        self._emit(Event(t, kind, process, self._name, step.op, step.key, value, number, error))
+        t, key = self._clock.now(), key_of(step.key)
+        self._emit(Event(t, kind, process, self._name, step.op, key, value, number, error))
 
     def discard(self, client: Client, op: str, work: asyncio.Task[Reply] | None = None) -> None:
         """Throw away the client's connection for an operation, with a call still running on it."""

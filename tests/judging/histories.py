@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
-from chaoskit.records import Event, FaultWindow, Json
+from chaoskit.records import Event, FaultWindow, Json, Key
 
 FAULT = FaultWindow("cut", "blackhole", "app -> store", 10.0, 12.0, ("store",))
 
@@ -22,7 +22,7 @@ class Op:
     start: float
     end: float | None
     process: int = 0
-    key: Json = None
+    key: Key = None
     value: Json = None
     back: Json = None
     how: str = "ok"

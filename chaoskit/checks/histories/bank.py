@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias, cast
 
+from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import name, number
 from chaoskit.records import Event, Json
 
@@ -45,8 +46,9 @@ def balances(value: Json) -> Mapping[str, float] | None:
     return found or None
 
 
-def saw(value: Json) -> bool:
-    return balances(value) is not None
+NEED = Need(
+    writes=("transfer",), reads=VIEWS, final=True, saw=lambda value: balances(value) is not None
+)
 
 
 def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
 
-from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import number
-from chaoskit.records import Event
+from chaoskit.records import Event, Key
 
-_HEARING = frozenset({"subscribe", "receive", "resync"})
+NEED = Need(writes=("publish",), reads=("receive",))
+
+_SUBSCRIBERS = frozenset({"subscribe", "receive", "resync"})
 
 
 class Published(NamedTuple):
     """One acknowledged message: its channel and number, its invocation and acknowledgement."""
 
-    channel: Value
+    channel: Key
     number: float
     begin: Event
     end: Event
@@ -35,24 +37,24 @@ class Connection:
 class Subscriber:
     """One subscriber: its connections, what it received, what resyncs offered.
 
-    `heard` says when it first received (channel, number), in the order in which it did; `repeated`
-    holds what it received again; `resynced` says when a resync returned it.
+    `received` says when it first received (channel, number), in that order; `repeated` holds what
+    it received again; `resynced` says when a resync returned it.
     `offered` holds (t, channel or None for all, number): all up to that number is known then.
     `reconnect_failed` says that it tried to come back after its last connection, and could not.
     """
 
     process: int
     connections: list[Connection] = field(default_factory=list)
-    channels: set[Value] = field(default_factory=set)
+    channels: set[Key] = field(default_factory=set)
     hears_all: bool = False
-    repeated: list[tuple[float, tuple[Value, float]]] = field(default_factory=list)
-    heard: dict[tuple[Value, float], float] = field(default_factory=dict)
-    resynced: dict[tuple[Value, float], float] = field(default_factory=dict)
-    offered: list[tuple[float, Value, float]] = field(default_factory=list)
+    repeated: list[tuple[float, tuple[Key, float]]] = field(default_factory=list)
+    received: dict[tuple[Key, float], float] = field(default_factory=dict)
+    resynced: dict[tuple[Key, float], float] = field(default_factory=dict)
+    offered: list[tuple[float, Key, float]] = field(default_factory=list)
     reconnect_failed: bool = False
 
-    def follows(self, channel: Value) -> bool:
-        """Say whether it is on a channel: subscribed without a name or by it, or received from."""
+    def follows(self, channel: Key) -> bool:
+        """Return whether it is on a channel: it subscribed to it or to all, or received from it."""
         return self.hears_all or channel in self.channels
 
     def connected(self, t: float) -> bool:
@@ -61,7 +63,7 @@ class Subscriber:
     def known_at(self, message: Published) -> float | None:
         """Return when it first knew of a message, by receiving it or by a resync."""
         what = (message.channel, message.number)
-        found = self.heard.get(what)
+        found = self.received.get(what)
         if not self.resynced and not self.offered:
             return found
         times = [self.resynced.get(what), self.resynced.get((None, message.number)), found]
@@ -69,7 +71,7 @@ class Subscriber:
         return min((t for t in times if t is not None), default=None)
 
     @staticmethod
-    def _covers(channel: Value, upto: float, message: Published) -> bool:
+    def _covers(channel: Key, upto: float, message: Published) -> bool:
         return channel in (None, message.channel) and message.number <= upto
 
 
@@ -83,7 +85,7 @@ class Channels:
 
     events: Sequence[Event]
     subscribers: list[Subscriber]
-    sent: dict[tuple[Value, float], tuple[int, int | None]]
+    sent: dict[tuple[Key, float], tuple[int, int | None]]
     never_connected: list[int]
 
     @property
@@ -101,19 +103,19 @@ class Channels:
 
 def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop, for speed
     """Analyse a history in order of time."""
-    pending: dict[int, tuple[Value, float]] = {}
-    sent: dict[tuple[Value, float], tuple[int, int | None]] = {}
+    pending: dict[int, tuple[Key, float]] = {}
+    sent: dict[tuple[Key, float], tuple[int, int | None]] = {}
     subscribers: dict[int, Subscriber] = {}
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
-        if op in _HEARING:
+        if op in _SUBSCRIBERS:
             if type_ == "invoke":
                 continue
             one = subscribers.get(event.process)
             if one is None:
                 one = subscribers[event.process] = Subscriber(event.process)
             if op != "receive":
-                _tell(one, event)
+                _connection(one, event)
             elif type_ == "ok":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
@@ -122,7 +124,7 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
             if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
-                    what = (event.key if type(event.key) is str else frozen(event.key), numbered)
+                    what = (event.key, numbered)
                     pending[event.id] = what
                     sent.setdefault(what, (place, None))
             elif type_ != "info" and event.id in pending:
@@ -136,9 +138,9 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
     return Channels(events, connected, sent, never_connected)
 
 
-def _tell(one: Subscriber, event: Event) -> None:
+def _connection(one: Subscriber, event: Event) -> None:
     """Take note of a resync, or of the begin or the end of a connection."""
-    channel = frozen(event.key)
+    channel = event.key
     if event.op == "resync":
         if event.type == "ok":
             _resynced(one, event, channel)
@@ -147,7 +149,7 @@ def _tell(one: Subscriber, event: Event) -> None:
             one.connections[-1].end = event.t
         one.connections.append(Connection(event.t))
         one.channels.add(channel)
-        one.hears_all |= event.key is None
+        one.hears_all |= channel is None
         one.reconnect_failed = False
     elif one.connections and one.connections[-1].end is None:
         one.connections[-1].end = event.t
@@ -156,12 +158,11 @@ def _tell(one: Subscriber, event: Event) -> None:
 
 
 def _received(one: Subscriber, event: Event, numbered: float) -> None:
-    key, t = event.key, event.t
-    channel: Value = key if type(key) is str else frozen(key)
+    channel, t = event.key, event.t
     what = (channel, numbered)
-    known = len(one.heard)
-    one.heard.setdefault(what, t)  # looked up once: there are many
-    if len(one.heard) == known:
+    known = len(one.received)
+    one.received.setdefault(what, t)  # looked up once: there are many
+    if len(one.received) == known:
         one.repeated.append((t, what))
         return
     if channel not in one.channels or not one.connections:
@@ -170,7 +171,7 @@ def _received(one: Subscriber, event: Event, numbered: float) -> None:
             one.connections.append(Connection(t))
 
 
-def _resynced(one: Subscriber, event: Event, channel: Value) -> None:
+def _resynced(one: Subscriber, event: Event, channel: Key) -> None:
     value = event.value
     if isinstance(value, Sequence) and not isinstance(value, str):
         for item in value:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import Element, element
 from chaoskit.records import Event, Json
 
 DELIVERING = ("receive", "drain")
+NEED = Need(writes=("send",), reads=DELIVERING)
+SEEN = replace(NEED, saw=lambda value: value not in (None, []))  # and something came out
 OPEN = -1  # the place of a completion that never came
 
 # A delivery: the places of its invocation and completion in the history, and the place in its list.
 Delivery: TypeAlias = tuple[int, int, int]
-
-_op = attrgetter("op")
 
 
 @dataclass(slots=True)
@@ -57,10 +57,6 @@ class QueueHistory:
         """Return the completion of the send of a value."""
         end = self.sent[value][1]
         return None if end == OPEN else self.events[end]
-
-
-def is_queue(events: Sequence[Event]) -> bool:
-    return "send" in set(map(_op, events))
 
 
 def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # one loop
@@ -118,7 +114,7 @@ def _deliver(
 
 
 def _better(events: Sequence[Event], end: Event, known: tuple[int, int]) -> bool:
-    """Say whether a send of the same value ended better than the one before."""
+    """Return whether a send of the same value ended better than the one before."""
     rank = {"fail": 0, "info": 1, "ok": 2}
     return rank[end.type] > rank[events[known[1]].type]
 

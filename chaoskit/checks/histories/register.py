@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from chaoskit.checks._search import FOREVER, Call, Search
 from chaoskit.checks._zones import Value, frozen
 from chaoskit.checks.histories.operations import pairs
-from chaoskit.records import Event, Json
+from chaoskit.records import Event, Json, Key
 
 
 @dataclass(slots=True)
@@ -36,7 +36,7 @@ class Keyed:
     `unanswered` is how many operations of it had no clear answer.
     """
 
-    key: Json
+    key: Key
     search: Search
     states: Sequence[Value]
     operations: int
@@ -45,23 +45,21 @@ class Keyed:
 
 def searches(
     events: Sequence[Event],
-    keys: Mapping[Value, str],
+    keys: Mapping[Key, str],
     initial: Json,
-    firsts: Mapping[Value, Value],
+    firsts: Mapping[Key, Value],
 ) -> list[Keyed]:
     """Return a search for each of the `keys`, short ones first.
 
     A key starts with its value in `firsts`, or with `initial`.
     """
     places = {id(event): place for place, event in enumerate(events)}
-    by_key: dict[Value, list[_Op]] = {}
-    names: dict[Value, Json] = {}
-    open_ops: Counter[Value] = Counter()
+    by_key: dict[Key, list[_Op]] = {}
+    open_ops: Counter[Key] = Counter()
     for begin, end in pairs(events, ("read", "write", "cas")):
-        key = frozen(begin.key)
+        key = begin.key
         if key not in keys:
             continue
-        names[key] = begin.key
         unclear = end is None or end.type == "info"
         if (end is not None and end.type == "fail") or (unclear and begin.op == "read"):
             continue
@@ -70,7 +68,7 @@ def searches(
         op = _op(begin, begin if end is None or unclear else end, places[id(begin)], finish)
         by_key.setdefault(key, []).append(op)
     made = [
-        _keyed(names[key], ops, firsts.get(key, frozen(initial)), open_ops[key])
+        _keyed(key, ops, firsts.get(key, frozen(initial)), open_ops[key])
         for key, ops in by_key.items()
     ]
     return sorted(made, key=lambda one: one.operations)
@@ -91,7 +89,7 @@ def _pair(value: Json) -> tuple[Value, Value]:
     raise ValueError(f"a cas carries [old, new], not {value!r}")
 
 
-def _keyed(key: Json, ops: list[_Op], initial: Value, unanswered: int) -> Keyed:
+def _keyed(key: Key, ops: list[_Op], initial: Value, unanswered: int) -> Keyed:
     kept = _bounded(_observed(ops), initial)
     numbers: dict[Value, int] = {initial: 0}
     calls = [
@@ -119,7 +117,7 @@ def _observed(ops: Sequence[_Op]) -> list[_Op]:
 
 
 def _changes_nothing(op: _Op) -> bool:
-    """Say whether it is a cas from a value to the same one: it needs that value, and keeps it."""
+    """Return whether a cas goes from a value to the same one: it needs that value and keeps it."""
     return op.looks and op.writes and op.sees == op.leaves
 
 

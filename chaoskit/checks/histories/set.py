@@ -1,6 +1,6 @@
 """What a history of a `set` workload says about the data: one linear pass, after Jepsen's `set`.
 
-Every add stores one value of its own; `read` returns all values through the app and `truth`
+Every add stores another value; `read` returns all values through the app and `truth`
 straight from the store. Each is a *view*. A *final* read is a good one, invoked after the last add
 had ended.
 """
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
-from chaoskit.checks._enough import Need
+from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import Element, element
 from chaoskit.records import Event, Json
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-from chaoskit.checks._zones import Value, frozen
 from chaoskit.checks.histories.operations import number, refused
-from chaoskit.records import Event
+from chaoskit.records import Event, Key
 
 
 class Bounded(NamedTuple):
@@ -51,7 +50,7 @@ def bounded(  # noqa: PLR0912  # one loop, for speed
     events: Sequence[Event],
     op: str,
     views: Collection[str],
-    initial: float | Mapping[Value, float],
+    initial: float | Mapping[Key, float],
     sign: int = 1,
 ) -> Iterator[Bounded]:
     """Yield the good reads of a history in which `op` adds its value, times `sign`, to its key.
@@ -59,15 +58,14 @@ def bounded(  # noqa: PLR0912  # one loop, for speed
     Where `initial` says it key by key, reads of other keys are left out.
     """
     never = refused(events, (op,))
-    keys: dict[Value, Sums] = {}
+    keys: dict[Key, Sums] = {}
     adding: dict[int, tuple[Sums, float]] = {}
     pending: dict[int, tuple[Event, float, float]] = {}
     for event in events:
         kind, type_ = event.op, event.type
         if kind != op and kind not in views:
             continue
-        raw = event.key
-        key: Value = raw if raw is None or type(raw) is str else frozen(raw)
+        key = event.key
         sums = keys.get(key)
         if sums is None:
             first = initial.get(key) if isinstance(initial, Mapping) else initial

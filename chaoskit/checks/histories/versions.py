@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from chaoskit.checks._text import count
-from chaoskit.checks._zones import Value, frozen
+from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import number
-from chaoskit.records import Event, Json
+from chaoskit.records import Event, Json, Key
+from chaoskit.text import count
 
 VIEWS = ("read", "truth")
+NEED = Need(writes=("write",), reads=VIEWS)
 NOTHING = float("-inf")  # the version of a key that has none
 
 
@@ -62,13 +63,13 @@ class Versions:
 
     def __init__(self, events: Sequence[Event]) -> None:
         self._events = events
-        self.keys: dict[Value, KeyHistory] = {}
+        self.keys: dict[Key, KeyHistory] = {}
         self.strange = 0  # reads whose value is not a version
 
     def stale_for(self, read: Read) -> float:
         """Return how many seconds before a stale read a newer version had been acknowledged."""
-        story = self.keys[frozen(read.begin.key)]
-        return read.begin.t - story.times[bisect_right(story.versions, read.version)]
+        key_history = self.keys[read.begin.key]
+        return read.begin.t - key_history.times[bisect_right(key_history.versions, read.version)]
 
     def reads(self) -> Iterator[Read]:  # noqa: PLR0912  # one loop, for speed
         """Yield the good reads of all views, as they end."""
@@ -79,28 +80,27 @@ class Versions:
             op = event.op
             if op != "write" and op not in VIEWS:
                 continue
-            raw = event.key
-            key: Value = raw if type(raw) is int or type(raw) is str else frozen(raw)
-            story = keys.get(key)
-            if story is None:
-                story = keys[key] = KeyHistory()
+            key = event.key
+            key_history = keys.get(key)
+            if key_history is None:
+                key_history = keys[key] = KeyHistory()
             if op == "write":
-                story.last = event.t
+                key_history.last = event.t
                 if event.type == "invoke":
                     value = event.value
                     version = value if type(value) is int else _version(value)
                     if version is not None:
-                        story.tried[version] = event
-                        writing[event.id] = (story, version)
+                        key_history.tried[version] = event
+                        writing[event.id] = (key_history, version)
                 elif event.type != "info":
                     written = writing.pop(event.id, None)
                     if written is not None:
                         _ended(event, *written)
             elif event.type == "invoke":
                 process = event.process
-                mine = story.own.get(process, NOTHING)
-                before = story.seen[op].get(process, NOTHING)
-                pending[event.id] = (event, story.newest, mine, before)
+                mine = key_history.own.get(process, NOTHING)
+                before = key_history.seen[op].get(process, NOTHING)
+                pending[event.id] = (event, key_history.newest, mine, before)
             else:
                 started = pending.pop(event.id, None)
                 if started is None or event.type != "ok":
@@ -112,20 +112,20 @@ class Versions:
                     continue
                 begin, newest, mine, before = started
                 if version > before:
-                    story.seen[op][event.process] = version
+                    key_history.seen[op][event.process] = version
                 yield _read((begin, event, version, newest, mine, before))
 
 
-def _ended(event: Event, story: KeyHistory, version: float) -> None:
+def _ended(event: Event, key_history: KeyHistory, version: float) -> None:
     if event.type == "fail":
-        del story.tried[version]
+        del key_history.tried[version]
         return
-    if version > story.own.get(event.process, NOTHING):
-        story.own[event.process] = version
-    if version > story.newest:
-        story.newest = version
-        story.versions.append(version)
-        story.times.append(event.t)
+    if version > key_history.own.get(event.process, NOTHING):
+        key_history.own[event.process] = version
+    if version > key_history.newest:
+        key_history.newest = version
+        key_history.versions.append(version)
+        key_history.times.append(event.t)
 
 
 def unparsable_note(versions: Versions) -> tuple[str, ...]:

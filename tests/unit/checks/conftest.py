@@ -42,7 +42,7 @@ class Build:
         kind: str = "kill",
         target: str = "redis",
     ) -> FaultWindow:
-        return FaultWindow(fault_id, kind, target, injected, healed, (target,))
+        return FaultWindow(fault_id, kind, target, injected, healed, (target,), kind == "kill")
 
     def samples(
         self,

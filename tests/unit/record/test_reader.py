@@ -50,8 +50,8 @@ def test_phases_and_faults_that_had_no_end_stay_open(run: Path) -> None:
     evidence = read_evidence(run)
     assert evidence.phases == [Phase("baseline", 0.2, 3), Phase("faults", 3, None)]
     assert evidence.faults == [
-        FaultWindow("k", "kill", "redis", 4, 5, ("redis",)),
-        FaultWindow("s", "stop", "redis", 5.5, None, ()),
+        FaultWindow("k", "kill", "redis", 4, 5, ("redis",), ends_processes=True),
+        FaultWindow("s", "stop", "redis", 5.5, None, (), ends_processes=True),
     ]
     assert evidence.containers == [ContainerEvent(4.1, "redis", 1, "die", 137)]
     assert evidence.services == ["chat", "redis"]

@@ -183,7 +183,7 @@ def with_subjects(text: str, check: dict[str, Any], kind: Any) -> str:
     if probe is not None and f"  {probe}:" not in text:
         text = text.replace("probes:\n", f"probes:\n  {probe}: {{probe: tcp, url: tcp://x:1}}\n")
     if workload is not None and f"  {workload}:" not in text:
-        example = WORKLOADS.get(kind.workloads[0])
+        example = WORKLOADS.get(next(iter(kind.workloads)))
         assert example is not None
         block = " ".join(example.example.split())
         text = text.replace("workloads:\n", f"workloads:\n  {workload}: {block}\n")

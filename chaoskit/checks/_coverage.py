@@ -11,22 +11,18 @@ its very effect, so messages are asked for before and after only.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import TYPE_CHECKING
 
-from chaoskit.checks._text import count
 from chaoskit.records import Event, FaultWindow, Json
-
-if TYPE_CHECKING:
-    from chaoskit.checks._base import WorkloadCheck
+from chaoskit.text import count
 
 LONG = 1.0  # seconds; nothing may be due during a shorter fault
 AT_THE_ENDS = ("truth", "drain")  # views that are looked at before and after a run, not in it
 
-_time, _op = attrgetter("t"), attrgetter("op")
+_time = attrgetter("t")
 
 
 def _anything(_value: Json) -> bool:
@@ -49,59 +45,69 @@ class Need:
     refused: bool = False
 
 
-def gap(
-    events: Sequence[Event], check: WorkloadCheck, faults: Sequence[FaultWindow], need: Need
+def coverage_gap(
+    events: Sequence[Event],
+    used: Collection[str],
+    workload: str,
+    faults: Sequence[FaultWindow],
+    need: Need,
+    minimum: int,
 ) -> str | None:
     """Return why the history proves nothing, with what to change, or None when it does.
 
-    `events` are in order of time.
+    `events` are in order of time, `used` are the operations among them; `minimum` of each kind must
+    have come before, during and after the faults.
     """
-    used = set(map(_op, events))
-    what = f"of workload `{check.workload}`"
-    missing = _unwritten(events, used, what, need.writes)
-    if missing is not None:
-        return missing
-    if need.reads:
-        views = [view for view in need.reads if view in used]
-        if not views:
-            return f"workload `{check.workload}` never read back what it wrote"
-        missing = _unread(events, views, what, need)
-        if missing is not None:
-            return missing
+    what = f"of workload `{workload}`"
+    views = [view for view in need.reads if view in used]
+    return next(_gaps(events, used, what, views, faults, need, minimum), None)
+
+
+def _gaps(
+    events: Sequence[Event],
+    used: Collection[str],
+    what: str,
+    views: Sequence[str],
+    faults: Sequence[FaultWindow],
+    need: Need,
+    minimum: int,
+) -> Iterator[str]:
+    yield from _unwritten(events, used, what, need.writes)
+    if need.reads and not views:
+        yield f"{what.removeprefix('of ')} never read back what it wrote"
+    elif need.final:
+        yield from _no_final_read(events, views, need)
+    elif need.reads:
+        yield from _unread(events, views, what, need)
     if not faults:
-        return None
-    missing = _around(events, _either(need.writes, used), what, faults, check.minimum, need)
-    watched = [view for view in need.reads if view in used and view not in AT_THE_ENDS]
-    if missing is not None or not watched or need.final:
-        return missing
-    hears = "subscribe" in used
-    return _around(events, watched, what, faults, check.minimum, need, meanwhile=not hears)
+        return
+    yield from _around(events, _either(need.writes, used), what, faults, minimum, need)
+    watched = [view for view in views if view not in AT_THE_ENDS]
+    if watched and not need.final:
+        hears = "subscribe" in used
+        yield from _around(events, watched, what, faults, minimum, need, meanwhile=not hears)
 
 
 def _unwritten(
     events: Sequence[Event], used: Collection[str], what: str, writes: Sequence[str]
-) -> str | None:
+) -> Iterator[str]:
     kinds = _either(writes, used)
     if not any(op in used for op in writes):
-        return f"no {' or '.join(kinds)} {what} was invoked"
+        yield f"no {' or '.join(kinds)} {what} was invoked"
     for kind in kinds:
         if not any(event.op == kind and event.type == "ok" for event in events):
             last = _last_error(events, (kind,))
             see = f"see its `{kind}` and the statuses in `ok`"
-            return f"no {kind} {what} was acknowledged{last}; {see}"
-    return None
+            yield f"no {kind} {what} was acknowledged{last}; {see}"
 
 
-def _unread(events: Sequence[Event], views: Sequence[str], what: str, need: Need) -> str | None:
-    if need.final:
-        return _no_final_read(events, views, need)
+def _unread(events: Sequence[Event], views: Sequence[str], what: str, need: Need) -> Iterator[str]:
     for view in views:
         if not any(event.op == view and event.type == "ok" for event in reversed(events)):
             last = _last_error(events, (view,))
-            return f"no {view} {what} returned anything{last}; see its `{view}`{_hint(last)}"
-    if any(e.type == "ok" and e.op in views and need.saw(e.value) for e in events):
-        return None
-    return f"no {' or '.join(views)} {what} saw any data; see what it extracts"
+            yield f"no {view} {what} returned anything{last}; see its `{view}`{_hint(last)}"
+    if not any(e.type == "ok" and e.op in views and need.saw(e.value) for e in events):
+        yield f"no {' or '.join(views)} {what} saw any data; see what it extracts"
 
 
 def _last_error(events: Sequence[Event], ops: Collection[str]) -> str:
@@ -115,7 +121,7 @@ def _hint(error: str) -> str:
     return " and what it extracts"
 
 
-def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) -> str | None:
+def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) -> Iterator[str]:
     last = len(events)
     while last and events[last - 1].op not in need.writes:
         last -= 1
@@ -136,11 +142,10 @@ def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) ->
         if view in good:
             continue
         if view in empty:
-            return f"the final reads of `{view}` saw no data; see what it extracts"
+            yield f"the final reads of `{view}` saw no data; see what it extracts"
         error = errors.get(view, "none was tried")
         hint = _hint(error) if error.endswith("404") else ""
-        return f"no final read of `{view}` succeeded: {error}{hint}"
-    return None
+        yield f"no final read of `{view}` succeeded: {error}{hint}"
 
 
 def _around(
@@ -152,8 +157,8 @@ def _around(
     need: Need,
     *,
     meanwhile: bool = True,
-) -> str | None:
-    """Return which of before, during (`meanwhile`) and after the faults saw too few of these
+) -> Iterator[str]:
+    """Yield which of before, during (`meanwhile`) and after the faults saw too few of these
     operations."""
     what = f"{' or '.join(ops)} {workload}"
     kinds = frozenset(ops)
@@ -162,27 +167,27 @@ def _around(
     enough = _upto(minimum, (e.type == "ok" and e.op in kinds for e in islice(events, before)))
     if enough < minimum:
         few = _few(enough, minimum, what)
-        return f"{few} acknowledged before the first fault; use a longer `baseline`"
+        yield f"{few} acknowledged before the first fault; use a longer `baseline`"
     attempted = [_attempted(events, kinds, fault) for fault in faults if meanwhile]
     if meanwhile and sum(attempted) < minimum:
         few = _few(sum(attempted), minimum, what)
-        return f"{few} attempted while a fault was in force; raise its `rate`"
+        yield f"{few} attempted while a fault was in force; raise its `rate`"
     for fault, tried in zip(faults, attempted, strict=False):
         if not tried and fault.healed is not None and fault.healed - fault.injected >= LONG:
-            return f"no {what} was attempted during fault `{fault.id}`; raise its `rate`"
+            yield f"no {what} was attempted during fault `{fault.id}`; raise its `rate`"
     heals = [fault.healed for fault in faults if fault.healed is not None]
     if len(heals) < len(faults):
-        return f"a fault was never healed, so no {what} came after the faults"
+        yield f"a fault was never healed, so no {what} came after the faults"
+        return
     good = ("ok", "fail") if need.refused else ("ok",)
     after = events[bisect_left(events, max(heals), key=_time) :]
     enough = _upto(minimum, (e.type in good and e.op in kinds for e in after))
     if enough < minimum:
         few = _few(enough, minimum, what)
-        return (
+        yield (
             f"{few} acknowledged after the last heal at {max(heals):.2f} s; "
             "use a longer `settle`, or see why the app did not recover"
         )
-    return None
 
 
 def _upto(minimum: int, which: Iterable[bool]) -> int:
