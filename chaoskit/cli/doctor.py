@@ -83,16 +83,21 @@ def examine(*, fix: bool) -> ExitCode:
 async def _rows(fix: bool) -> list[Row]:
     rows = [Row("ok", "python", platform.python_version()), await _compose()]
     try:
-        engine = await asyncio.to_thread(Engine)
+        async with Engine.connect() as engine:
+            return rows + await _of_engine(engine, fix)
     except EnvironmentFailure as error:
         return [*rows, Row("fail", "docker engine", error.message, error.hint or "")]
-    rows.append(Row("ok", "docker engine", engine.version))
-    rows.append(await _toxiproxy(engine, pull=fix))
-    rows.append(await _leftovers(engine))
-    rows.append(_tcp_tables())
-    rows += await asyncio.gather(*(_need(engine, *need) for need in _NEEDS))
-    rows += await _kernel(engine)
-    return rows
+
+
+async def _of_engine(engine: Engine, fix: bool) -> list[Row]:
+    return [
+        Row("ok", "docker engine", engine.version),
+        await _toxiproxy(engine, pull=fix),
+        await _leftovers(engine),
+        _tcp_tables(),
+        *await asyncio.gather(*(_need(engine, *need) for need in _NEEDS)),
+        *await _kernel(engine),
+    ]
 
 
 async def _need(engine: Engine, need: Need, name: str, users: str, fix: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -133,24 +134,28 @@ def load_all(paths: Sequence[Path]) -> list[Loaded]:
 
 
 async def _run_one(loaded: Loaded, request: RunRequest, events: _Events) -> tuple[Result, Path]:
-    preparing = asyncio.create_task(_prepared(loaded, request, events))
-    interrupt: Callable[[], object] = preparing.cancel
-    with Signals(lambda: interrupt()) as signals:
-        try:
-            runner, folder, progress = await preparing
-        except asyncio.CancelledError:
-            raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
-        interrupt = runner.interrupt
-        with progress:
-            result = await runner.execute(signals)
-        return result, folder
+    async with contextlib.AsyncExitStack() as connection:
+        preparing = asyncio.create_task(_prepared(loaded, request, events, connection))
+        interrupt: Callable[[], object] = preparing.cancel
+        with Signals(lambda: interrupt()) as signals:
+            try:
+                runner, folder, progress = await preparing
+            except asyncio.CancelledError:
+                raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
+            interrupt = runner.interrupt
+            with progress:
+                result = await runner.execute(signals)
+            return result, folder
 
 
 async def _prepared(
-    loaded: Loaded, request: RunRequest, events: _Events
+    loaded: Loaded, request: RunRequest, events: _Events, connection: contextlib.AsyncExitStack
 ) -> tuple[Runner, Path, Progress]:
-    """Check engine, images and stack, and make the run folder; nothing is started yet."""
-    engine = await asyncio.to_thread(Engine)
+    """Check engine, images and stack, and make the run folder; nothing is started yet.
+
+    `connection` will hold the one to the engine, for as long as the run.
+    """
+    engine = await connection.enter_async_context(Engine.connect())
     image = await toxiproxy_image(engine.images)
     token = secrets.token_hex(3)
     name = loaded.scenario.name.lower().replace(".", "-")[:24].strip("-_")

@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chaoskit.clock import until
+from chaoskit.docker.call import EngineGone
 from chaoskit.docker.cleanup import Cleanup
 from chaoskit.docker.containers import Containers
 from chaoskit.docker.errors import translated
@@ -24,35 +25,31 @@ from chaoskit.docker.networks import Endpoints
 from chaoskit.docker.recreate import Recreation
 from chaoskit.docker.volumes import Volumes
 from chaoskit.errors import EnvironmentFailure
+from chaoskit.tasks import whole
 
-_PING_AGAIN = 0.25  # seconds
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_PING_AGAIN, _CONNECT_AGAIN = 0.25, 0.5  # seconds
 CALL_DEADLINE = 20  # seconds for one call, on top of any grace period it includes
 
 T = TypeVar("T")
 
 
 class Engine:
-    """The Docker engine behind the current context.
+    """The Docker engine behind the current context: `async with Engine.connect() as engine`.
 
     Raises `EngineGone` when it does not answer, `NoSuchContainer` for a missing container, and
     `EnvironmentFailure` for every other refusal.
     """
 
-    def __init__(self) -> None:
-        import docker
-
+    def __init__(self, api: APIClient, version: str, address: str) -> None:
+        """`connect` makes it."""
+        self.version = version
+        self._api = api
+        self._address = address
         self._pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="engine")
         self._running: set[Future[Any]] = set()
-        self._address = engine_address()
-
-        def connect() -> tuple[docker.APIClient, Mapping[str, Any]]:
-            api = docker.APIClient(
-                base_url=self._address, version="auto", timeout=CALL_DEADLINE, num_pools=32
-            )
-            return api, cast("Mapping[str, Any]", api.version())
-
-        self._api, version = translated("", connect, self._address)
-        self.version = str(version["Version"])
         self.images = Images(self._api, self._call)
         self.containers = Containers(self._api, self._call)
         self.networks = Endpoints(self._api, self._call)
@@ -65,7 +62,33 @@ class Engine:
         self.machine = Machine(self._api, self._call)
         self.events = Events(self._api, self._call, self.machine)
 
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connect(cls, within: float = 0.0) -> AsyncIterator[Engine]:
+        """Connect for the time of an `async with`; the engine may take `within` seconds to be
+        there. Raises `EngineGone`."""
+
+        async def connected() -> Engine | EngineGone:
+            try:
+                return await whole(asyncio.to_thread(_connected), _close)
+            except EngineGone as error:
+                return error
+
+        engine = await until(
+            connected,
+            met=lambda made: isinstance(made, Engine),
+            within=within,
+            every=_CONNECT_AGAIN,
+        )
+        if isinstance(engine, EngineGone):
+            raise engine
+        try:
+            yield engine
+        finally:
+            await _close(engine)
+
     def close(self) -> None:
+        """End everything that stands by; calls that are under way end by themselves."""
         self.helpers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._api.close()
@@ -95,6 +118,29 @@ class Engine:
             return True
 
         return await until(answers, within=within, every=_PING_AGAIN)
+
+
+def _connected() -> Engine:
+    import docker
+
+    address = engine_address()
+
+    def connect() -> Engine:
+        with contextlib.ExitStack() as failed:
+            api = docker.APIClient(
+                base_url=address, version="auto", timeout=CALL_DEADLINE, num_pools=32
+            )
+            failed.callback(api.close)
+            version = str(cast("Mapping[str, Any]", api.version())["Version"])
+            engine = Engine(api, version, address)
+            failed.pop_all()
+            return engine
+
+    return translated("", connect, address)
+
+
+async def _close(engine: Engine) -> None:
+    await asyncio.to_thread(engine.close)
 
 
 def engine_address() -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chaoskit.errors import CommandFailed, EnvironmentFailure, UsageError
 from chaoskit.records import Json
+from chaoskit.tasks import whole
 
 CONFIG_DEADLINE = 30.0
 PROJECT_VARIABLE = "CHAOSKIT_PROJECT"  # marks every process that is started for a run
@@ -79,21 +80,15 @@ async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | No
         raise EnvironmentFailure(
             f"`{argv[0]}` is not installed", hint="run `chaoskit doctor` to see what is missing"
         )
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
+    starting = asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
     )
-    try:
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # it runs all the same: half a start cannot be taken back
-        await asyncio.shield(_stop(await starting))
-        raise
+    process = await whole(starting, _stop)
     try:
         out, err = await asyncio.wait_for(process.communicate(), within)
     except TimeoutError:

@@ -96,7 +96,7 @@ async def recover(
     away may take to come back. Running it again does no harm. Raises `Owned` when the run has a
     live owner, `StoreFailed` for an unusable ledger.
     """
-    lock = RunLock.take(path, within=dying)
+    lock = await asyncio.to_thread(RunLock.take, path, within=dying)
     if lock is None and live_owner(path) is not None:
         raise Owned(f"run `{path.name}` goes on: process {live_owner(path)} owns it")
     project = project_of(path / LEDGER)
@@ -360,31 +360,18 @@ async def _as_guard(path: Path, lease: str | None) -> ExitCode:
     def say(text: str) -> None:
         print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", flush=True)
 
-    async def connected() -> Engine | ChaoskitError:
-        try:
-            return await asyncio.to_thread(Engine)
-        except ChaoskitError as error:
-            return error
-
-    engine = await until(
-        connected, met=lambda made: isinstance(made, Engine), within=GUARD_PATIENCE, every=0.5
-    )
-    if isinstance(engine, ChaoskitError):
-        say(engine.message)
-        return engine.exit_code
     try:
-        if lease is not None:
-            await _heal_one(path, lease, engine, say)
-            return ExitCode.PASSED
-        say("the run's process is gone")
-        done = await recover(
-            path, engine, say, by="the guard", dying=_DYING, patience=GUARD_PATIENCE
-        )
+        async with Engine.connect(GUARD_PATIENCE) as engine:
+            if lease is not None:
+                await _heal_one(path, lease, engine, say)
+                return ExitCode.PASSED
+            say("the run's process is gone")
+            done = await recover(
+                path, engine, say, by="the guard", dying=_DYING, patience=GUARD_PATIENCE
+            )
     except ChaoskitError as error:
         say(error.message)
         return error.exit_code
-    finally:
-        engine.close()
     for thing in done.left:
         say(f"left behind: {thing.what}; remove it with `{thing.command}`")
     return ExitCode.LEFT_BEHIND if done.left else ExitCode.PASSED

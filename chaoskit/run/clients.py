@@ -112,7 +112,8 @@ class Clients:
         await asyncio.gather(*self._probes, *self._writers)
 
     async def cut(self) -> None:
-        """Stop at once, whatever is in flight."""
+        """Stop at once, whatever is in flight. Raises what one of them raised by itself."""
         for task in [*self._probes, *self._writers]:
             task.cancel()
         await asyncio.gather(*self._probes, *self._writers, return_exceptions=True)
+        self.check()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -125,10 +126,12 @@ class Injector:
 
     async def ready(self, injections: Sequence[Injection]) -> None:
         """Let every fault start what makes its injection quick."""
-        await asyncio.gather(
-            *(injection.fault.ready(self._stack) for injection in injections),
-            return_exceptions=True,  # what cannot be said now is said when it is injected
-        )
+
+        async def one(fault: Fault) -> None:
+            with contextlib.suppress(ChaoskitError):  # it is said when the fault is injected
+                await fault.ready(self._stack)
+
+        await asyncio.gather(*(one(injection.fault) for injection in injections))
 
     async def measure_before(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries through every listener that a fault will touch, before any fault."""
@@ -174,16 +177,16 @@ class Injector:
         lease = None if fault.for_ is None else self._clock.now() + fault.for_
         if fault.for_ is not None:
             self._guard.lease(fault.name, fault.for_)
-        measuring = asyncio.create_task(self._feel(injection))
-        try:
+        async with asyncio.TaskGroup() as group:
+            measuring = group.create_task(self._feel(injection))
             if lease is None:
                 await hold.wait()
             else:
                 await self._clock.sleep_until(lease)
             self._guard.healing(fault.name)  # looking once more is a part of it
-            await self._before_heal(injection, measuring)
-        finally:
+            in_time = measuring.done()
             measuring.cancel()
+        await self._before_heal(injection, watched=in_time)
         await self.heal(injection)
 
     async def _inject(self, injection: Injection) -> None:
@@ -223,6 +226,12 @@ class Injector:
 
     async def _feel(self, injection: Injection) -> None:
         """Exchange one canary per listener while the fault is in force, then start watching use."""
+        try:
+            await self._felt(injection)
+        except ChaoskitError as error:
+            injection.doubts.append(f"its effect could not be measured: {error.message}")
+
+    async def _felt(self, injection: Injection) -> None:
         fault = injection.fault
         deadline = injection.canary.deadline
         if fault.for_ is not None:  # a short lease must not end before its canary does
@@ -241,11 +250,13 @@ class Injector:
                 self._stack, proxy, self._clock.now()
             )
 
-    async def _before_heal(self, injection: Injection, measuring: asyncio.Task[None]) -> None:
-        """Read back once more: a fault that vanished early was not in force for its lease."""
+    async def _before_heal(self, injection: Injection, *, watched: bool) -> None:
+        """Read back once more: a fault that vanished early was not in force for its lease.
+
+        `watched` says that its use was looked at when it came into force.
+        """
         try:
-            if measuring.done():
-                measuring.result()
+            if watched:
                 for proxy in self._edge_listeners(injection):
                     injection.window_end[proxy] = await edge_traffic.look(
                         self._stack, proxy, self._clock.now()

@@ -33,6 +33,7 @@ from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
+from chaoskit.run.watches import watched
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
 
@@ -81,10 +82,11 @@ class Runner:
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
         self._watching: asyncio.Task[None] | None = None
-        self._events = EngineEvents(engine, plan.project.name, self._recorder, self._clock)
+        self._events = EngineEvents(engine.events, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
         self._concluded = False
+        self._failure: Exception | None = None
         self._ended_early: str | None = None
         self._exit_code: ExitCode | None = None
         self._recover_command = recover_command(folder.path)
@@ -130,7 +132,8 @@ class Runner:
             self._ended_early = f"the run was interrupted by {name} in the {self._phase} phase"
             self._exit_code = signals.exit_code or ExitCode.UNKNOWN
         except Exception as error:  # noqa: BLE001  # what is not ours is internal, after healing
-            self._failed(_cause(error))
+            self._failure = _cause(error)
+            self._failed(self._failure)
         if self._ended_early:
             with contextlib.suppress(StoreFailed):
                 self._recorder.event("ended_early", reason=self._ended_early)
@@ -184,7 +187,8 @@ class Runner:
             await self._clients.gate(timeline.gate)
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
-            self._watching = asyncio.create_task(self._bypass.watch())
+            work = watched("who connects to whom", self._bypass.watch(), self._recorder)
+            self._watching = asyncio.create_task(work)
             await asyncio.gather(
                 asyncio.sleep(timeline.baseline), self._injector.ready(self._injections)
             )
@@ -209,19 +213,19 @@ class Runner:
         layout = self._plan.layout(self._folder.path, self._options.image)
         # As it is: it holds no value of the user's, and a mask in it would change the stack.
         overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
-        self._events.start()
+        await self._events.start()
         self._ledger.intent("stack", "stack", {"project": self._stack.project})
         self._up = True
-        importing = asyncio.create_task(asyncio.to_thread(self._clients.load))
-        await bring_up(
-            self._plan,
-            layout,
-            overlay,
-            self._stack,
-            lambda text: self._recorder.event("progress", text=text),
-        )
-        self._ledger.done("stack")
-        await importing
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(self._clients.load))
+            await bring_up(
+                self._plan,
+                layout,
+                overlay,
+                self._stack,
+                lambda text: self._recorder.event("progress", text=text),
+            )
+            self._ledger.done("stack")
         rows = await image_rows(self._stack, self._plan.project.services)
         self._recorder.event("services", services=list(rows))
 
@@ -268,7 +272,12 @@ class Runner:
         others = [*self._timeline.tasks, *([self._watching] if self._watching else [])]
         for task in others:
             task.cancel()
-        await asyncio.gather(*others, self._clients.cut(), return_exceptions=True)
+        ended = await asyncio.gather(*others, self._clients.cut(), return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception) and error is not self._failure:
+                with contextlib.suppress(StoreFailed):
+                    text = f"failed as well: {type(error).__name__}: {error}"
+                    self._recorder.event("note", text=text)
         leftovers: list[Leftover] = []
         judged: Result | Exception
         try:
@@ -292,7 +301,7 @@ class Runner:
                     if injection.open:
                         with contextlib.suppress(StoreFailed):
                             gone_with_the_stack(injection.fault.name, self._ledger, self._recorder)
-        self._events.stop()
+        await self._events.stop()
         await self._stack.close()
         if isinstance(judged, Exception):
             raise judged

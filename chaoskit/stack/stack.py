@@ -82,7 +82,7 @@ class Stack:
         self.helpers = engine.helpers
         self.machine = engine.machine
         self.events = engine.events
-        self.seed = seed  # for faults that choose: a replica, a beat
+        self.seed = seed  # for faults that choose: a replica, a moment
         self.project = project
         self.proxies: tuple[Proxy, ...] = ()
         self._protocols = protocols or {}
@@ -111,8 +111,8 @@ class Stack:
             await api.close()
 
     async def close(self) -> None:
-        for beat in self.tickers.values():
-            beat.cancel()
+        for ticker in self.tickers.values():
+            await ticker.cancel()
         for api in self._apis.values():
             await api.close()
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from chaoskit.docker.client import Engine
 from tests.contract.real_servers import (
     LAB,
     LOCAL,
@@ -19,6 +20,12 @@ from tests.contract.real_servers import (
     served,
 )
 from tests.fakes.fake_toxiproxy import FakeToxiproxy
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    async with Engine.connect() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -57,11 +57,8 @@ def eventually(what: str, is_so: Callable[[], bool]) -> None:
 
 
 async def _image() -> str:
-    engine = Engine()
-    try:
+    async with Engine.connect() as engine:
         return await toxiproxy_image(engine.images)
-    finally:
-        engine.close()
 
 
 async def _answers(url: str) -> bool:

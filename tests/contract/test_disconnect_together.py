@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -21,13 +21,6 @@ def network() -> Iterator[str]:
         yield name
     finally:
         docker("network", "rm", name)
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    made = Engine()
-    yield made
-    made.close()
 
 
 async def test_they_do_not_sit_on_each_other_s_addresses(engine: Engine, network: str) -> None:

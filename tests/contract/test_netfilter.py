@@ -32,13 +32,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield made
 
 
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    made = Engine()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
 def untouched(place: Town) -> dict[str, str]:
     return place.rules()
@@ -89,15 +82,12 @@ async def injected(made: Fault, stack: Stack) -> Undo:
 
 async def healed(made: Fault, place: Town, undo: Undo) -> None:
     """Heal as another process does: from what the ledger holds alone; then once more."""
-    engine = Engine()
-    try:
+    async with Engine.connect() as engine:
         stack = await attached(engine, place)
         for _ in range(2):
             await type(made).heal(stack, json.loads(json.dumps(undo)))
             receipt = await type(made).verify_healed(stack, json.loads(json.dumps(undo)))
             assert receipt.holds, receipt.detail
-    finally:
-        engine.close()
 
 
 @pytest.mark.parametrize(

@@ -102,12 +102,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-async def stack(project: str) -> AsyncIterator[Stack]:
-    engine = Engine()
+async def stack(project: str, engine: Engine) -> AsyncIterator[Stack]:
     made = Stack(engine, project, seed=7)
     yield made
     await made.close()
-    engine.close()
 
 
 def fault(kind: str, **fields: Any) -> Fault:

@@ -95,13 +95,6 @@ class Store:
         ]  # fmt: skip
 
 
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    made = await asyncio.to_thread(Engine)
-    yield made
-    made.close()
-
-
 # -- redis -----------------------------------------------------------------------------------------
 
 

@@ -267,35 +267,31 @@ async def town(directory: Path, rows: Sequence[Row]) -> AsyncIterator[Town]:
     faults = [fault for row in rows for fault in row.faults]
     (directory / "compose.yaml").write_text(yaml.safe_dump(project(rows), sort_keys=False))
     (directory / "matrix.yaml").write_text(yaml.safe_dump(scenario(faults), sort_keys=False))
-    engine = await asyncio.to_thread(Engine)
     name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
     loaded = load(directory / "matrix.yaml", {})
-    plan = await make_plan(loaded, run_project=name, engine=engine)
-    impossible = await plan.impossible(engine)
-    assert impossible == [], impossible
-    layout = plan.layout(directory / name, await toxiproxy_image(engine.images))
-    overlay = directory / "overlay.yaml"
-    overlay.write_text(layout.text)
-    stack = Stack(engine, name, plan.protocols, seed=7)
-    try:
-        await bring_up(plan, layout, overlay, stack, lambda text: None)
-        async with contextlib.AsyncExitStack() as clients:
-            agents = {
-                service: await clients.enter_async_context(
-                    program(
-                        f"{name}-{service}-1",
-                        (protocols, agent),
-                        json.dumps(UPSTREAMS),
+    async with Engine.connect() as engine:
+        plan = await make_plan(loaded, run_project=name, engine=engine)
+        impossible = await plan.impossible(engine)
+        assert impossible == [], impossible
+        layout = plan.layout(directory / name, await toxiproxy_image(engine.images))
+        overlay = directory / "overlay.yaml"
+        overlay.write_text(layout.text)
+        stack = Stack(engine, name, plan.protocols, seed=7)
+        try:
+            await bring_up(plan, layout, overlay, stack, lambda text: None)
+            async with contextlib.AsyncExitStack() as clients:
+                argument = json.dumps(UPSTREAMS)
+                agents = {
+                    service: await clients.enter_async_context(
+                        program(f"{name}-{service}-1", (protocols, agent), argument)
                     )
-                )
-                for service in (CLIENT, DIRECT)
-            }
-            made = Town(stack, {fault.name: fault for fault in plan.faults}, agents)
-            await made.both("open")  # every server answers
-            await made.seed()
-            yield made
-    finally:
-        left = await engine.cleanup.project(name)
-        await stack.close()
-        engine.close()
-        assert left == []
+                    for service in (CLIENT, DIRECT)
+                }
+                made = Town(stack, {fault.name: fault for fault in plan.faults}, agents)
+                await made.both("open")  # every server answers
+                await made.seed()
+                yield made
+        finally:
+            left = await engine.cleanup.project(name)
+            await stack.close()
+            assert left == []

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.records import ContainerState, Json
+from chaoskit.tasks import end
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -100,7 +101,7 @@ async def stop(stack: Stack, undo: Mapping[str, Json], grace: float | None) -> N
         await asyncio.gather(*(stack.containers.stop(container.id, grace) for container in found))
         await closing
     finally:
-        closing.cancel()
+        await end(closing)
 
 
 async def wait_down(stack: Stack, undo: Mapping[str, Json], within: float = HEAL_DEADLINE) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import http.server
 import inspect
@@ -185,6 +186,11 @@ def no_docker() -> Any:
         thread.join()
 
 
+async def use() -> None:
+    async with Engine.connect():
+        pass
+
+
 def at(address: str, monkeypatch: pytest.MonkeyPatch) -> ChaoskitError:
     """Return what becomes of an attempt to use the engine at an address."""
     for name in os.environ:
@@ -195,7 +201,7 @@ def at(address: str, monkeypatch: pytest.MonkeyPatch) -> ChaoskitError:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # docker-py leaves a failed socket open
         try:
-            Engine()
+            asyncio.run(use())
         except ChaoskitError as error:
             said = type(error)(error.message, hint=error.hint)
         gc.collect()
