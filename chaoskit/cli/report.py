@@ -6,13 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from chaoskit.cli.progress import console
 from chaoskit.cli.reports import as_json, parsed, write
-from chaoskit.errors import ExitCode, StoreFailed
-from chaoskit.judge.result import Result
-from chaoskit.record.folder import RESULT, find_run
+from chaoskit.errors import ExitCode
+from chaoskit.judge.result import stored_result
+from chaoskit.record.folder import find_run
 from chaoskit.report import terminal
 
 
@@ -27,17 +25,3 @@ def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> 
     else:
         terminal.render(result, console(sys.stdout), folder)
     return ExitCode.PASSED
-
-
-def stored_result(folder: Path) -> Result:
-    """Read a run's result document. Raises `StoreFailed` when it has none that can be read."""
-    path = folder / RESULT
-    try:
-        return Result.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreFailed(
-            f"run `{folder.name}` has no result: {error.strerror}",
-            hint="it goes on, or it was killed and `chaoskit recover` finishes it",
-        ) from error
-    except ValidationError as error:
-        raise StoreFailed(f"`{path}` is not a result of this version of chaoskit") from error

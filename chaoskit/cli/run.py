@@ -9,7 +9,7 @@ import os
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -31,7 +31,7 @@ from chaoskit.errors import (
 from chaoskit.faults.exec import Exec
 from chaoskit.judge.result import Result
 from chaoskit.plan.plan import make_plan
-from chaoskit.records import Json
+from chaoskit.record.events import Recorded
 from chaoskit.recovery.teardown import write_reports
 from chaoskit.report import terminal
 from chaoskit.run.runner import Options, Runner, prepare_folder
@@ -181,9 +181,9 @@ async def _prepared(
     options = Options(seed=seed, command=command, image=image, keep=request.keep)
     progress = Progress(stderr_console(), loaded.scenario.name)
 
-    def listen(row: Mapping[str, Json]) -> None:
-        progress(row)
-        events.write(json.dumps(folder.redactor.clean_json(row)))
+    def listen(recorded: Recorded) -> None:
+        progress(recorded)
+        events.write(json.dumps(folder.redactor.clean_json(recorded.row())))
 
     runner = Runner(plan, engine, folder, options, listen)
     progress.watch(runner.counts)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from chaoskit.errors import ExitCode
+from chaoskit.errors import ExitCode, StoreFailed
+from chaoskit.record.folder import RESULT
 from chaoskit.records import Verdict
 
 SCHEMA_VERSION = 1
@@ -169,3 +171,17 @@ class Result(Part):
     workloads: list[WorkloadResult] = []
     stack: StackResult
     leftovers: list[Leftover] = []
+
+
+def stored_result(folder: Path) -> Result:
+    """Read a run's result document. Raises `StoreFailed` when it has none that can be read."""
+    path = folder / RESULT
+    try:
+        return Result.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreFailed(
+            f"run `{folder.name}` has no result: {error.strerror}",
+            hint="it goes on, or it was killed and `chaoskit recover` finishes it",
+        ) from error
+    except ValidationError as error:
+        raise StoreFailed(f"`{path}` is not a result of this version of chaoskit") from error

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +15,8 @@ from chaoskit.record.lock import RunLock
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
 
-RESULT = "result.json"
+PLAN, RESULT = "plan.json", "result.json"
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class NdjsonFile:
@@ -97,7 +98,7 @@ class RunFolder:
 
         Raises `StoreFailed` when it cannot be made.
         """
-        path = runs / f"{started_at.strftime('%Y%m%dT%H%M%SZ')}-{scenario}-{token}"
+        path = runs / f"{started_at.strftime(_STAMP)}-{scenario}-{token}"
         try:
             (path / "logs").mkdir(parents=True)
             lock = RunLock.make(path)
@@ -143,6 +144,15 @@ class RunFolder:
 
     def write_json(self, name: str, document: Mapping[str, Json]) -> Path:
         return self.write(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def started_at(run_id: str) -> datetime:
+    """Return when a run started, to the second, from the name of its folder; the epoch where the
+    name is not one of ours."""
+    try:
+        return datetime.strptime(run_id.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
 
 
 def find_run(runs: Path, name: str) -> Path:

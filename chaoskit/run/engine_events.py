@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from chaoskit.clock import Clock
 from chaoskit.docker.events import EngineEvent, Events
+from chaoskit.record.events import ContainerChanged
 from chaoskit.record.writer import Recorder
 from chaoskit.run.watches import watched
 from chaoskit.stack.overlay import PREFIX
@@ -48,11 +49,7 @@ class EngineEvents:
         ours = not event.service or event.service.startswith(PREFIX)  # helpers have no service
         if ours or event.action.startswith(_BORING):
             return
-        self._recorder.event(
-            "container",
+        self._recorder.emit(
+            ContainerChanged(event.service, event.replica, event.action, event.exit_code),
             t=self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC)),
-            service=event.service,
-            replica=event.replica,
-            action=event.action,
-            exit_code=event.exit_code,
         )

@@ -7,7 +7,7 @@ import contextlib
 import platform
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +16,32 @@ from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, StackNotReady, StoreFailed
 from chaoskit.judge.result import Leftover, Result
-from chaoskit.judge.stored import PLAN, stored_context
-from chaoskit.judge.verdict import RunContext, judge, with_leftovers
+from chaoskit.judge.verdict import judge, with_leftovers
 from chaoskit.plan.plan import Plan
-from chaoskit.record.folder import RESULT, RunFolder
+from chaoskit.record.events import (
+    FORMAT,
+    EdgeSeen,
+    EdgesObserved,
+    GuardMeasured,
+    LeftBehind,
+    Noted,
+    PhaseEnded,
+    PhaseStarted,
+    Progressed,
+    RunEnded,
+    RunEndedEarly,
+    RunStarted,
+    RunUnproven,
+    ServicesUp,
+    WorkloadEnded,
+)
+from chaoskit.record.folder import PLAN, RESULT, RunFolder
+from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
-from chaoskit.records import Json
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed, save_logs
-from chaoskit.run.bring_up import bring_up, image_rows
+from chaoskit.run.bring_up import bring_up, images
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients
 from chaoskit.run.engine_events import EngineEvents
@@ -39,7 +55,7 @@ from chaoskit.stack.stack import Stack
 
 CRASH = "crash.txt"
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
-_PATIENCE, _HURRIED_PATIENCE = 45.0, 5.0  # seconds an engine that went away may take to come back
+_ENGINE_BACK, _HURRIED = 45.0, 5.0  # seconds an engine that went away may take to come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +101,10 @@ class Runner:
         self._events = EngineEvents(engine.events, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
-        self._concluded = False
+        self._observed = False
         self._failure: Exception | None = None
-        self._ended_early: str | None = None
-        self._exit_code: ExitCode | None = None
+        self._ended_early: RunEndedEarly | None = None
         self._recover_command = recover_command(folder.path)
-        self._last_logs: dict[str, list[str]] = {}
 
     @property
     def counts(self) -> LiveCounts:
@@ -102,22 +116,25 @@ class Runner:
 
         `signals` must call `interrupt` on its first signal.
         """
-        self._recorder.event(
-            "run_started",
-            run=self._folder.id,
-            scenario=self._scenario.name,
-            started_at=self._clock.started_at.isoformat(),
-            clock=self._clock.origin,
-            seed=self._options.seed,
-            file=str(self._plan.loaded.path),
-            command=self._options.command,
-            project=self._stack.project,
-            versions={
-                "chaoskit": __version__,
-                "python": platform.python_version(),
-                "docker": self._engine.version,
-                "toxiproxy_image": self._options.image,
-            },
+        self._recorder.emit(
+            RunStarted(
+                started_at=self._clock.started_at,
+                run=self._folder.id,
+                scenario=self._scenario.name,
+                clock=self._clock.origin,
+                seed=self._options.seed,
+                file=str(self._plan.loaded.path),
+                command=self._options.command,
+                project=self._stack.project,
+                versions={
+                    "chaoskit": __version__,
+                    "python": platform.python_version(),
+                    "docker": self._engine.version,
+                    "toxiproxy_image": self._options.image,
+                },
+                faults=tuple(fault.name for fault in self._plan.faults),
+                format=FORMAT,
+            )
         )
         signals.last_words = (
             f"its guard goes on healing; should anything stay, `{self._recover_command}` ends it"
@@ -129,39 +146,38 @@ class Runner:
             await self._body
         except asyncio.CancelledError:
             name = signals.received.name if signals.received else "a cancellation"
-            self._ended_early = f"the run was interrupted by {name} in the {self._phase} phase"
-            self._exit_code = signals.exit_code or ExitCode.UNKNOWN
+            reason = f"the run was interrupted by {name} in the {self._phase} phase"
+            self._ended_early = RunEndedEarly(reason, signals.exit_code or ExitCode.UNKNOWN)
         except Exception as error:  # noqa: BLE001  # what is not ours is internal, after healing
             self._failure = _cause(error)
-            self._failed(self._failure)
-        if self._ended_early:
+            self._ended_early = self._failed(self._failure)
+        if self._ended_early is not None:
             with contextlib.suppress(StoreFailed):
-                self._recorder.event("ended_early", reason=self._ended_early)
+                self._recorder.emit(self._ended_early)
         return await self._wind_down(signals)
 
-    def _failed(self, error: Exception) -> None:
-        """Keep what ended the phases early: it is reported after healing."""
+    def _failed(self, error: Exception) -> RunEndedEarly:
+        """Return what ended the phases early: it is reported after healing."""
         if not isinstance(error, ChaoskitError):
-            self._crashed(error)
-            return
-        self._ended_early, self._exit_code = error.message, error.exit_code
-        if isinstance(error, StackNotReady):
-            self._last_logs = error.logs
+            return self._crashed(error)
         if error.hint:
             with contextlib.suppress(StoreFailed):
-                self._recorder.event("note", text=error.hint)
+                self._recorder.emit(Noted(error.hint))
+        logs = error.logs if isinstance(error, StackNotReady) else {}
+        last = {service: tuple(lines) for service, lines in logs.items()}
+        return RunEndedEarly(error.message, error.exit_code, last)
 
     def interrupt(self) -> None:
         """Cut the phases off: healing, teardown and the report follow."""
         self._body.cancel()
 
-    def _crashed(self, error: Exception) -> None:
+    def _crashed(self, error: Exception) -> RunEndedEarly:
         text = "".join(traceback.format_exception(error))
         path = self._folder.path / CRASH
         with contextlib.suppress(StoreFailed):
             self._folder.write(CRASH, text)
-        self._ended_early = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
-        self._exit_code = ExitCode.INTERNAL
+        reason = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
+        return RunEndedEarly(reason, ExitCode.INTERNAL)
 
     @property
     def _keeps(self) -> bool:
@@ -172,11 +188,13 @@ class Runner:
     @contextlib.asynccontextmanager
     async def _phase_of(self, name: str) -> AsyncIterator[None]:
         self._phase = name
-        self._recorder.event("phase_started", phase=name)
+        self._recorder.emit(PhaseStarted(name))
         try:
             yield
-        finally:
-            self._recorder.event("phase_ended", phase=name)
+        except BaseException:
+            self._recorder.emit(PhaseEnded(name, cut_off=True))
+            raise
+        self._recorder.emit(PhaseEnded(name))
 
     async def _phases(self) -> None:
         timeline = self._scenario.timeline
@@ -223,11 +241,11 @@ class Runner:
                 layout,
                 overlay,
                 self._stack,
-                lambda text: self._recorder.event("progress", text=text),
+                lambda text: self._recorder.emit(Progressed(text)),
             )
             self._ledger.done("stack")
-        rows = await image_rows(self._stack, self._plan.project.services)
-        self._recorder.event("services", services=list(rows))
+        services = await images(self._stack, self._plan.project.services)
+        self._recorder.emit(ServicesUp(tuple(services)))
 
     async def _refuse_taken_name(self) -> None:
         """What has the name of the run's project already is not ours, and must not be removed."""
@@ -241,26 +259,29 @@ class Runner:
     async def _final(self) -> None:
         await self._clients.final_reads()
         await self._clients.stop()
-        await self._conclude()
+        await self._observe_edges()
 
-    async def _conclude(self) -> None:
-        """Weigh the evidence for every fault and draw the map of observed edges."""
-        await self._injector.conclude(self._injections)
-        self._concluded = True
+    async def _observe_edges(self) -> None:
+        """Record who used the edges: those of the faults, and all others."""
+        await self._injector.count_connections(self._injections)
+        self._observed = True
         accepted = await edge_traffic.accepted(self._stack, self._stack.proxies)
         seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
-        rows: list[Json] = [
-            {
-                "client": edge.client,
-                "upstream": edge.upstream,
-                "port": edge.port,
-                "evidence": edge.evidence,
-                "proxied": edge in self._plan.proxied,
-                "connections": seen.get((edge.client, edge.upstream, edge.port)),
-            }
-            for edge in self._plan.edges.edges
-        ]
-        self._recorder.event("edges", edges=rows)
+        self._recorder.emit(
+            EdgesObserved(
+                tuple(
+                    EdgeSeen(
+                        edge.client,
+                        edge.upstream,
+                        edge.port,
+                        edge.evidence,
+                        edge in self._plan.proxied,
+                        seen.get((edge.client, edge.upstream, edge.port)),
+                    )
+                    for edge in self._plan.edges.edges
+                )
+            )
+        )
 
     # -- winding down ----------------------------------------------------------------------------
 
@@ -277,7 +298,7 @@ class Runner:
             if isinstance(error, Exception) and error is not self._failure:
                 with contextlib.suppress(StoreFailed):
                     text = f"failed as well: {type(error).__name__}: {error}"
-                    self._recorder.event("note", text=text)
+                    self._recorder.emit(Noted(text))
         leftovers: list[Leftover] = []
         judged: Result | Exception
         try:
@@ -286,13 +307,13 @@ class Runner:
             if self._keeps:
                 self._ledger.kept("stack")
                 text = f"the stack stays up; remove it with `{self._recover_command}`"
-                self._recorder.event("note", text=text)
+                self._recorder.emit(Noted(text))
             judged = await self._judged()
         except Exception as error:  # noqa: BLE001  # raised again below, after the teardown
             judged = error
         if self._up and not self._keeps:
-            patience = _HURRIED_PATIENCE if signals.hurry.is_set() else _PATIENCE
-            left = await self._tear_down(patience)
+            within = _HURRIED if signals.hurry.is_set() else _ENGINE_BACK
+            left = await self._tear_down(within)
             if left or self._reaches_out:
                 leftovers = left + leftovers
             else:
@@ -308,36 +329,40 @@ class Runner:
         return self._finished(judged, leftovers)
 
     async def _heal_and_save(self, *, hurry: bool) -> list[Leftover]:
-        """Heal what is in force and, unless in a hurry, weigh the faults and keep the logs."""
+        """Heal what is in force and, unless in a hurry, record the edges and keep the logs."""
         if self._ended_early:
             await self._engine.quiesce(_INFLIGHT)
-            await self._engine.back(_HURRIED_PATIENCE if hurry else _PATIENCE)
+            await self._engine.back(_HURRIED if hurry else _ENGINE_BACK)
         leftovers = await self._heal_all()
         if not hurry:
-            if not self._concluded:
+            if not self._observed:
                 with contextlib.suppress(ChaoskitError):
-                    await self._conclude()
+                    await self._observe_edges()
             await self._save_logs()
         return leftovers
 
     async def _judged(self) -> Result:
-        self._recorder.event("guard", memory=self._guard.memory())
+        for name, lateness in self._clients.lateness.items():
+            self._recorder.emit(WorkloadEnded(name, lateness))
+        self._recorder.emit(GuardMeasured(self._guard.memory()))
         if (jump := self._clock.jump()) is not None:
-            self._recorder.event("doubt", text=jump)
+            self._recorder.emit(RunUnproven(jump))
         async with self._phase_of("judge"):
-            context = self._circumstances()
-            result = await asyncio.to_thread(judge, self._scenario, self._folder.path, context)
+            record = await asyncio.to_thread(RunRecord.read, self._folder.path)
+            result = await asyncio.to_thread(judge, self._scenario, record)
             self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result
 
     def _finished(self, judged: Result, leftovers: Sequence[Leftover]) -> Result:
         """Complete the result with what only the teardown could tell, and close the files."""
-        result = with_leftovers(judged, leftovers, self._folder.path)
+        result = with_leftovers(judged, leftovers, self._recorder.phases)
         # Reports are rendered from this document: what it does not hold, they cannot leak.
         clean = self._folder.redactor.clean_json(result.model_dump(mode="json"))
         result = Result.model_validate(clean)
         self._folder.write(RESULT, result.model_dump_json(indent=2))
-        self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
+        for one in leftovers:
+            self._recorder.emit(LeftBehind(one.what, one.command))
+        self._recorder.emit(RunEnded(result.verdict, result.exit_code))
         self._recorder.close()
         self._ledger.close()
         self._guard.dismiss()
@@ -368,28 +393,19 @@ class Runner:
         try:
             await save_logs(self._engine, self._stack.project, self._folder)
         except ChaoskitError as error:
-            self._recorder.event("note", text=f"the container logs were not saved: {error.message}")
+            self._recorder.emit(Noted(f"the container logs were not saved: {error.message}"))
 
-    async def _tear_down(self, patience: float) -> list[Leftover]:
+    async def _tear_down(self, within: float) -> list[Leftover]:
         """Remove the run's copy of the stack; return what is left after several tries."""
         with contextlib.suppress(StoreFailed):
-            self._recorder.event("phase_started", phase="down")
+            self._recorder.emit(PhaseStarted("down"))
         cut_off = self._ended_early is not None  # perhaps in the middle of a Compose command
-        left = await removed(self._engine, self._stack.project, patience, cut_off=cut_off)
+        left = await removed(self._engine, self._stack.project, within, cut_off=cut_off)
         with contextlib.suppress(StoreFailed):
             if not left:
                 self._ledger.healed("stack")
-            self._recorder.event("phase_ended", phase="down")
+            self._recorder.emit(PhaseEnded("down"))
         return left
-
-    def _circumstances(self) -> RunContext:
-        return replace(
-            stored_context(self._folder.path),
-            ended_early=self._ended_early,
-            exit_code=self._exit_code,
-            lateness=self._clients.lateness,
-            last_logs=self._last_logs,
-        )
 
 
 def _cause(error: Exception) -> Exception:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Awaitable
 
 from chaoskit.errors import ChaoskitError, StoreFailed
+from chaoskit.record.events import RunUnproven
 from chaoskit.record.writer import Recorder
 
 
@@ -20,4 +21,4 @@ async def watched(what: str, work: Awaitable[None], recorder: Recorder) -> None:
     except Exception as error:  # noqa: BLE001  # also a defect of ours must not pass unnoticed
         why = str(error) if isinstance(error, ChaoskitError) else f"{type(error).__name__}: {error}"
     with contextlib.suppress(StoreFailed):  # where the disk is full, everything else says so
-        recorder.event("doubt", text=f"{what} was not watched to the end: {why}")
+        recorder.emit(RunUnproven(f"{what} was not watched to the end: {why}"))
