@@ -100,7 +100,7 @@ class Cpu(ServiceFault[CpuUndo]):
         for row, now in await containers.pairs(stack, undo):
             if now is not None:
                 await stack.limits.limit_cores(now.id, row.limits.cores, row.limits)
-        limits.release(stack, "cpu", undo)
+        limits.give_up(stack, "cpu", undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: CpuUndo) -> Receipt:

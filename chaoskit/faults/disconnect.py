@@ -138,7 +138,7 @@ class Disconnect(ServiceFault[DisconnectUndo]):
             parts.append(said)
         for proxy in _closed(stack, undo):
             state = await stack.state_of(proxy)
-            if not state.enabled and not stack.held_closed(proxy, besides=undo.holder):
+            if not state.enabled and not stack.closed_by_others(proxy, undo.holder):
                 return Receipt(False, f"{proxy.container}/{proxy.name} is still closed")
         holds = len(parts) == len(undo.before)
         return Receipt(holds, ", ".join(parts) or "no container left")

@@ -104,7 +104,7 @@ class Memory(ServiceFault[MemoryUndo]):
             await stack.limits.limit_memory(now.id, row.limits.memory, row.limits.memory_and_swap)
             if _killed(now):
                 await stack.containers.start(now.id)
-        limits.release(stack, "memory", undo)
+        limits.give_up(stack, "memory", undo)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: MemoryUndo) -> Receipt:

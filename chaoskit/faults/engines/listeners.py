@@ -37,7 +37,7 @@ async def shut(stack: Stack, undo: EdgeUndo) -> Receipt:
 async def open_again(stack: Stack, undo: EdgeUndo) -> Receipt:
     """Read back that every proxy listens which no other fault holds closed."""
     for proxy in proxies_of(stack, undo):
-        held = stack.held_closed(proxy, besides=undo.holder)
+        held = stack.closed_by_others(proxy, undo.holder)
         if not held and not (await stack.state_of(proxy)).enabled:
             return Receipt(False, f"`{proxy.name}` does not listen again")
     return Receipt(True, "every proxy listens again")

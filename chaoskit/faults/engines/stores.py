@@ -18,7 +18,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, cast
-from weakref import WeakKeyDictionary
 
 from pydantic import Field
 from typing_extensions import TypeVar
@@ -46,7 +45,6 @@ done
 exit 0
 """
 _POLL = 0.05
-_in_force: WeakKeyDictionary[Stack, dict[tuple[str, str], str]] = WeakKeyDictionary()
 
 
 class StoreRow(Model):
@@ -179,13 +177,22 @@ class StoreFault(Fault[S], Generic[S]):
         )
 
     async def prepare(self, stack: Stack) -> S:
+        if not self.alone:
+            return await self._read(stack)
         key = self.kind, self.service
-        other = _in_force.get(stack, {}).get(key, self.name)
-        if self.alone and other != self.name:
+        for other in stack.claims.others(key, self.name):
             raise FaultFailed(
                 f"`{other}` is in force on `{self.service}`: two `{self.kind}` at once would undo"
                 " each other"
             )
+        stack.claims.hold(key, self.name)
+        try:
+            return await self._read(stack)
+        except BaseException:
+            stack.claims.give_up(key, self.name)
+            raise
+
+    async def _read(self, stack: Stack) -> S:
         found = await stack.replicas(self.service, self.replica)
         for container in found:
             if not container.state.running:
@@ -196,7 +203,6 @@ class StoreFault(Fault[S], Generic[S]):
         return undo.model_copy(update={"replicas": tuple(rows)})
 
     async def inject(self, stack: Stack, undo: S) -> None:
-        _in_force.setdefault(stack, {})[self.kind, self.service] = self.name
         await asyncio.gather(*(self.inject_one(store) for store in await stores_of(stack, undo)))
 
     @classmethod
@@ -211,9 +217,7 @@ class StoreFault(Fault[S], Generic[S]):
         for result in results:  # one that fails must not keep the others from being healed
             if isinstance(result, BaseException):
                 raise result
-        forces = _in_force.get(stack, {})
-        if forces.get((cls.kind, undo.service)) == undo.fault:
-            del forces[cls.kind, undo.service]
+        stack.claims.give_up((cls.kind, undo.service), undo.fault)
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: S) -> Receipt:

@@ -178,6 +178,14 @@ async def test_two_that_would_undo_each_other_do_not_overlap(
     await second.prepare(stack)
 
 
+async def test_one_that_could_not_be_prepared_keeps_no_other_from_it(world: World) -> None:
+    world.service("redis")
+    stack = await world.stack()
+    with pytest.raises(FaultFailed, match="holds no key"):
+        await fault("redis_corrupt", id="first", **REDIS, keys="none:*").prepare(stack)
+    await fault("redis_corrupt", id="second", **REDIS, keys="chat:*").prepare(stack)
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "heals"),
     [
