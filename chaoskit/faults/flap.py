@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from chaoskit.exchange import Canary
-from chaoskit.faults.contract import EdgeFault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import listeners
+from chaoskit.faults.engines.toxics import EdgeFault, EdgeUndo, rows_of
 from chaoskit.fields import Duration, seconds_text
 from chaoskit.stack.ticker import Ticker, Turn
 
@@ -49,14 +50,14 @@ class Flap(EdgeFault):
     def canary(self) -> Canary:
         return Canary(traceless=True)
 
-    async def prepare(self, stack: Stack) -> Undo:
-        return listeners.describe(self.name, stack.proxies_of(self.edge))
+    async def prepare(self, stack: Stack) -> EdgeUndo:
+        return EdgeUndo(holder=self.name, rows=rows_of(stack.proxies_of(self.edge)))
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: EdgeUndo) -> None:
         await listeners.close(stack, undo)
         stack.tickers[self.name] = Ticker(self._turns(stack, undo))
 
-    def _turns(self, stack: Stack, undo: Undo) -> Iterator[tuple[float, Turn]]:
+    def _turns(self, stack: Stack, undo: EdgeUndo) -> Iterator[tuple[float, Turn]]:
         """Yield every time after the first, which is `down` and has begun."""
         chance = random.Random(f"{stack.seed} {self.name}")
         while True:
@@ -64,26 +65,26 @@ class Flap(EdgeFault):
                 yield length * chance.uniform(1 - _SWING, 1 + _SWING), partial(turn, stack, undo)
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        beat = stack.tickers.get(listeners.holder_of(undo))
+    async def heal(cls, stack: Stack, undo: EdgeUndo) -> None:
+        beat = stack.tickers.get(undo.holder)
         if beat is not None:
             await beat.stop()
         await listeners.give_up(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        beat = stack.tickers.get(listeners.holder_of(undo))
+    async def verify_injected(cls, stack: Stack, undo: EdgeUndo) -> Receipt:
+        beat = stack.tickers.get(undo.holder)
         if beat is None or not beat.alive:
             why = "nobody keeps it" if beat is None or not beat.problem else beat.problem
             return Receipt(False, f"the beat does not run: {why}")
         if not beat.taken:
-            return Receipt(*await listeners.shut(stack, undo))
+            return await listeners.shut(stack, undo)
         names = ", ".join(proxy.name for proxy in listeners.proxies_of(stack, undo))
         return Receipt(True, f"{names} went down or up {beat.taken + 1} times so far")
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        beat = stack.tickers.get(listeners.holder_of(undo))
+    async def verify_healed(cls, stack: Stack, undo: EdgeUndo) -> Receipt:
+        beat = stack.tickers.get(undo.holder)
         if beat is not None and beat.alive:
             return Receipt(False, "its beat goes on")
-        return Receipt(*await listeners.open_again(stack, undo))
+        return await listeners.open_again(stack, undo)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, field_validator, model_validator
 
 from chaoskit.exchange import Ask, Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Direction, Fraction
+from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
 from chaoskit.fields import Duration, Percentage, Size, seconds_text
 
 if TYPE_CHECKING:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -29,7 +30,7 @@ class Kill(ServiceFault):
             "power loss: the kernel keeps every written page, so fsync is not tested",
         )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         found = await containers.targets(stack, undo)
         # The paths first: Toxiproxy would dial an address that is gone, for seconds, and block.
         await containers.close_paths(stack, undo)
@@ -37,5 +38,5 @@ class Kill(ServiceFault):
         await containers.wait_down(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.all_in(stack, undo, "exited", "dead"))
+    async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:
+        return await containers.all_in(stack, undo, "exited", "dead")

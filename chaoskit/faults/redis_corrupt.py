@@ -10,10 +10,10 @@ from pydantic import Field
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
-from chaoskit.faults.engines.stores import StoreFault
+from chaoskit.faults.engines.redis import RedisUndo
+from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
 
 if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 MOST = 1000  # keys of one store
@@ -101,8 +101,20 @@ return page[1] .. ' ' .. found
 )
 
 
+class CorruptRow(StoreRow):
+    """How many keys match."""
+
+    found: int
+
+
+class CorruptUndo(RedisUndo[CorruptRow]):
+    """The keys to replace."""
+
+    keys: str
+
+
 @fault("redis_corrupt")
-class RedisCorrupt(StoreFault):
+class RedisCorrupt(StoreFault[CorruptUndo]):
     """Replace the values of matching keys by garbage; the heal brings the true values back.
 
     `how: garbage` keeps each key's type, `how: wrong-type` does not (a string becomes a list,
@@ -111,6 +123,7 @@ class RedisCorrupt(StoreFault):
     as the application left it. At most 1000 keys.
     """
 
+    undo_model = CorruptUndo
     example = "{ at: 2s, for: 5s, fault: redis_corrupt, service: redis, keys: 'chat:*' }"
     lasting: ClassVar[bool] = True
     alone: ClassVar[bool] = True
@@ -127,36 +140,36 @@ class RedisCorrupt(StoreFault):
             "torn or damaged files: the server itself is well",
         )
 
-    def told(self) -> Mapping[str, Json]:
+    def undo_fields(self) -> Mapping[str, Json]:
         return {"keys": self.keys, "db": self.db}
 
-    async def read(self, place: Place) -> Mapping[str, Json]:
-        found = await redis.pages(place, redis.COUNT, self.keys)
+    async def read_one(self, store: Store[CorruptUndo]) -> CorruptRow:
+        found = await redis.pages(store, redis.COUNT, self.keys)
         if found == 0:
-            raise FaultFailed(f"`{place.container.name}` holds no key `{self.keys}`")
+            raise FaultFailed(f"`{store.container.name}` holds no key `{self.keys}`")
         if found > MOST:
             raise FaultFailed(
-                f"`{place.container.name}` holds {found} keys `{self.keys}`, more than {MOST}"
+                f"`{store.container.name}` holds {found} keys `{self.keys}`, more than {MOST}"
             )
-        return {"found": found}
+        return CorruptRow(replica=store.replica, found=found)
 
-    async def act(self, place: Place) -> None:
-        await redis.pages(place, POISON, _saved(place), self.keys, self.how, str(MOST))
-
-    @classmethod
-    async def shown(cls, place: Place) -> Receipt:
-        found = await redis.pages(place, POISONED, _saved(place), "poisoned")
-        return Receipt(found > 0, f"{found} of {place.row['found']} keys hold garbage")
+    async def inject_one(self, store: Store[CorruptUndo]) -> None:
+        await redis.pages(store, POISON, _saved(store), self.keys, self.how, str(MOST))
 
     @classmethod
-    async def lift(cls, place: Place) -> None:
-        await redis.pages(place, RESTORE, _saved(place))
+    async def verify_one(cls, store: Store[CorruptUndo]) -> Receipt:
+        found = await redis.pages(store, POISONED, _saved(store), "poisoned")
+        return Receipt(found > 0, f"{found} of {store.undo.of(store).found} keys hold garbage")
 
     @classmethod
-    async def lifted(cls, place: Place) -> Receipt:
-        left = await redis.pages(place, POISONED, _saved(place), "saved")
+    async def heal_one(cls, store: Store[CorruptUndo]) -> None:
+        await redis.pages(store, RESTORE, _saved(store))
+
+    @classmethod
+    async def verify_healed_one(cls, store: Store[CorruptUndo]) -> Receipt:
+        left = await redis.pages(store, POISONED, _saved(store), "saved")
         return Receipt(left == 0, f"{left} keys hold garbage")
 
 
-def _saved(place: Place) -> str:
-    return f"{redis.OURS}{place.undo['fault']}:"
+def _saved(store: Store[CorruptUndo]) -> str:
+    return f"{redis.OURS}{store.undo.fault}:"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ class Stop(ServiceFault):
             "a crash: the service may tidy up and save before it stops",
         )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         await containers.stop(stack, undo, self.grace)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.all_in(stack, undo, "exited", "dead"))
+    async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:
+        return await containers.all_in(stack, undo, "exited", "dead")

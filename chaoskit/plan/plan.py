@@ -91,7 +91,7 @@ class Plan:
         problems = []
         for fault in self.faults:
             reasons = [found[need] for need in fault.needs() if need in found]
-            obstacle = fault.obstacle(self.project)
+            obstacle = fault.impossible_because(self.project)
             reasons += [obstacle] if obstacle else []
             problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
         return problems
@@ -262,7 +262,7 @@ def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
             has = f"`{service.name}` has {count(service.replicas, 'replica')}"
             message = f"{has}, there is no {replica}"
             problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
-        for place, name, number in fault.members():
+        for place, name, number in fault.named_replicas():
             service = project.services.get(name)
             if number is not None and service is not None and number > service.replicas:
                 has = f"`{name}` has {count(service.replicas, 'replica')}"

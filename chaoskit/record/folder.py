@@ -67,10 +67,15 @@ def _torn(path: Path) -> bool:
 
 def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
     """Yield the rows of a file of JSON lines; a torn line is left out, a missing file is empty."""
+    return (row for _, row in numbered_rows(path))
+
+
+def numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
+    """Yield the rows of a file of JSON lines, each with the number of its line."""
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             if not line.endswith("\n"):
                 return
             try:
@@ -78,7 +83,7 @@ def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
             except ValueError:  # torn by a kill; the next writer began a new line
                 continue
             if isinstance(row, dict):
-                yield row
+                yield number, row
 
 
 class RunFolder:

@@ -20,7 +20,7 @@ from chaoskit.clock import Clock, until
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.docker.containers import Container
-from chaoskit.errors import ChaoskitError, ExitCode, FaultFailed, UsageError
+from chaoskit.errors import ChaoskitError, ExitCode, UsageError
 from chaoskit.faults import REGISTRY
 from chaoskit.judge.result import Leftover, stored_result
 from chaoskit.judge.verdict import judge, unjudged
@@ -225,18 +225,16 @@ class _Undoing:
 
 
 async def _healed(entry: Entry, stack: Stack) -> str:
+    undo = entry.undo
     kind = REGISTRY.get(entry.kind)
-    if kind is None:
-        raise FaultFailed(f"this chaoskit knows no fault `{entry.kind}`")
-    return await heal(kind, stack, entry.undo)
+    assert kind is not None, "its undo data has a model"
+    return await heal(kind, stack, undo)
 
 
 def _reaches_out(entry: Entry, path: Path) -> bool:
     """Whether a fault may have changed what is not removed with the run's copy of the stack."""
-    if not entry.undo.get("service", True):  # commands on the host
-        return True
     try:
-        return bool(stored_scenario(path).stack.shared)
+        return entry.undo.on_host or bool(stored_scenario(path).stack.shared)
     except ChaoskitError:
         return True
 

@@ -39,7 +39,7 @@ from chaoskit.record.folder import PLAN, RESULT, RunFolder
 from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
 from chaoskit.recovery.guard import Guard
-from chaoskit.recovery.ledger import Ledger
+from chaoskit.recovery.ledger import Ledger, StackUndo
 from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed, save_logs
 from chaoskit.run.bring_up import bring_up, images
 from chaoskit.run.bypass import BypassWatch
@@ -232,7 +232,7 @@ class Runner:
         # As it is: it holds no value of the user's, and a mask in it would change the stack.
         overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
         await self._events.start()
-        self._ledger.intent("stack", "stack", {"project": self._stack.project})
+        self._ledger.intent("stack", "stack", StackUndo(project=self._stack.project))
         self._up = True
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(self._clients.load))

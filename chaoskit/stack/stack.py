@@ -20,6 +20,7 @@ from chaoskit.exchange import BRIEFLY, Ask, Exchange
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.records import ContainerState, Json
 from chaoskit.stack.canary import exchange, protocol_of
+from chaoskit.stack.claims import Claims
 from chaoskit.stack.overlay import API_PORT
 from chaoskit.stack.ticker import Ticker
 from chaoskit.stack.toxiproxy import (
@@ -88,9 +89,8 @@ class Stack:
         self._protocols = protocols or {}
         self._proxy_containers: dict[str, Container] = {}  # proxy containers, by service name
         self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
-        self._closed_by: dict[tuple[str, str], set[str]] = {}
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
-        self.claims: dict[tuple[str, ...], str] = {}  # what one fault at a time may change: by whom
+        self.claims = Claims()
         self.tickers: dict[str, Ticker] = {}  # of faults that go on acting while in force, by name
 
     async def attach(self) -> None:
@@ -207,27 +207,24 @@ class Stack:
         except ToxiproxyWedged:
             for name in names:
                 mine.pop(name, None)
-            await self._make_anew(proxy, enabled=not self._closed_by.get(_key(proxy)))
+            await self._make_anew(proxy, enabled=not self.claims.others(_listener(proxy)))
 
     async def close_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
         """Refuse connections on proxies until every holder has opened them again."""
         for proxy in proxies:
-            self._closed_by.setdefault(_key(proxy), set()).add(holder)
+            self.claims.hold(_listener(proxy), holder)
         await asyncio.gather(*(self._set_enabled(proxy, False) for proxy in proxies))
 
     async def open_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
         """Give up one holder's claim; a proxy opens when nobody else holds it closed."""
-        free = []
         for proxy in proxies:
-            holders = self._closed_by.setdefault(_key(proxy), set())
-            holders.discard(holder)
-            if not holders:
-                free.append(proxy)
+            self.claims.give_up(_listener(proxy), holder)
+        free = [proxy for proxy in proxies if not self.claims.others(_listener(proxy))]
         await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
 
-    def held_closed(self, proxy: Proxy, *, besides: str) -> bool:
-        """Say whether another holder than `besides` still wants this proxy closed."""
-        return bool(self._closed_by.get(_key(proxy), set()) - {besides})
+    def closed_by_others(self, proxy: Proxy, holder: str) -> bool:
+        """Return whether a holder other than `holder` still wants this proxy closed."""
+        return bool(self.claims.others(_listener(proxy), holder))
 
     async def _set_enabled(self, proxy: Proxy, enabled: bool) -> None:
         try:
@@ -279,6 +276,10 @@ class Stack:
 
 def _key(proxy: Proxy) -> tuple[str, str]:
     return proxy.container, proxy.name
+
+
+def _listener(proxy: Proxy) -> tuple[str, str, str]:
+    return "listener", proxy.container, proxy.name
 
 
 def _proxies_of(container: Container) -> list[Proxy]:

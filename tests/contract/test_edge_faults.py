@@ -18,8 +18,8 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.errors import FaultFailed
 from chaoskit.exchange import Exchange
-from chaoskit.faults import REGISTRY, EdgeFault, Fault
-from chaoskit.faults.contract import Undo
+from chaoskit.faults import REGISTRY, EdgeFault
+from chaoskit.faults.engines.toxics import EdgeUndo
 from chaoskit.run.injector import feel, undisturbed
 from chaoskit.stack.overlay import API_PORT
 from chaoskit.stack.stack import Proxy, Stack
@@ -37,6 +37,7 @@ from tests.contract.real_servers import (
 from tests.contract.real_servers import container as run_container
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
+from tests.fakes.stored_undo import stored
 
 SILENCE = 0.3  # seconds without an answer that count as silence
 LONG = 2000  # bytes of an answer that shows slow lines, pieces and cuts
@@ -139,15 +140,15 @@ class Edge:
         canary = fault.canary()
         return await feel(self.stack, canary, self.proxy, before, canary.deadline)
 
-    async def inject(self, fault: Fault) -> Undo:
-        undo = json.loads(json.dumps(await fault.prepare(self.stack)))
+    async def inject(self, fault: EdgeFault) -> EdgeUndo:
+        undo = stored(await fault.prepare(self.stack))
         assert not (await fault.verify_injected(self.stack, undo)).holds
         await fault.inject(self.stack, undo)
         receipt = await fault.verify_injected(self.stack, undo)
         assert receipt.holds, receipt.detail
-        return cast("Undo", undo)
+        return undo
 
-    async def heal(self, fault: Fault, undo: Undo) -> None:
+    async def heal(self, fault: EdgeFault, undo: EdgeUndo) -> None:
         for _ in range(2):
             await fault.heal(self.stack, undo)
             receipt = await fault.verify_healed(self.stack, undo)

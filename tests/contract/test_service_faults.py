@@ -17,6 +17,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.stack.stack import Stack
 from tests.contract.real_servers import docker
+from tests.fakes.stored_undo import stored
 
 COMPOSE = """
 services:
@@ -145,7 +146,7 @@ def snapshot(project: str) -> dict[str, Any]:
 async def proven(stack: Stack, made: Fault, felt: Callable[[], bool] | None = None) -> list[str]:
     """Inject and heal a fault as a run does, from plain data; return the evidence."""
     before = await asyncio.to_thread(snapshot, stack.project)
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     assert not (await made.verify_injected(stack, undo)).holds
     await made.inject(stack, undo)
     receipt = await made.verify_injected(stack, undo)
@@ -275,7 +276,7 @@ async def test_a_recreated_service_has_everything_but_what_was_outside_of_its_vo
     )
     old = (await stack.replicas("store"))[0].id
     made = fault("recreate", service="store", volumes="keep")
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     before = snapshot(stack.project)
     assert not (await made.verify_injected(stack, undo)).holds
     await made.inject(stack, undo)
@@ -306,9 +307,9 @@ async def test_recreating_with_lost_volumes_empties_what_is_the_service_s_own(st
         " chown -R 999 /data; chmod 700 /data",
     )
     made = fault("recreate", service="store", volumes="lose")
-    undo = json.loads(json.dumps(await made.prepare(stack)))
-    assert [name.rpartition("_")[2] for name in undo["emptied"]] == ["data", "host"]
-    assert [name.rpartition("_")[2] for name in undo["kept"]] == ["both"]
+    undo = stored(await made.prepare(stack))
+    assert [name.rpartition("_")[2] for name in undo.emptied] == ["data", "host"]
+    assert [name.rpartition("_")[2] for name in undo.kept] == ["both"]
     anonymous = [v.name for v in await _anonymous(stack)]
     await made.inject(stack, undo)
     receipt = await made.verify_injected(stack, undo)
@@ -342,7 +343,7 @@ async def test_a_recreation_that_stopped_half_way_is_settled_from_its_undo(
     )
     before = snapshot(stack.project)
     made = fault("recreate", service="store", volumes="keep")
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     owner = stack.containers if step == "start" else stack.recreate
     real = getattr(owner, step)
 

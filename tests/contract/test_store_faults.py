@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -23,6 +22,7 @@ from chaoskit.faults import REGISTRY, Fault
 from chaoskit.faults.contract import Undo
 from chaoskit.stack.stack import Stack
 from tests.contract.real_servers import LAB, LOCAL, container, docker, eventually, published
+from tests.fakes.stored_undo import stored
 
 SECRET = "contract-secret"
 PROJECT = f"contract-{uuid.uuid4().hex[:8]}"
@@ -61,8 +61,8 @@ class Store:
     async def inject(self, fault: Fault) -> Undo:
         """Inject it; return the undo as it comes back from the ledger."""
         stack = await self.stack()
-        undo = await fault.prepare(stack)
-        assert SECRET not in json.dumps(undo)
+        undo: Undo = await fault.prepare(stack)
+        assert SECRET not in undo.model_dump_json()
         assert not (await fault.verify_injected(stack, undo)).holds
         try:
             await fault.inject(stack, undo)
@@ -71,8 +71,7 @@ class Store:
         except BaseException:
             await fault.heal(stack, undo)  # other tests use the same store
             raise
-        written: Undo = json.loads(json.dumps(undo))
-        return written
+        return stored(undo)
 
     async def heal(self, fault: Fault, undo: Undo) -> None:
         """Heal it twice from another process."""

@@ -15,7 +15,7 @@ from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.faults.engines.toxics import blackhole
 from chaoskit.stack.overlay import API_PORT
 from chaoskit.stack.stack import Proxy, Stack
-from chaoskit.stack.toxiproxy import Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
+from chaoskit.stack.toxiproxy import Stream, Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
 from tests.contract.real_servers import LOCAL, Server, docker, run_toxiproxy
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
@@ -115,7 +115,7 @@ async def test_a_closed_proxy_refuses_and_cuts_what_was_open(
 
 @pytest.mark.parametrize("streams", [["upstream"], ["downstream"], ["upstream", "downstream"]])
 async def test_a_blackhole_is_silent_and_its_removal_closes_what_was_open(
-    real: Server, upstream: int, clients: Clients, streams: list[str]
+    real: Server, upstream: int, clients: Clients, streams: list[Stream]
 ) -> None:
     proxy = await real.api.create(real.definition(upstream))
     connection = await clients.connect(proxy.listen)

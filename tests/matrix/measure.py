@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from chaoskit.faults import Fault
 from chaoskit.faults.contract import Undo
+from tests.fakes.stored_undo import stored
 from tests.matrix import effects
 from tests.matrix.protocols import PORTS, STORES
 from tests.matrix.rows import CLIENT, DIRECT, LOST, ROWS, SHAMS, Row
@@ -154,8 +154,8 @@ async def _row(
 
 
 async def _prepared(place: Town, fault: Fault) -> Undo:
-    undo = await fault.prepare(place.stack)
-    return cast("Undo", json.loads(json.dumps(undo)))
+    undo: Undo = await fault.prepare(place.stack)
+    return stored(undo)
 
 
 async def _receipts(

@@ -6,14 +6,13 @@ superuser; the password, where one is needed at all, is in the image's variables
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from chaoskit.clock import until
-from chaoskit.faults.engines.stores import refused
+from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
 
 if TYPE_CHECKING:
     from chaoskit.docker.exec import ExecResult
-    from chaoskit.faults.engines.stores import Place
 
 _CLIENT = r"""
 export PGPORT="${1:-${PGPORT:-5432}}"
@@ -131,77 +130,86 @@ END_SESSIONS = f"SELECT count(pg_terminate_backend(pid)) {_SESSIONS}"
 _POLL = 0.05
 
 
-async def attempt(place: Place, query: str, *, plain: bool = False, **variables: str) -> ExecResult:
+class PostgresUndo(StoreUndo[R_co], Generic[R_co]):
+    """A fault in one database of a Postgres, by name; None: the one that the image was set up
+    with."""
+
+    database: str | None = None
+
+
+async def attempt(
+    store: Store[PostgresUndo], query: str, *, plain: bool = False, **variables: str
+) -> ExecResult:
     """Run statements and return how that went; `plain` as an application's session would."""
     assignments = [word for name, text in variables.items() for word in ("-v", f"{name}={text}")]
-    database = str(place.undo.get("database") or "")
+    database = store.undo.database or ""
     script = PLAIN if plain else QUERY
-    return await place.run(script, place.port, database, query, *assignments, within=20.0)
+    return await store.run(script, store.port, database, query, *assignments, within=20.0)
 
 
-async def ask(place: Place, query: str, *, plain: bool = False, **variables: str) -> str:
+async def ask(
+    store: Store[PostgresUndo], query: str, *, plain: bool = False, **variables: str
+) -> str:
     """Return what statements print. Raises `FaultFailed` when one of them is refused.
 
     `variables` are `:'name'` (text) and `:"name"` (identifier) in the query.
     """
-    done = await attempt(place, query, plain=plain, **variables)
+    done = await attempt(store, query, plain=plain, **variables)
     if done.status != 0:
-        raise refused(done, "psql", place)
+        raise refused(done, "psql", store)
     return done.out.strip()
 
 
-async def sessions(place: Place) -> set[str]:
+async def sessions(store: Store[PostgresUndo]) -> set[str]:
     """Return the sessions of other clients of the database."""
-    return set((await ask(place, SESSIONS)).split())
+    return set((await ask(store, SESSIONS)).split())
 
 
-async def end_sessions(place: Place) -> set[str]:
+async def end_sessions(store: Store[PostgresUndo]) -> set[str]:
     """Terminate every session of other clients of the database and wait until they are gone."""
-    before = await sessions(place)
-    await ask(place, END_SESSIONS)
-    await until_gone(place, before)
+    before = await sessions(store)
+    await ask(store, END_SESSIONS)
+    await until_gone(store, before)
     return before
 
 
-async def until_gone(place: Place, wanted: set[str], within: float = 5.0) -> None:
+async def until_gone(store: Store[PostgresUndo], wanted: set[str], within: float = 5.0) -> None:
     await until(
-        lambda: sessions(place),
+        lambda: sessions(store),
         met=lambda now: not wanted & now,
         within=within,
         every=_POLL,
     )
 
 
-async def hold(place: Place, script: str, *words: str) -> None:
+async def hold(store: Store[PostgresUndo], script: str, *words: str) -> None:
     """Start what holds sessions open, named after the fault; `release` ends it."""
-    await place.hold(
-        script, place.port, str(place.undo.get("database") or ""), place.holder, *words
-    )
+    await store.hold(script, store.port, store.undo.database or "", store.holder, *words)
 
 
-async def release(place: Place, within: float = 10.0) -> None:
+async def release(store: Store[PostgresUndo], within: float = 10.0) -> None:
     """End what `hold` started and every session of it. Raises `FaultFailed` when one stays.
 
     Its processes are signalled first: that needs no free connection.
     """
 
     async def end() -> ExecResult:
-        await place.release()
-        return await attempt(place, END_OURS, holder=place.holder)
+        await store.release()
+        return await attempt(store, END_OURS, holder=store.holder)
 
     def gone(done: ExecResult) -> bool:
         return done.status == 0 and done.out.strip() == "0"
 
     done = await until(end, met=gone, within=within, every=_POLL)
     if not gone(done):
-        raise refused(done, f"sessions of `{place.holder}` cannot be ended", place)
+        raise refused(done, f"sessions of `{store.holder}` cannot be ended", store)
 
 
-async def held(place: Place) -> int:
+async def held(store: Store[PostgresUndo]) -> int:
     """Return how many sessions of the fault's own are open."""
-    return int(await ask(place, OURS, holder=place.holder))
+    return int(await ask(store, OURS, holder=store.holder))
 
 
-def lease_seconds(lease: float | None, margin: int = 60) -> str:
+def lease_seconds(lease: float | None, margin: int = 60) -> int:
     """Return how long something held lasts when nobody releases it."""
-    return str(3600 if lease is None else int(lease) + margin)
+    return 3600 if lease is None else int(lease) + margin

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Generic
 
-from chaoskit.faults.engines.stores import refused
-
-if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
+from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
 
 _CLIENT = r"""
 port=${1:-6379} db=$2 patience=$3
@@ -91,80 +88,86 @@ return page[1] .. ' ' .. found
 """
 
 
-async def ask(place: Place, *words: str, patience: int = 5) -> str:
+class RedisUndo(StoreUndo[R_co], Generic[R_co]):
+    """A fault in one database of a Redis, by number."""
+
+    db: int = 0
+
+
+async def ask(store: Store[RedisUndo], *words: str, patience: int = 5) -> str:
     """Return the answer to one command. Raises `FaultFailed` when there is none, or an error."""
-    done = await place.run(
+    done = await store.run(
         COMMAND,
-        place.port,
-        str(place.undo.get("db") or 0),
+        store.port,
+        str(store.undo.db),
         str(patience),
         *words,
-        environment=await _credentials(place),
+        environment=await _credentials(store),
         within=patience + 5.0,
     )
     out = done.out.strip()
     if done.status != 0 or re.match(r"(ERR|NOAUTH|NOPERM|WRONGPASS|READONLY|OOM|BUSY)\b", out):
-        raise refused(done, " ".join(words[:2]), place)
+        raise refused(done, " ".join(words[:2]), store)
     return out
 
 
-async def silent(place: Place, *words: str) -> bool:
+async def silent(store: Store[RedisUndo], *words: str) -> bool:
     """Say whether a command gets no answer within a second."""
-    done = await place.run(
-        COMMAND, place.port, "0", "1", *words, environment=await _credentials(place), within=5.0
+    done = await store.run(
+        COMMAND, store.port, "0", "1", *words, environment=await _credentials(store), within=5.0
     )
     if done.status in SILENT:
         return True
     if done.status != 0:
-        raise refused(done, " ".join(words), place)
+        raise refused(done, " ".join(words), store)
     return False
 
 
-async def pages(place: Place, script: str, *arguments: str) -> int:
+async def pages(store: Store[RedisUndo], script: str, *arguments: str) -> int:
     """Run a Lua script over every key of a database; return the sum of what it counted."""
-    done = await place.run(
+    done = await store.run(
         PAGES,
-        place.port,
-        str(place.undo.get("db") or 0),
+        store.port,
+        str(store.undo.db),
         "10",
         script,
         *arguments,
-        environment=await _credentials(place),
+        environment=await _credentials(store),
         within=120.0,
     )
     if done.status != 0 or not done.out.strip().isdigit():
-        raise refused(done, "a walk over the keys", place)
+        raise refused(done, "a walk over the keys", store)
     return int(done.out)
 
 
-async def hold_pause(place: Place, mode: str, seconds: int) -> None:
+async def hold_pause(store: Store[RedisUndo], mode: str, seconds: int) -> None:
     """Start the process that pauses the server, and resumes it when released."""
-    words = (place.port, "0", "5", mode.upper(), str(seconds))
-    await place.hold(PAUSE, *words, environment=await _credentials(place))
+    words = (store.port, "0", "5", mode.upper(), str(seconds))
+    await store.hold(PAUSE, *words, environment=await _credentials(store))
 
 
-async def settings(place: Place, pattern: str) -> Mapping[str, str]:
+async def settings(store: Store[RedisUndo], pattern: str) -> Mapping[str, str]:
     """Return the settings of the server's configuration whose names match."""
-    lines = (await ask(place, "CONFIG", "GET", pattern)).splitlines()
+    lines = (await ask(store, "CONFIG", "GET", pattern)).splitlines()
     return dict(zip(lines[::2], lines[1::2], strict=False))
 
 
-async def statistics(place: Place, section: str) -> Mapping[str, str]:
+async def statistics(store: Store[RedisUndo], section: str) -> Mapping[str, str]:
     """Return one section of INFO, or `all`, by name."""
-    lines = (await ask(place, "INFO", section)).splitlines()
+    lines = (await ask(store, "INFO", section)).splitlines()
     pairs = (line.strip().split(":", 1) for line in lines if ":" in line)
     return dict(pairs)
 
 
-async def key_count(place: Place) -> int:
+async def key_count(store: Store[RedisUndo]) -> int:
     """Return how many keys all databases hold."""
-    rows = await statistics(place, "keyspace")
+    rows = await statistics(store, "keyspace")
     return sum(int(text.split(",")[0].removeprefix("keys=")) for text in rows.values())
 
 
-async def connections(place: Place) -> set[str]:
+async def connections(store: Store[RedisUndo]) -> set[str]:
     """Return the ids of the ordinary clients that are connected, without our own."""
-    rows = (await ask(place, "CLIENT", "LIST", "TYPE", "normal")).splitlines()
+    rows = (await ask(store, "CLIENT", "LIST", "TYPE", "normal")).splitlines()
     return {
         row.split(" ", 1)[0].removeprefix("id=")
         for row in rows
@@ -178,8 +181,8 @@ def counted(rows: Mapping[str, str], name: str) -> int:
     return int(found[0]) if found else 0
 
 
-async def _credentials(place: Place) -> Mapping[str, str]:
-    words = await place.stack.exec.words(place.container.id)
+async def _credentials(store: Store[RedisUndo]) -> Mapping[str, str]:
+    words = await store.stack.exec.words(store.container.id)
     return credentials(words)
 
 

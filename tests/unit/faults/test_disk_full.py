@@ -51,7 +51,9 @@ def volume(source: str, **more: Any) -> dict[str, Any]:
 def test_a_mount_must_be_a_small_file_system_of_its_own(
     service: dict[str, Any], says: str | None
 ) -> None:
-    found = fault("disk_full", mount="/data/", leave="64KiB").obstacle(project(TOP, **service))
+    found = fault("disk_full", mount="/data/", leave="64KiB").impossible_because(
+        project(TOP, **service)
+    )
     if says is None:
         assert found is None
     else:

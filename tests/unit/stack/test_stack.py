@@ -121,12 +121,12 @@ async def test_a_proxy_opens_when_its_last_holder_lets_go(chat: World) -> None:
     (proxy,) = stack.proxies
     await stack.close_proxies([proxy], "one")
     await stack.close_proxies([proxy], "two")
-    assert stack.held_closed(proxy, besides="one")
+    assert stack.closed_by_others(proxy, "one")
     await stack.open_proxies([proxy], "one")
     assert not (await stack.state_of(proxy)).enabled
     await stack.open_proxies([proxy], "two")
     assert (await stack.state_of(proxy)).enabled
-    assert not stack.held_closed(proxy, besides="one")
+    assert not stack.closed_by_others(proxy, "one")
 
 
 async def test_a_proxy_container_that_restarted_is_found_at_its_new_port(chat: World) -> None:
