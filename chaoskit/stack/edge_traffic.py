@@ -16,7 +16,8 @@ from chaoskit.clock import parse_stamp
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
 from chaoskit.stack.connections import connections_of, towards
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 
 # What an idle connection may move: TCP keep-alives, about 130 bytes each 15 s, and ARP.
 _IDLE_BYTES = 500

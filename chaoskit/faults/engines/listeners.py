@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from chaoskit.records import Json
 
 if TYPE_CHECKING:
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 
 def describe(holder: str, proxies: Sequence[Proxy]) -> dict[str, Json]:

@@ -19,7 +19,8 @@ from chaoskit.stack.toxiproxy import Stream, Toxic
 
 if TYPE_CHECKING:
     from chaoskit.exchange import Exchange
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 # -- fields that several kinds share ---------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from chaoskit.clock import until
 from chaoskit.docker.call import EngineGone
 from chaoskit.docker.client import Engine
+from chaoskit.errors import EnvironmentFailure
 
 EVENT = (
     b'{"Action": "die", "timeNano": 5000000000, "Actor": {"Attributes": {'
@@ -119,7 +120,7 @@ async def test_an_engine_that_comes_in_time_is_waited_for(
 ) -> None:
     monkeypatch.setattr("chaoskit.docker.client._CONNECT_AGAIN", 0.01)
     daemon.failing = 2
-    with pytest.raises(EngineGone, match="does not answer"):
+    with pytest.raises(EnvironmentFailure):
         async with Engine.connect():
             pass
     async with Engine.connect(within=5) as engine:

@@ -15,7 +15,8 @@ from chaoskit.errors import EnvironmentFailure
 from chaoskit.record.writer import Recorder
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.engine_events import EngineEvents
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 from tests.unit.run.conftest import Heard
 
 EVENT = EngineEvent("redis", 1, "die", 0, 137)
@@ -26,7 +27,7 @@ class BrokenStack:
 
     def __init__(self, error: Exception) -> None:
         self.project = "run-1"
-        self.proxies = [Proxy("chaoskit-chat", "redis_6379", "chat", "redis", 6379, 6379)]
+        self.proxies = [Proxy("chaoskit-chat", "chat", "redis", 6379, 6379)]
         self.containers = self
         self._error = error
         self.looks = 0
