@@ -9,9 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-from chaoskit.docker.call import EngineGone
 from chaoskit.docker.client import Engine
-from chaoskit.errors import ExitCode
+from chaoskit.errors import EnvironmentFailure, ExitCode
 from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.scenario.loading import Loaded, load
 
@@ -34,7 +33,7 @@ async def _planned(loaded: Loaded) -> tuple[Plan, list[str], bool]:
     """Return the plan, what is impossible here, and whether an engine answers."""
     async with contextlib.AsyncExitStack() as connection:
         engine: Engine | None = None
-        with contextlib.suppress(EngineGone):
+        with contextlib.suppress(EnvironmentFailure):
             engine = await connection.enter_async_context(Engine.connect())
         plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
         if engine is None:

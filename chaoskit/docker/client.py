@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chaoskit.clock import until
-from chaoskit.docker.call import EngineGone
 from chaoskit.docker.cleanup import Cleanup
 from chaoskit.docker.containers import Containers
 from chaoskit.docker.errors import translated
@@ -21,8 +20,8 @@ from chaoskit.docker.helper import Helpers
 from chaoskit.docker.images import Images
 from chaoskit.docker.limits import ContainerLimits
 from chaoskit.docker.machine import Machine
-from chaoskit.docker.networks import Endpoints
-from chaoskit.docker.recreate import Recreation
+from chaoskit.docker.networks import Networks
+from chaoskit.docker.recreate import ContainerRecreation
 from chaoskit.docker.volumes import Volumes
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.tasks import whole
@@ -52,11 +51,11 @@ class Engine:
         self._running: set[Future[Any]] = set()
         self.images = Images(self._api, self._call)
         self.containers = Containers(self._api, self._call)
-        self.networks = Endpoints(self._api, self._call)
+        self.networks = Networks(self._api, self._call)
         self.volumes = Volumes(self._api, self._call)
         self.exec = ContainerExec(self._api, self._call)
         self.limits = ContainerLimits(self._api, self._call)
-        self.recreate = Recreation(self._api, self._call)
+        self.recreate = ContainerRecreation(self._api, self._call)
         self.cleanup = Cleanup(self._api, self._call)
         self.helpers = Helpers(self._api, self._call, self.images)
         self.machine = Machine(self._api, self._call)
@@ -66,12 +65,12 @@ class Engine:
     @contextlib.asynccontextmanager
     async def connect(cls, within: float = 0.0) -> AsyncIterator[Engine]:
         """Connect for the time of an `async with`; the engine may take `within` seconds to be
-        there. Raises `EngineGone`."""
+        there. Raises `EnvironmentFailure`."""
 
-        async def connected() -> Engine | EngineGone:
+        async def connected() -> Engine | EnvironmentFailure:
             try:
                 return await whole(asyncio.to_thread(_connected), _close)
-            except EngineGone as error:
+            except EnvironmentFailure as error:
                 return error
 
         engine = await until(
@@ -80,7 +79,7 @@ class Engine:
             within=within,
             every=_CONNECT_AGAIN,
         )
-        if isinstance(engine, EngineGone):
+        if isinstance(engine, EnvironmentFailure):
             raise engine
         try:
             yield engine

@@ -70,7 +70,7 @@ class Compose:
 
 
 async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | None = None) -> str:
-    """Run a command in a session of its own and return its stdout.
+    """Run a command in its own session and return its stdout.
 
     The own session keeps a Ctrl-C at the terminal away from it: chaoskit decides what stops when.
     Past the deadline, or when the caller is cancelled, its process group is stopped for certain
@@ -104,11 +104,11 @@ async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | No
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     """Ask the process group to stop, then make it: Compose may be in the middle of a create."""
-    for sign, patience in ((signal.SIGINT, 1.0), (signal.SIGKILL, 5.0)):
+    for sign, grace in ((signal.SIGINT, 1.0), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
         try:
-            await asyncio.wait_for(process.wait(), patience)
+            await asyncio.wait_for(process.wait(), grace)
         except TimeoutError:
             continue
         break

@@ -23,7 +23,8 @@ from chaoskit.registry import Registry
 if TYPE_CHECKING:
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 
 class Undo(Model):

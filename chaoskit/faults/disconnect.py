@@ -18,7 +18,8 @@ from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, Servi
 if TYPE_CHECKING:
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 _NetworkName = Annotated[str, Field(min_length=1, max_length=128)]
 

@@ -22,7 +22,8 @@ from chaoskit.text import last_words
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 Command = (
     Annotated[str, Field(min_length=1)]

@@ -19,7 +19,8 @@ from chaoskit.fields import Edge
 if TYPE_CHECKING:
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
     from chaoskit.stack.toxiproxy import Stream
 
 Group = Annotated[list[Member], Field(min_length=1)]

@@ -20,7 +20,7 @@ from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project, parse
-from chaoskit.stack.uncopyable import Shared, shared_things
+from chaoskit.stack.uncopyable import Uncopyable, uncopyable_things
 from chaoskit.text import count
 
 
@@ -36,8 +36,8 @@ class Plan:
     proxied: tuple[PossibleEdge, ...]
     targets: tuple[Target, ...]
     faults: tuple[Fault, ...]
-    shared: tuple[Shared, ...]
-    refused: tuple[Shared, ...]
+    shared: tuple[Uncopyable, ...]
+    refused: tuple[Uncopyable, ...]
     secrets: tuple[str, ...]
 
     @property
@@ -174,7 +174,7 @@ async def make_plan(
             if edge.client == HOST:
                 ports = [edge.port] if edge.port else edges.ports[edge.upstream]
                 targets += [Target(edge.upstream, port) for port in ports]
-    shared = shared_things(project, loaded.compose_files[0].parent)
+    shared = uncopyable_things(project, loaded.compose_files[0].parent)
     return Plan(
         loaded=loaded,
         compose=compose,

@@ -8,8 +8,10 @@ from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
 from chaoskit.record.events import Noted, RunEvent, RunUnproven
 from chaoskit.record.writer import Recorder
+from chaoskit.run.watches import watched
 from chaoskit.stack.connections import connections_of, towards
 from chaoskit.stack.stack import Stack
+from chaoskit.tasks import end
 
 EVERY = 5.0  # seconds; the kernel remembers closed connections for 60
 
@@ -21,9 +23,18 @@ class BypassWatch:
         self._stack = stack
         self._recorder = recorder
         self._said: set[RunEvent] = set()
+        self._task: asyncio.Task[None] | None = None
 
-    async def watch(self) -> None:
-        """Look every few seconds until cancelled."""
+    def start(self) -> None:
+        """Look every few seconds until stopped."""
+        work = watched("who connects to whom", self._watch(), self._recorder)
+        self._task = asyncio.create_task(work)
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await end(self._task)
+
+    async def _watch(self) -> None:
         while True:
             await self.look()
             await asyncio.sleep(EVERY)

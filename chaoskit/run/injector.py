@@ -32,7 +32,8 @@ from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.stack import edge_traffic
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 
 _CANARIES = 3
 _MOST_CANARIES, _BETWEEN, _CALMING = 12, 0.05, 1.0  # where the machine is busy; seconds

@@ -49,9 +49,9 @@ from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
-from chaoskit.run.watches import watched
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
+from chaoskit.tasks import end
 
 CRASH = "crash.txt"
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
@@ -97,7 +97,6 @@ class Runner:
         hold = self._scenario.timeline.hold
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
-        self._watching: asyncio.Task[None] | None = None
         self._events = EngineEvents(engine.events, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
@@ -205,8 +204,7 @@ class Runner:
             await self._clients.gate(timeline.gate)
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
-            work = watched("who connects to whom", self._bypass.watch(), self._recorder)
-            self._watching = asyncio.create_task(work)
+            self._bypass.start()
             await asyncio.gather(
                 asyncio.sleep(timeline.baseline), self._injector.ready(self._injections)
             )
@@ -290,10 +288,8 @@ class Runner:
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        others = [*self._timeline.tasks, *([self._watching] if self._watching else [])]
-        for task in others:
-            task.cancel()
-        ended = await asyncio.gather(*others, self._clients.cut(), return_exceptions=True)
+        ends = [*map(end, self._timeline.tasks), self._bypass.stop(), self._clients.cut()]
+        ended = await asyncio.gather(*ends, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception) and error is not self._failure:
                 with contextlib.suppress(StoreFailed):

@@ -24,7 +24,7 @@ async def missing(engine: Engine, needs: Iterable[Need]) -> dict[Need, str]:
 
 
 async def has_netem(engine: Engine) -> bool | None:
-    """Say whether the engine's kernel can delay packets by itself; None where it does not tell."""
+    """Return whether the engine's kernel can delay packets by itself; None where unknown."""
     text = "import gzip; print(gzip.open('/proc/config.gz').read().decode())"
     try:
         done = await engine.helpers.run(_PROJECT, ["python3", "-c", text])

@@ -16,7 +16,8 @@ from chaoskit.clock import parse_stamp
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
 from chaoskit.stack.connections import connections_of, towards
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from chaoskit.exchange import Exchange
 from chaoskit.faults import REGISTRY, EdgeFault
 from chaoskit.faults.engines.toxics import EdgeUndo
 from chaoskit.run.injector import feel, undisturbed
-from chaoskit.stack.overlay import API_PORT
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import API_PORT, Proxy
+from chaoskit.stack.stack import Stack
 from chaoskit.stack.toxiproxy import ProxyState, Toxiproxy
 from tests.contract.edge_clients import SIZES, Clients, Seen
 from tests.contract.real_servers import (

@@ -13,8 +13,8 @@ import pytest
 from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.faults.engines.toxics import blackhole
-from chaoskit.stack.overlay import API_PORT
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import API_PORT, Proxy
+from chaoskit.stack.stack import Stack
 from chaoskit.stack.toxiproxy import Stream, Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
 from tests.contract.real_servers import LOCAL, Server, docker, run_toxiproxy
 from tests.fakes.fake_toxiproxy import Fuse

@@ -194,7 +194,7 @@ class FakePostgres:
         self.sessions = {max(self.sessions) + 1, max(self.sessions) + 2}
 
 
-class FakeInside:
+class FakeExec:
     """`ContainerExec` on stores in memory, one of each sort per container."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:

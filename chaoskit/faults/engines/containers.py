@@ -21,7 +21,8 @@ from chaoskit.tasks import end
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 HEAL_DEADLINE = 30.0
 _POLL = 0.02

@@ -10,7 +10,8 @@ from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import EdgeUndo
 
 if TYPE_CHECKING:
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 
 def proxies_of(stack: Stack, undo: EdgeUndo) -> list[Proxy]:

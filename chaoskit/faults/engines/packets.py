@@ -32,7 +32,8 @@ from chaoskit.stack.netfilter import Drop
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 _MEMBER = r"^([A-Za-z0-9][A-Za-z0-9_.-]*)(?:\[([1-9][0-9]{0,3})\])?$"
 

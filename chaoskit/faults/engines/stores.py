@@ -32,7 +32,8 @@ from chaoskit.text import last_words
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
     from chaoskit.docker.exec import ExecResult
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 HELD = "CHAOSKIT_HOLD"  # marks every process that holds a fault in force inside a container
 # Signals the processes of a holder: what they hold ends with them. None of them outlives its shell,

@@ -15,7 +15,8 @@ from chaoskit.fields import HOST, Duration, Edge, Model, Percentage
 from chaoskit.stack.toxiproxy import Stream, Toxic
 
 if TYPE_CHECKING:
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 # -- fields that several kinds share ---------------------------------------------------------------
 

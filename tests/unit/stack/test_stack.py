@@ -10,7 +10,7 @@ import pytest
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.fields import Edge, Target
-from chaoskit.stack.overlay import API_PORT
+from chaoskit.stack.proxy import API_PORT
 from chaoskit.stack.toxiproxy import Toxic, ToxiproxyUnreachable
 from tests.fakes.fake_toxiproxy import FakeToxiproxy
 from tests.fakes.fake_world import World
