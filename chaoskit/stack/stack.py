@@ -198,7 +198,7 @@ class Stack:
         self._toxics.setdefault(_key(proxy), {})[toxic.name] = toxic
 
     async def remove_toxics(self, proxy: Proxy, names: Iterable[str]) -> None:
-        """Remove toxics by name; a wedged proxy is made anew with the toxics of other faults."""
+        """Remove toxics by name; a wedged proxy is made again with the toxics of other faults."""
         mine = self._toxics.setdefault(_key(proxy), {})
         try:
             for name in names:
@@ -226,7 +226,7 @@ class Stack:
         await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
 
     def held_closed(self, proxy: Proxy, *, besides: str) -> bool:
-        """Say whether another holder than `besides` still wants this proxy closed."""
+        """Return whether a holder other than `besides` still wants this proxy closed."""
         return bool(self._closed_by.get(_key(proxy), set()) - {besides})
 
     async def _set_enabled(self, proxy: Proxy, enabled: bool) -> None:
