@@ -48,7 +48,7 @@ async def _helper(engine: Engine) -> str | None:
 
 
 async def _netfilter(engine: Engine) -> str | None:
-    """Try a rule with the statistic match in a network namespace of its own."""
+    """Try a rule with the statistic match in a separate network namespace."""
     rule = "iptables -w -A OUTPUT -m statistic --mode random --probability 0.5 -j DROP"
     try:
         done = await engine.helpers.run(_PROJECT, ["sh", "-c", rule], capabilities=["NET_ADMIN"])

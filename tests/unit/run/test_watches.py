@@ -55,8 +55,8 @@ class Told:
         raise self._end
 
 
-async def doubts(heard: Heard) -> list[object]:
-    async def look() -> list[object]:
+async def doubts(heard: Heard) -> list[str]:
+    async def look() -> list[str]:
         return heard.unproven()
 
     return await until(look, within=2, every=0.005)
