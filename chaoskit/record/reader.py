@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from sys import intern
 from typing import Any, cast
 
 from chaoskit.clock import parse_stamp
 from chaoskit.record.folder import read_ndjson
+from chaoskit.record.history import read_history
 from chaoskit.record.writer import EVENTS, HISTORY, SAMPLES
 from chaoskit.records import (
     ContainerEvent,
@@ -21,7 +21,6 @@ from chaoskit.records import (
     LogLine,
     Phase,
     Sample,
-    key_of,
 )
 
 Row = Mapping[str, Any]
@@ -108,7 +107,7 @@ def read_evidence(folder: Path) -> Evidence:
         phases=log.phases,
         faults=list(log.faults.values()),
         samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
-        history=_grouped(read_ndjson(folder / HISTORY), "workload", _operation),
+        history=_history(folder / HISTORY),
         containers=log.containers,
         logs=_logs(folder / "logs", log.started_at),
         services=[str(row["service"]) for row in log.services],
@@ -134,19 +133,14 @@ def _sample(row: Row) -> Sample:
     )
 
 
-def _operation(row: Row) -> Event:
-    key, error = row.get("key"), row.get("error")
-    return Event(  # there may be millions: equal words are one
-        row["t"],
-        cast("Any", intern(row["type"])),
-        row["process"],
-        intern(row["workload"]),
-        intern(row["op"]),
-        intern(key) if type(key) is str else key_of(key),
-        row.get("value"),
-        row["id"],
-        intern(error) if type(error) is str else error,
-    )
+def _history(path: Path) -> Mapping[str, list[Event]]:
+    """Return the operations by workload; none where no whole line was written."""
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        if not file.readline().endswith(b"\n"):
+            return {}
+    return read_history(path).events
 
 
 def _logs(folder: Path, started_at: datetime | None) -> dict[str, list[LogLine]]:

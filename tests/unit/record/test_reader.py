@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaoskit.clock import Clock
+from chaoskit.errors import UsageError
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.reader import read_evidence, read_run_log
 from chaoskit.record.writer import Recorder
@@ -108,3 +109,15 @@ def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) 
 def test_a_run_that_was_killed_before_it_wrote_anything_is_empty(tmp_path: Path) -> None:
     evidence = read_evidence(tmp_path)
     assert (evidence.phases, evidence.faults, evidence.samples) == ([], [], {})
+
+
+def test_a_damaged_line_in_the_middle_of_a_history_is_an_error(tmp_path: Path) -> None:
+    whole = '{"t": 1, "type": "invoke", "id": 0, "op": "add", "workload": "w", "value": 1}\n'
+    history = tmp_path / "history.ndjson"
+    history.write_text(whole + '{"t": 1.1, "ty\n' + whole.replace('"id": 0', '"id": 1'))
+    with pytest.raises(UsageError, match=r"history\.ndjson:2: not JSON"):
+        read_evidence(tmp_path)
+    history.write_text(whole + '{"t": 1.1, "ty')
+    assert len(read_evidence(tmp_path).history["w"]) == 1, "torn by a kill"
+    history.write_text('{"t": 1.1, "ty')
+    assert read_evidence(tmp_path).history == {}
