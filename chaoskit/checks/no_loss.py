@@ -13,6 +13,7 @@ from chaoskit.checks.histories.queue import NEED as QUEUE
 from chaoskit.checks.histories.queue import queue_history
 from chaoskit.checks.histories.set import NEED, Lost, set_history
 from chaoskit.fields import Percentage
+from chaoskit.numeric import above
 from chaoskit.records import FaultWindow
 from chaoskit.text import count, moment, percent
 
@@ -100,29 +101,33 @@ class NoLoss(WorkloadCheck):
         start, stop = history.window
         queue = queue_history(history.events)
         sent = {value: end for value, end in queue.acknowledged().items() if start <= end.t <= stop}
-        found = [
+        missing = [
             Anomaly(end.t, f"LOST {value}: acknowledged at {moment(end.t)}, never received")
             for value, end in sent.items()
             if value not in queue.delivered
         ]
+        taken = int(min(queue.may_have_taken(), len(missing)))
+        doubt = (
+            f"{count(queue.doubtful.total(), 'receive')} had no clear answer and may have taken "
+            f"{taken} of them away"
+        )
         gap = None
         if not queue.emptied:
-            found = []  # what nobody received may still be waiting
+            missing = []  # what nobody received may still be waiting
             gap = (
                 f"the queue of workload `{self.workload}` was not seen empty after the last send; "
                 "let `drain` or `receive` go on until there is nothing left"
             )
-        doubt = queue.doubtful_receives
-        tail = ""
-        if doubt:
-            tail = (
-                f"; {count(doubt, 'receive')} had no clear answer and may have taken "
-                f"{'one' if doubt == 1 else 'some'} away"
+        elif taken and above(len(missing) / len(sent), self.at_most):
+            gap = (
+                f"{count(len(missing), 'acknowledged message')} of workload `{self.workload}` "
+                f"never came, and {doubt}"
             )
+        tail = f"; {doubt}" if taken else ""
         unanswered = queue.unanswered()
         arrived = sum(value in queue.delivered for value in unanswered)
         notes = _doubtful("send", len(unanswered), arrived, "received")
-        return _Loss(found, len(sent), gap, notes, tail)
+        return _Loss(missing[taken:], len(sent), gap, notes, tail)
 
 
 def _absent(lost: Lost) -> Anomaly:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
+from itertools import chain
 from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
@@ -11,7 +11,7 @@ from chaoskit.checks._coverage import Need
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import channels
-from chaoskit.checks.histories.operations import Element, about, element, plain
+from chaoskit.checks.histories.operations import Element, about, plain
 from chaoskit.checks.histories.queue import OPEN, SEEN, Delivery, QueueHistory, queue_history
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Key
@@ -47,17 +47,24 @@ class Order(WorkloadCheck):
         start, end = history.window
         if history.kind == "queue":
             queue = queue_history(history.events)
-            judged = len(queue.delivered)
-            found = list(_queue(history.events, queue))
+            ends = [history.events[delivery[1]].t for delivery in queue.delivered.values()]
+            late = _queue(history.events, queue)
         else:
             feed = channels(history.events)
-            judged = sum(len(one.received) for one in feed.subscribers)
-            found = [
-                anomaly
-                for one in feed.subscribers
-                for anomaly in _subscriber(one.process, one.received, feed.sent)
-            ]
-        found = [one for one in found if start <= one.at <= end]
+            ends = [t for one in feed.subscribers for t in one.received.values()]
+            late = chain.from_iterable(
+                _subscriber(one.process, one.received, feed.sent) for one in feed.subscribers
+            )
+        # Each message comes with what shows that it is late; without, it is in order.
+        compared = [one for one in late if one is None or start <= one.at <= end]
+        found = [one for one in compared if one is not None]
+        judged = sum(start <= t <= end for t in ends)
+        gap = None
+        if not compared:
+            gap = (
+                f"no message of workload `{self.workload}` was received that had been acknowledged "
+                "before another one was sent, so there is no order to judge"
+            )
         return Judged(
             found,
             judged,
@@ -67,54 +74,45 @@ class Order(WorkloadCheck):
                 f"arrived out of order{in_brackets(len(found), judged, self.at_most)}"
             ),
             at_most=self.at_most,
+            gap=gap,
         )
 
 
-def _queue(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomaly]:
-    """Yield the overtaken messages: the sender knew their order, and the receiver saw another."""
-    sent, delivered = history.sent, history.delivered
-    yield from _in_lists(events, history)
-    # Of what was sent before: the delivery that began last, and its value; by key.
-    latest: dict[Key, tuple[int, Element]] = {}
-    for event in events:
-        if event.op != "send" or event.type not in ("ok", "invoke"):
-            continue
-        value = event.value if type(event.value) is int else element(event.value)
-        delivery = delivered.get(value)
-        if delivery is None or value not in sent:
-            continue
-        known = latest.get(event.key)
-        if event.type == "ok":
-            if known is None or delivery[0] > known[0]:
-                latest[event.key] = (delivery[0], value)
-        elif known is not None and known[0] > delivery[1]:
-            yield _overtaken(events, known[1], delivered[known[1]], value, delivery)
+def _queue(events: Sequence[Event], queue: QueueHistory) -> Iterator[Anomaly | None]:
+    """Yield, for each message that has a known place in the order, whether it was overtaken.
 
-
-def _in_lists(events: Sequence[Event], history: QueueHistory) -> Iterator[Anomaly]:
-    """Yield what is in the wrong order inside one list of a `drain` or a `receive`."""
-    lists: dict[int, list[tuple[int, Element]]] = {}
-    for value, (_, end, place) in history.delivered.items():
-        if place:
-            lists.setdefault(end, []).append((place, value))
-    if not lists:
-        return
-    for value, (_, end, place) in history.delivered.items():
-        if not place and end in lists:
-            lists[end].append((place, value))
-    for row in lists.values():
-        earliest: dict[Key, tuple[int, Element]] = {}  # of what comes later in the list
-        for _, value in sorted(row, key=itemgetter(0), reverse=True):
-            if value not in history.sent:
-                continue
-            begin, end = history.sent[value]
-            key = events[begin].key
-            ended, earlier = earliest.get(key, (len(events), ""))
-            if begin > ended:
-                late = history.delivered[earlier]
-                yield _overtaken(events, earlier, late, value, history.delivered[value])
-            if end != OPEN and events[end].type == "ok" and end < ended:
-                earliest[key] = (end, value)
+    Overtaken is what was acknowledged before another message was sent, and yet received after it:
+    by a later receive, or further back in the same list.
+    """
+    sent, delivered = queue.sent, queue.delivered
+    marks: dict[int, Element] = {}  # when messages were sent and when they were acknowledged
+    for value in delivered:
+        begin, end = sent.get(value, (OPEN, OPEN))
+        if begin != OPEN:
+            marks[begin] = value
+            if end != OPEN and events[end].type == "ok":
+                marks[end] = value
+    # Of what was sent later: the delivery that ended first, by key; and the first in each list.
+    first: dict[Key, tuple[int, Element]] = {}
+    in_list: dict[tuple[Key, int], tuple[int, Element]] = {}
+    lists = max(queue.batch.values(), default=1) > 1
+    for place in sorted(marks, reverse=True):
+        value = marks[place]
+        begin, end, index = delivered[value]
+        key = events[sent[value][0]].key
+        known = first.get(key)
+        if place == sent[value][0]:
+            if known is None or end < known[0]:
+                first[key] = (end, value)
+            if lists and index < in_list.get((key, end), (index + 1, ""))[0]:
+                in_list[key, end] = (index, value)
+            continue
+        if known is None:
+            continue
+        by = known[1] if known[0] < begin else None
+        if lists and by is None and in_list.get((key, end), (index, ""))[0] < index:
+            by = in_list[key, end][1]
+        yield None if by is None else _overtaken(events, value, delivered[value], by, delivered[by])
 
 
 def _overtaken(
@@ -132,7 +130,8 @@ def _subscriber(
     process: int,
     received: Mapping[tuple[Key, float], float],
     sent: Mapping[tuple[Key, float], tuple[int, int | None]],
-) -> Iterator[Anomaly]:
+) -> Iterator[Anomaly | None]:
+    """Yield, for each message but the first of a channel, whether it was received too late."""
     latest: dict[Key, tuple[int, float]] = {}  # of what it has got: published last, its number
     for what, t in received.items():
         when = sent.get(what)
@@ -143,9 +142,13 @@ def _subscriber(
         known = latest.get(channel)
         if known is None or begun > known[0]:
             latest[channel] = (begun, numbered)
-        elif ended is not None and ended < known[0]:
-            text = (
-                f"LATE {plain(numbered)}{about(channel)}: subscriber {process} got it at "
-                f"{moment(t)}, after {plain(known[1])}"
-            )
-            yield Anomaly(t, text, abs(known[1] - numbered))
+        if known is None:
+            continue
+        if ended is None or ended > known[0]:
+            yield None
+            continue
+        text = (
+            f"LATE {plain(numbered)}{about(channel)}: subscriber {process} got it at "
+            f"{moment(t)}, after {plain(known[1])}"
+        )
+        yield Anomaly(t, text, abs(known[1] - numbered))

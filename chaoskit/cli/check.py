@@ -71,7 +71,7 @@ def check_history(request: CheckRequest) -> ExitCode:
 def _file(path: Path, request: CheckRequest) -> ExitCode:
     kind = _kind(request.workload)
     chosen = _chosen(kind, request)
-    stored = read_history(path)
+    stored = read_history(path, one_writer=kind == "versions")
     for note in stored.notes:
         _note(note)
     name = _workload_name(stored.events, request.name)

@@ -1,7 +1,4 @@
-"""Reading a history file strictly: every line that cannot be right is an error with its number.
-
-Run folders are read leniently, because chaoskit wrote them. This is for files of any origin.
-"""
+"""Reading a history, of a run or of any origin: a line that cannot be right is an error."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from sys import intern
 from typing import Any, cast
 
 from chaoskit.errors import UsageError
-from chaoskit.records import Event, key_of
+from chaoskit.records import Event, Key, key_of
 
 TYPES = ("invoke", "ok", "fail", "info")
 FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error"})
@@ -38,20 +35,24 @@ class _Operations:
 
     events: list[Event] = field(default_factory=list)
     begun: dict[int, tuple[int, Event]] = field(default_factory=dict)  # id to line and event
-    ended: dict[int, tuple[int, Event]] = field(default_factory=dict)  # waiting for their beginning
+    # Completions that wait for their invocation, with their lines as they stand there.
+    ended: dict[int, tuple[int, Event, Mapping[str, Any]]] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
+    # By key, the write that may still happen: its line and id.
+    writing: dict[Key, tuple[int, int]] = field(default_factory=dict)
 
 
-def read_history(path: Path) -> Stored:
+def read_history(path: Path, *, one_writer: bool = False) -> Stored:
     """Read a file of JSON lines; a torn last line is left out, and said.
 
-    Raises `UsageError` with the number of the first line that is wrong.
+    `one_writer` says that each key has one writer, whose writes never overlap. Raises `UsageError`
+    with the number of the first line that is wrong.
     """
     try:
         file = path.open(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
-    reader = _Reader(path)
+    reader = _Reader(path, one_writer)
     with file, without_collecting():
         try:
             for line in file:
@@ -76,14 +77,16 @@ def without_collecting() -> Iterator[None]:
 class _Reader:
     """Lines in, events out."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, one_writer: bool) -> None:
         self._path = path
+        self._one_writer = one_writer
         self._line = 0
         self._latest = float("-inf")
         self._earlier: list[int] = []  # the first lines that are earlier than one before
         self._disorder = 0
         self._strange: dict[str, int] = {}  # unknown fields and the line of the first
         self._torn: int | None = None
+        self._overlap: UsageError | None = None
         self._workloads: dict[str, _Operations] = {}
 
     def take(self, line: str) -> None:
@@ -112,7 +115,9 @@ class _Reader:
         known = self._workloads.get(event.workload)
         if known is None:
             known = self._workloads[event.workload] = _Operations()
-        known.events.append(self._join(event, known))
+        known.events.append(self._join(event, row, known))
+        if self._one_writer and event.op == "write":
+            self._alone(event, known)
 
     def _event(self, row: Mapping[str, Any]) -> Event:
         t, kind, number = row.get("t"), row.get("type"), row.get("id")
@@ -140,12 +145,12 @@ class _Reader:
         kind, workload, op = intern(kind), intern(workload), intern(op)
         return Event(t, cast("Any", kind), process, workload, op, key, value, number, error)
 
-    def _join(self, event: Event, known: _Operations) -> Event:
+    def _join(self, event: Event, row: Mapping[str, Any], known: _Operations) -> Event:
         """Hold every completion against its invocation; both may be lines out of order.
 
-        Return the event; a completion without a key has that of its invocation.
+        Return the event; what a completion leaves out is as in its invocation.
         """
-        number, here = event.id, (self._line, event)
+        number = event.id
         if event.type == "invoke":
             if number in known.begun or number in known.done:
                 first = known.begun.get(number)
@@ -153,36 +158,76 @@ class _Reader:
                 raise self._wrong(f"id {number} is invoked twice{where}")
             ended = known.ended.pop(number, None)
             if ended is None:
-                known.begun[number] = here
-            else:
-                self._in_time(number, here, ended)
-                known.done.add(number)
-            return event
+                known.begun[number] = (self._line, event)
+                return event
+            return self._ended_first(event, ended, known)
         begun = known.begun.pop(number, None)
         if begun is not None:
-            self._in_time(number, begun, here)
             known.done.add(number)
-            if event.key is None and begun[1].key is not None:
-                return replace(event, key=begun[1].key)
+            event = _completed(event, row, begun[1])
+            self._fits(begun, (self._line, event))
         elif number in known.done or number in known.ended:
             if event.op != ENDS_LATER:
                 raise self._wrong(f"id {number} is completed twice")
         else:
-            known.ended[number] = here
+            known.ended[number] = (self._line, event, row)
         return event
 
-    def _in_time(self, number: int, begun: tuple[int, Event], ended: tuple[int, Event]) -> None:
-        if ended[1].t < begun[1].t:
+    def _ended_first(
+        self, begin: Event, ended: tuple[int, Event, Mapping[str, Any]], known: _Operations
+    ) -> Event:
+        """Join an invocation to a completion of an earlier line; return what stands last now.
+
+        An operation that took no time is put in its order: what began it comes first.
+        """
+        line, event, row = ended
+        end = _completed(event, row, begin)
+        self._fits((self._line, begin), (line, end))
+        known.done.add(begin.id)
+        first, last = (begin, end) if end.t == begin.t else (end, begin)
+        if first is not event:
+            events = known.events
+            place = next(n for n in reversed(range(len(events))) if events[n] is event)
+            events[place] = first
+        return last
+
+    def _fits(self, begun: tuple[int, Event], ended: tuple[int, Event]) -> None:
+        """Raise `UsageError` where a completion cannot be that of its invocation."""
+        (begin_line, begin), (end_line, end) = begun, ended
+        if end.t < begin.t:
             raise self._wrong(
-                f"id {number} is completed at {ended[1].t:g} s (line {ended[0]}), before it was "
-                f"invoked at {begun[1].t:g} s (line {begun[0]})"
+                f"id {end.id} is completed at {end.t:g} s (line {end_line}), before it was "
+                f"invoked at {begin.t:g} s (line {begin_line})"
             )
+        for name in ("op", "process", "key"):
+            one, other = getattr(begin, name), getattr(end, name)
+            if one != other:
+                raise self._wrong(
+                    f"id {end.id} is invoked with the {name} `{one}` (line {begin_line}) and "
+                    f"completed with `{other}` (line {end_line})"
+                )
+
+    def _alone(self, event: Event, known: _Operations) -> None:
+        """Take note of a write of a key whose write before has not ended, or never will.
+
+        `info` does not end a write: it may still happen at any later time.
+        """
+        if event.type == "invoke":
+            line = known.writing.setdefault(event.key, (self._line, event.id))[0]
+            if line != self._line and self._overlap is None:
+                self._overlap = self._wrong(
+                    f"key `{event.key}` is written while its write of line {line} may still happen"
+                )
+        elif event.type != "info" and known.writing.get(event.key, (0, None))[1] == event.id:
+            del known.writing[event.key]
 
     def finished(self) -> Stored:
         for known in self._workloads.values():
-            for number, (line, _) in known.ended.items():
+            for number, (line, *_) in known.ended.items():
                 self._line = line
                 raise self._wrong(f"id {number} is completed but was never invoked")
+        if self._overlap is not None and not self._disorder:  # else the lines prove no order
+            raise self._overlap
         if not self._workloads:
             why = "" if self._torn is None else f": its line {self._torn} is torn"
             raise UsageError(f"`{self._path}` holds no operation{why}")
@@ -203,6 +248,16 @@ class _Reader:
 
     def _wrong(self, message: str) -> UsageError:
         return UsageError(f"{self._path}:{self._line}: {message}")
+
+
+def _completed(event: Event, row: Mapping[str, Any], begin: Event) -> Event:
+    """Return a completion with what its line leaves out, as its invocation had it."""
+    left_out = {
+        name: getattr(begin, name)
+        for name in ("process", "key", "value")
+        if name not in row and getattr(begin, name) is not None
+    }
+    return replace(event, **left_out) if left_out else event
 
 
 def _reason(error: Exception) -> str:

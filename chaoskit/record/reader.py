@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from sys import intern
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -36,6 +35,7 @@ from chaoskit.record.events import (
     read_events,
 )
 from chaoskit.record.folder import PLAN, read_ndjson, started_at
+from chaoskit.record.history import read_history
 from chaoskit.record.writer import HISTORY, SAMPLES
 from chaoskit.records import (
     ContainerEvent,
@@ -46,7 +46,6 @@ from chaoskit.records import (
     LogLine,
     Phase,
     Sample,
-    key_of,
 )
 from chaoskit.scenario.document import Scenario, scenario_model
 
@@ -205,7 +204,7 @@ class RunRecord:
             phases=log.phases,
             faults=log.windows,
             samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
-            history=_grouped(read_ndjson(folder / HISTORY), "workload", _operation),
+            history=_history(folder / HISTORY),
             containers=log.containers,
             logs=_logs(folder / "logs", None if started is None else started.started_at),
             services=[one.service for one in log.services],
@@ -254,19 +253,14 @@ def _sample(row: Row) -> Sample:
     )
 
 
-def _operation(row: Row) -> Event:
-    key, error = row.get("key"), row.get("error")
-    return Event(  # there may be millions: equal words are one
-        row["t"],
-        cast("Any", intern(row["type"])),
-        row["process"],
-        intern(row["workload"]),
-        intern(row["op"]),
-        intern(key) if type(key) is str else key_of(key),
-        row.get("value"),
-        row["id"],
-        intern(error) if type(error) is str else error,
-    )
+def _history(path: Path) -> Mapping[str, list[Event]]:
+    """Return the operations by workload; none where no whole line was written."""
+    if not path.exists():
+        return {}
+    with path.open("rb") as file:
+        if not file.readline().endswith(b"\n"):
+            return {}
+    return read_history(path).events
 
 
 def _logs(folder: Path, started_at: datetime | None) -> dict[str, list[LogLine]]:

@@ -344,11 +344,65 @@ def test_what_nobody_emptied_may_still_be_waiting() -> None:
     assert "was not seen empty after the last send" in (found.reason or "")
 
 
-def test_lost_replies_of_receives_are_named_beside_a_loss() -> None:
+def test_what_receives_without_an_answer_may_have_taken_is_not_lost_for_sure() -> None:
     ops = GOOD["queue"]()
-    place = places(ops, "receive")[4]
-    found = judge("no_loss", changed(ops, place, lambda one: replace(one, how="info")))
-    assert "; 1 receive had no clear answer and may have taken one away [" in (found.reason or "")
+    first, second = places(ops, "receive")[4:6]
+    ops = changed(ops, first, lambda one: replace(one, how="info"))
+    found = judge("no_loss", ops)
+    assert (found.verdict, found.measured) == (UNKNOWN, "0 lost (of 39)")
+    assert found.reason == (
+        "1 acknowledged message of workload `w` never came, and 1 receive had no clear answer and "
+        "may have taken 1 of them away"
+    )
+    assert judge("no_loss", ops, at_most="5%").verdict is PASS, "also if that one is lost"
+    found = judge("no_loss", changed(ops, second, lambda one: replace(one, back=None)))
+    assert (found.verdict, found.measured) == (FAIL, "1 lost, 2.5% (of 39)")
+    assert "; 1 receive had no clear answer and may have taken 1 of them away [" in (
+        found.reason or ""
+    )
+
+
+def test_a_drain_without_an_answer_may_have_taken_all() -> None:
+    ops = [
+        replace(op, how="info") if op.op == "drain" and op.back else op for op in GOOD["queue"]()
+    ]
+    found = judge("no_loss", ops)
+    assert found.verdict is UNKNOWN
+    assert "21 acknowledged messages of workload `w` never came" in (found.reason or "")
+
+
+class TestOrder:
+    """Messages are counted, each once, and only those whose order is known."""
+
+    def sent(self, *values: int) -> list[Op]:
+        return [Op("send", float(n), n + 0.5, 0, None, n) for n in values]
+
+    def test_each_message_counts_once_whatever_overtook_it(self) -> None:
+        lists = [
+            Op("drain", 10 + n, 10.5 + n, 0, back=row)
+            for n, row in enumerate(([6, 5, 4], [3, 2, 1], []))
+        ]
+        found = judge("order", [*self.sent(1, 2, 3, 4, 5, 6), *lists], ())
+        assert (found.verdict, found.measured) == (FAIL, "5 out of order (of 6)")
+        assert len(found.witness) == 5
+
+    def test_one_message_has_no_order(self) -> None:
+        found = judge("order", [*self.sent(1), Op("receive", 3.0, 3.1, 0, back=1)], ())
+        assert found.verdict is UNKNOWN
+        assert "there is no order to judge" in (found.reason or "")
+
+    def test_messages_of_different_keys_have_no_order(self) -> None:
+        ops = [replace(op, key=str(op.value)) for op in self.sent(1, 2)]
+        ops += [Op("receive", 5.0, 5.1, 0, back=2), Op("receive", 6.0, 6.1, 0, back=1)]
+        assert judge("order", ops, ()).verdict is UNKNOWN
+
+    def test_a_share_is_of_the_messages_of_the_window(self) -> None:
+        ops = self.sent(1, 2, 3, 4, 5)
+        ops += [Op("receive", 7.0 + n, 7.1 + n, 0, back=v) for n, v in enumerate((1, 2, 3))]
+        ops += [Op("receive", 13.0, 13.1, 0, back=5), Op("receive", 14.0, 14.1, 0, back=4)]
+        assert judge("order", ops, ()).measured == "1 out of order (of 5)"
+        found = judge("order", ops, (), during="settle")
+        assert (found.verdict, found.measured) == (FAIL, "1 out of order (of 2)")
 
 
 def test_a_lock_without_tokens_cannot_be_fenced() -> None:

@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from chaoskit.judge.stored import stored_scenario
 
+from chaoskit.clock import Clock
 from chaoskit.docker.compose_cli import Compose
 from chaoskit.errors import ScenarioInvalid
-from chaoskit.judge.result import Result
-from chaoskit.judge.verdict import RunContext, judge
+from chaoskit.judge.verdict import judge
 from chaoskit.plan.plan import Plan, secrets_of
+from chaoskit.record.events import Noted, Recorded, RunEndedEarly
 from chaoskit.record.folder import RunFolder
+from chaoskit.record.reader import RunRecord, stored_scenario
+from chaoskit.record.writer import Recorder
 from chaoskit.records import Json
 from chaoskit.run.runner import prepare_folder
 from chaoskit.scenario.loading import load
@@ -115,15 +117,13 @@ def test_no_output_shows_the_value(tmp_path: Path, name: str) -> None:
     run = prepare_folder(plan, tmp_path / "runs", "t")
     said = " ".join(f"{secret}-{place}" for place in "eqhjlsw")
     run.write("logs/app.log", f"connected with {said}\n")
-    events = run.ndjson("events.ndjson")
-    events.append({"t": 0, "event": "run_started", "started_at": "2026-01-01T00:00:00+00:00"})
-    events.append({"t": 1, "event": "note", "text": said})
-    events.close()
-    result: Result = judge(
-        plan.loaded.scenario,
-        run.path,
-        RunContext("r", "s", 1, "run", "p", ended_early=f"it said {said}"),
-    )
+    recorder = Recorder(run, Clock(), lambda _event: None)
+    recorder.emit(Noted(said))
+    recorder.emit(RunEndedEarly(f"it said {said}"))
+    recorder.close()
+    # Judged from what is on the disk, and from what was never masked.
+    unmasked = [Recorded(0.0, Noted(said)), Recorded(0.0, RunEndedEarly(f"it said {said}"))]
+    result = judge(plan.loaded.scenario, RunRecord.read(run.path, unmasked))
     run.write("result.json", json.dumps(run.redactor.clean_json(result.model_dump(mode="json"))))
     files = readable(run)
     written = {"scenario.yaml", "plan.json", "logs/app.log", "events.ndjson", "result.json"}

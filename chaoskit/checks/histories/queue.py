@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
@@ -23,15 +24,18 @@ Delivery: TypeAlias = tuple[int, int, int]
 class QueueHistory:
     """The sends by value, the deliveries by value, and what was left in doubt.
 
-    `sent` holds the places of the invocation and of the completion. `emptied` says whether the
-    queue was seen empty after the last send: by an operation that got nothing.
+    `sent` holds the places of the invocation and of the completion. `doubtful` counts the receives
+    without a clear answer, `batch` is the most that one receive returned, both by operation.
+    `emptied` says whether the queue was seen empty after the last send: by an operation that got
+    nothing.
     """
 
     events: Sequence[Event]
     sent: dict[Element, tuple[int, int]] = field(default_factory=dict)
     delivered: dict[Element, Delivery] = field(default_factory=dict)  # the first of each value
     repeated: list[tuple[Element, Delivery]] = field(default_factory=list)  # all others
-    doubtful_receives: int = 0
+    doubtful: Counter[str] = field(default_factory=Counter)
+    batch: dict[str, int] = field(default_factory=dict)
     last_send: int = OPEN
     emptied: bool = False
 
@@ -53,6 +57,15 @@ class QueueHistory:
             if end == OPEN or events[end].type == "info"
         ]
 
+    def may_have_taken(self) -> float:
+        """Return how many messages the receives without a clear answer may have taken away.
+
+        Each may have taken as many as any other did; a `drain` may have taken all there were.
+        """
+        if self.doubtful["drain"]:
+            return float("inf")
+        return sum(many * self.batch.get(op, 1) for op, many in self.doubtful.items())
+
     def ended(self, value: Element) -> Event | None:
         """Return the completion of the send of a value."""
         end = self.sent[value][1]
@@ -62,7 +75,7 @@ class QueueHistory:
 def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # one loop
     """Analyse a history in order of time; linear."""
     history = QueueHistory(events)
-    sent, delivered = history.sent, history.delivered
+    sent = history.sent
     pending: dict[int, int] = {}
     take = pending.pop
     for place, event in enumerate(events):
@@ -77,14 +90,15 @@ def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # 
             continue
         if op == "send":
             history.emptied, history.last_send = False, place
-            value = event.value if type(event.value) is int else element(events[begin].value)
+            raw = events[begin].value
+            value = raw if type(raw) is int else element(raw)
             if value not in sent or _better(events, event, sent[value]):
                 sent[value] = (begin, place)
         elif op in DELIVERING:
             if event.type == "ok":
-                _deliver(history, event.value, begin, place, delivered)
+                _deliver(history, event, begin, place)
             elif event.type == "info":
-                history.doubtful_receives += 1
+                history.doubtful[op] += 1
     for begin in pending.values():
         value = element(events[begin].value)
         if events[begin].op == "send":
@@ -92,13 +106,12 @@ def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # 
             if known is None or (known[1] != OPEN and events[known[1]].type == "fail"):
                 sent[value] = (begin, OPEN)
         elif events[begin].op in DELIVERING:
-            history.doubtful_receives += 1
+            history.doubtful[events[begin].op] += 1
     return history
 
 
-def _deliver(
-    history: QueueHistory, value: Json, begin: int, end: int, delivered: dict[Element, Delivery]
-) -> None:
+def _deliver(history: QueueHistory, event: Event, begin: int, end: int) -> None:
+    value, delivered = event.value, history.delivered
     if type(value) is int:
         got: Sequence[Element] = (value,)
     else:
@@ -106,6 +119,7 @@ def _deliver(
         if not got:
             history.emptied = begin > history.last_send
             return
+        history.batch[event.op] = max(len(got), history.batch.get(event.op, 1))
     for place, one in enumerate(got):
         if one in delivered:
             history.repeated.append((one, (begin, end, place)))

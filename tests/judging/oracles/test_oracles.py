@@ -41,7 +41,6 @@ CONTRADICTED = {
     "queue-no_phantoms": TIES,
     "lock-mutual_exclusion": "a refused release ends a hold",
     "events-no_gaps": TIES,
-    "events-order": WINDOW,
     "events-at_most_n_duplicates": "messages of others count",
     "events-resync": TIES,
 }
@@ -56,7 +55,16 @@ HOLLOW = {
     "events-order": "one message is enough",
     "events-at_most_n_duplicates": "reads before the first write are enough",
 }
-STILL_WRONG = {one.name for one in RECORDED}
+FIXED = {
+    "queue_lost_or_in_a_receive_without_an_answer",
+    "queue_lost_or_in_a_receive_without_an_end",
+    "queue_order_nothing_in_the_window",
+    "queue_order_share_of_the_window",
+    "queue_order_of_one_message",
+    "events_order_nothing_in_the_window",
+    "events_order_of_one_message",
+}
+STILL_WRONG = {one.name for one in RECORDED} - FIXED
 
 SUITE = {oracle.name: oracle for oracle in ORACLES}
 

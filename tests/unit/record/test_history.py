@@ -85,6 +85,26 @@ def error(read: Read, lines: Sequence[str], **more: str) -> str:
             ),
             "6: id 5 is completed at 8.5 s (line 6), before it was invoked at 9 s (line 5)",
         ),
+        (
+            1,
+            '{"t": 1.5, "type": "ok", "id": 0, "op": "read", "value": 9}',
+            "2: id 0 is invoked with the op `add` (line 1) and completed with `read` (line 2)",
+        ),
+        (
+            1,
+            '{"t": 1.5, "type": "ok", "id": 0, "op": "add", "process": 3}',
+            "2: id 0 is invoked with the process `0` (line 1) and completed with `3` (line 2)",
+        ),
+        (
+            1,
+            '{"t": 1.5, "type": "ok", "id": 0, "op": "add", "key": "b"}',
+            "2: id 0 is invoked with the key `None` (line 1) and completed with `b` (line 2)",
+        ),
+        (
+            0,
+            '{"t": 3, "type": "ok", "id": 1, "op": "add", "value": 9}',
+            "4: id 1 is invoked with the op `read` (line 4) and completed with `add` (line 1)",
+        ),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else "",
 )
@@ -152,3 +172,54 @@ def test_a_completion_without_a_key_has_that_of_its_invocation(read: Read) -> No
         '{"t": 2, "type": "ok", "id": 0, "op": "read", "value": 7}',
     ]
     assert [event.key for event in read(rows).events["history"]] == ["a", "a"]
+
+
+def test_what_a_completion_leaves_out_is_as_in_its_invocation(read: Read) -> None:
+    begin = (
+        '{"t": 1, "type": "invoke", "id": 0, "op": "send", "key": "a", "process": 4, "value": 7}'
+    )
+    end = '{"t": 2, "type": "ok", "id": 0, "op": "send"}'
+    for lines in ([begin, end], [end, begin]):
+        ended = next(event for event in read(lines).events["history"] if event.type == "ok")
+        assert (ended.key, ended.process, ended.value) == ("a", 4, 7)
+    nothing = '{"t": 2, "type": "ok", "id": 0, "op": "send", "value": null, "process": 4}'
+    assert read([begin, nothing]).events["history"][1].value is None, "it says so itself"
+
+
+def test_an_operation_that_took_no_time_began_before_it_ended(read: Read) -> None:
+    stored = read([*GOOD[:2], GOOD[3].replace("4", "3"), GOOD[2]])
+    assert [event.type for event in stored.events["history"]] == ["invoke", "ok", "invoke", "ok"]
+    assert stored.notes == ()
+
+
+class TestOneWriter:
+    """Where each key has one writer, a write waits for the end of the one before."""
+
+    def row(self, t: float, kind: str, number: int, key: str = "k") -> str:
+        return json.dumps({"t": t, "type": kind, "id": number, "op": "write", "key": key})
+
+    def refused(self, tmp_path: Path, lines: Sequence[str]) -> str:
+        path = tmp_path / "h.ndjson"
+        path.write_text("\n".join(lines) + "\n")
+        read_history(path)  # several writers may be right
+        with pytest.raises(UsageError) as raised:
+            read_history(path, one_writer=True)
+        return raised.value.message.partition("ndjson:")[2]
+
+    def test_two_writes_at_once_are_an_error(self, tmp_path: Path) -> None:
+        rows = [self.row(1, "invoke", 0), self.row(2, "invoke", 1, "other")]
+        rows += [self.row(3, "invoke", 2), self.row(4, "ok", 0)]
+        assert self.refused(tmp_path, rows) == (
+            "3: key `k` is written while its write of line 1 may still happen"
+        )
+
+    def test_a_write_after_one_in_doubt_is_an_error(self, tmp_path: Path) -> None:
+        rows = [self.row(1, "invoke", 0), self.row(2, "info", 0), self.row(3, "invoke", 1)]
+        assert self.refused(tmp_path, rows).startswith("3: key `k` is written while")
+
+    def test_one_after_the_other_is_fine(self, tmp_path: Path) -> None:
+        path = tmp_path / "h.ndjson"
+        rows = [self.row(1, "invoke", 0), self.row(2, "fail", 0)]
+        rows += [self.row(3, "invoke", 1), self.row(4, "ok", 1), self.row(5, "invoke", 2)]
+        path.write_text("\n".join(rows) + "\n")
+        assert len(read_history(path, one_writer=True).events["history"]) == 5

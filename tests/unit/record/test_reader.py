@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaoskit.clock import Clock
-from chaoskit.errors import StoreFailed
+from chaoskit.errors import StoreFailed, UsageError
 from chaoskit.record.events import Noted, Recorded, RunUnproven, read_events
 from chaoskit.record.folder import PLAN, RunFolder
 from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
@@ -131,3 +131,15 @@ def test_a_folder_without_its_scenario_says_so(
         (tmp_path / PLAN).write_text(text)
     with pytest.raises(StoreFailed, match=words):
         stored_scenario(tmp_path)
+
+
+def test_a_damaged_line_in_the_middle_of_a_history_is_an_error(tmp_path: Path) -> None:
+    whole = '{"t": 1, "type": "invoke", "id": 0, "op": "add", "workload": "w", "value": 1}\n'
+    history = tmp_path / "history.ndjson"
+    history.write_text(whole + '{"t": 1.1, "ty\n' + whole.replace('"id": 0', '"id": 1'))
+    with pytest.raises(UsageError, match=r"history\.ndjson:2: not JSON"):
+        RunRecord.read(tmp_path)
+    history.write_text(whole + '{"t": 1.1, "ty')
+    assert len(RunRecord.read(tmp_path).evidence.history["w"]) == 1, "torn by a kill"
+    history.write_text('{"t": 1.1, "ty')
+    assert RunRecord.read(tmp_path).evidence.history == {}
