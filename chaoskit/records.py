@@ -185,6 +185,15 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Numbers:
+    """What was measured and what is allowed, as numbers of one unit: `s`, `ratio` or `count`."""
+
+    measured: float
+    limit: float | None
+    unit: Literal["s", "ratio", "count"]
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """What a check says: its verdict, what was measured against which bound, and why.
 
@@ -202,3 +211,4 @@ class Finding:
     at: float | None = None
     services: tuple[str, ...] = ()  # whose log lines explain it; empty: all
     notes: tuple[str, ...] = ()
+    numbers: Numbers | None = None  # where what was measured is one number

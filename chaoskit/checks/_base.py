@@ -13,7 +13,16 @@ from chaoskit.checks._coverage import Need, coverage_gap
 from chaoskit.checks._wording import Judged, build_finding
 from chaoskit.checks.histories.operations import pairs
 from chaoskit.fields import Model
-from chaoskit.records import Event, Evidence, FaultWindow, Finding, Outcome, Sample, Verdict
+from chaoskit.records import (
+    Event,
+    Evidence,
+    FaultWindow,
+    Finding,
+    Numbers,
+    Outcome,
+    Sample,
+    Verdict,
+)
 from chaoskit.registry import Registry
 
 _op = attrgetter("op")
@@ -66,8 +75,8 @@ class Check(Model):
         """Return the finding. Raises `NotJudged` where there is nothing to judge."""
         raise NotImplementedError
 
-    def passed(self, measured: str) -> Finding:
-        return Finding(Verdict.PASS, measured, self.bound)
+    def passed(self, measured: str, numbers: Numbers | None = None) -> Finding:
+        return Finding(Verdict.PASS, measured, self.bound, numbers=numbers)
 
     def failed(
         self,
@@ -76,9 +85,17 @@ class Check(Model):
         witness: Sequence[str] = (),
         at: float | None = None,
         services: Sequence[str] = (),
+        numbers: Numbers | None = None,
     ) -> Finding:
         return Finding(
-            Verdict.FAIL, measured, self.bound, reason, tuple(witness), at, tuple(services)
+            Verdict.FAIL,
+            measured,
+            self.bound,
+            reason,
+            tuple(witness),
+            at,
+            tuple(services),
+            numbers=numbers,
         )
 
 

@@ -9,7 +9,7 @@ from chaoskit.checks._health import stretches
 from chaoskit.checks._witness import capped, failing
 from chaoskit.fields import Percentage
 from chaoskit.numeric import above
-from chaoskit.records import Evidence, Finding
+from chaoskit.records import Evidence, Finding, Numbers
 from chaoskit.text import count, percent
 
 
@@ -35,12 +35,14 @@ class Availability(SampledCheck):
         good = sum(sample.outcome == "ok" for sample in samples)
         share = percent(good, total, self.at_least)
         measured = f"{share} (of {total})"
+        numbers = Numbers(good / total, self.at_least, "ratio")
         if not above(self.at_least, good / total):
-            return self.passed(measured)
+            return self.passed(measured, numbers)
         bad = [stretch for stretch in stretches(samples) if not stretch.healthy]
         reason = (
             f"{self.what} was ok in {good} of {count(total, self.unit)} ({share}), "
             f"in {count(len(bad), 'failing stretch', 'failing stretches')}"
         )
         witness = capped([failing(stretch, evidence) for stretch in bad])
-        return self.failed(measured, reason, witness, bad[0].samples[0].done)
+        at = bad[0].samples[0].done
+        return self.failed(measured, reason, witness, at, numbers=numbers)

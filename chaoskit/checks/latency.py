@@ -12,7 +12,7 @@ from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import LINES
 from chaoskit.fields import Duration
 from chaoskit.numeric import above, percentile
-from chaoskit.records import Evidence, Finding, Sample, Verdict
+from chaoskit.records import Evidence, Finding, Numbers, Sample, Verdict
 from chaoskit.text import count, moment, seconds_text
 
 PERCENT = {"p50": 50, "p95": 95, "p99": 99, "max": 100}
@@ -62,13 +62,15 @@ class Latency(SampledCheck):
         measured = ", ".join(f"{name} {seconds_text(found[name], bounds[name])}" for name in bounds)
         measured += f" (of {len(every)}, {failed} failed)" if failed else f" (of {len(every)})"
         over = [name for name in bounds if above(found[name], bounds[name])]
+        decisive = next(iter([*over, *bounds]))
+        numbers = Numbers(found[decisive], bounds[decisive], "s")
         if over:
             reason, witness, at = self._too_slow(evidence, samples, over[0], found[over[0]])
-            return self.failed(measured, reason, witness, at)
+            return self.failed(measured, reason, witness, at, numbers=numbers)
         if not good:
             reason = f"no {self.unit} of {self.what} succeeded, so there is no latency to judge"
-            return Finding(Verdict.UNKNOWN, measured, self.bound, reason)
-        return self.passed(measured)
+            return Finding(Verdict.UNKNOWN, measured, self.bound, reason, numbers=numbers)
+        return self.passed(measured, numbers)
 
     def _too_slow(
         self, evidence: Evidence, samples: Sequence[Sample], name: str, value: float

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Literal
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
@@ -20,6 +21,7 @@ from chaoskit.judge.result import (
     OperationCount,
     PhaseResult,
     ProbeResult,
+    Quantity,
     Result,
     RunInfo,
     ServiceResult,
@@ -41,7 +43,17 @@ from chaoskit.record.events import (
 )
 from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import FaultLog, RunLog, RunRecord
-from chaoskit.records import Event, Evidence, Finding, LogLine, Phase, Sample, Verdict, combined
+from chaoskit.records import (
+    Event,
+    Evidence,
+    Finding,
+    LogLine,
+    Numbers,
+    Phase,
+    Sample,
+    Verdict,
+    combined,
+)
 from chaoskit.scenario.document import Scenario
 
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
@@ -283,13 +295,20 @@ def check_result(
         check=check.check,
         subject=check.subject,
         verdict=finding.verdict,
-        measured=finding.measured,
-        bound=finding.bound,
+        measured=_quantity(finding.measured, finding.numbers, "measured"),
+        bound=_quantity(finding.bound, finding.numbers, "limit"),
         reason=finding.reason,
         witness=list(finding.witness),
         log_lines=list(log_lines),
         notes=list(finding.notes),
     )
+
+
+def _quantity(text: str, numbers: Numbers | None, which: Literal["measured", "limit"]) -> Quantity:
+    value = None if numbers is None else getattr(numbers, which)
+    if numbers is None or value is None:
+        return Quantity(text=text)
+    return Quantity(text=text, value=round(value, 6), unit=numbers.unit)
 
 
 def _log_lines(finding: Finding, evidence: Evidence) -> list[LogExcerpt]:
@@ -316,7 +335,8 @@ def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:
     good = sorted(s.latency for s in samples if s.outcome == "ok")
     late = sorted(s.sent - s.due for s in samples)
     return ProbeResult(
-        probe=f"{name} ({kind})",
+        name=name,
+        kind=kind,
         samples=len(samples),
         ok=len(good),
         fail=len(samples) - len(good),
@@ -335,7 +355,8 @@ def _workload(
         if event.type in tally:
             tally[event.type] += 1
     return WorkloadResult(
-        workload=f"{name} ({kind})",
+        name=name,
+        kind=kind,
         operations={op: OperationCount(**tally) for op, tally in counts.items()},
         lateness_p99=None if lateness is None else round(lateness, 6),
     )

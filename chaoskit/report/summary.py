@@ -83,8 +83,8 @@ def _checks(result: Result) -> str:
             f"**{WORD[check.verdict]}**",
             escaped(check.check),
             escaped(check.subject),
-            escaped(check.measured),
-            escaped(check.bound),
+            escaped(check.measured.text),
+            escaped(check.bound.text),
         ]
         for check in result.checks
     ]

@@ -124,8 +124,8 @@ def _checks(checks: Sequence[CheckResult]) -> Table:
             _word(check.verdict),
             _cell(check.check),
             _cell(check.subject),
-            _cell(check.measured),
-            _cell(check.bound),
+            _cell(check.measured.text),
+            _cell(check.bound.text),
         )
     return table
 
@@ -150,7 +150,7 @@ def _explain(check: CheckResult, console: Console) -> None:
     title = Text(one_line(f"{check.check} {check.subject}"), style="bold")
     console.print(_labelled(_word(check.verdict, "bold "), title))
     console.print(_indented(Text(one_line(check.reason or "no reason was recorded"))))
-    numbers = one_line(f"expected {check.bound}, measured {check.measured}")
+    numbers = one_line(f"expected {check.bound.text}, measured {check.measured.text}")
     console.print(_indented(Text(numbers, style="dim")))
     if check.witness:
         console.print(_indented(Text("witness:")))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chaoskit.judge.result import Leftover
+from chaoskit.judge.result import Leftover, Quantity
 from chaoskit.judge.verdict import judge, with_leftovers
 from chaoskit.record.reader import RunRecord
 from chaoskit.records import Verdict
@@ -161,7 +161,9 @@ def test_the_report_and_the_check_of_a_run_give_the_same_percentile(tmp_path: Pa
     expect = [{"check": "latency", "probe": "web", "p50": "1s", "p99": "1s"}]
     judged = scenario_model().model_validate(SCENARIO | {"expect": expect})
     result = judge(judged, RunRecord.read(tmp_path))
-    assert result.checks[0].measured == "p50 50ms, p99 99ms (of 100)"
+    measured = Quantity(text="p50 50ms, p99 99ms (of 100)", value=0.05, unit="s")
+    assert result.checks[0].measured == measured
+    assert result.checks[0].bound == Quantity(text="p50 <= 1s, p99 <= 1s", value=1, unit="s")
     assert result.probes[0].latency_p50 == pytest.approx(0.05)
     assert result.probes[0].latency_p99 == pytest.approx(0.099)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaoskit.judge.result import Result
+from chaoskit.judge.result import Quantity, Result
 from chaoskit.report.summary import escaped, render
 
 PASSING = r"""## PASS: redis-restart
@@ -59,7 +59,9 @@ def test_a_suite_starts_with_one_row_each(passing: Result, failing: Result) -> N
 
 
 def test_every_table_row_has_as_many_cells_as_its_head(failing: Result) -> None:
-    check = failing.checks[1].model_copy(update={"measured": "a | b\n`c`", "subject": "x|y"})
+    check = failing.checks[1].model_copy(
+        update={"measured": Quantity(text="a | b\n`c`"), "subject": "x|y"}
+    )
     text = render([failing.model_copy(update={"checks": [check]})])
     row = next(line for line in text.splitlines() if line.startswith("| **FAIL**"))
     assert row.replace("\\|", "").count("|") == 6
