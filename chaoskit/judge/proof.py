@@ -44,10 +44,13 @@ class Proof:
         return "; ".join(self.unproven_reasons) or None
 
 
-def prove(fault: Fault, log: FaultLog) -> Proof:
-    """Weigh everything that was recorded of one fault."""
-    concluded = log.last(FaultConcluded)
-    if concluded is not None:  # its run did it, and kept only the sentences
+def prove(fault: Fault, log: FaultLog, *, recorded: bool = True) -> Proof:
+    """Weigh everything that was recorded of one fault.
+
+    Runs of format 1 did not record it: they weighed it themselves and kept the sentences.
+    """
+    if not recorded:
+        concluded = log.last(FaultConcluded) or FaultConcluded(fault.name, False)
         reasons = () if concluded.proven else (concluded.reason or CUT_OFF,)
         return Proof(concluded.evidence, reasons)
     canary, edges = fault.canary(), log.edges

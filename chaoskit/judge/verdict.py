@@ -194,7 +194,8 @@ def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:
 
 def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
     fault_log = log.faults.get(fault.name, FaultLog(()))
-    proof = prove(fault, fault_log)
+    started = log.last(RunStarted)
+    proof = prove(fault, fault_log, recorded=started is None or started.format > 1)
     window = fault_log.window
     result = FaultResult(
         id=fault.name,

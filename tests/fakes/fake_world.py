@@ -128,6 +128,10 @@ class FakeContainers:
                 return one
         raise NoSuchContainer(f"inspect: no such container {container_id}")
 
+    async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
+        await self.inspect(container_id)
+        return []
+
     async def start(self, container_id: str) -> None:
         self._engine.starts += 1
         at = f"2026-01-01T00:00:{self._engine.starts:02}.000000001Z"

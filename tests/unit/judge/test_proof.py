@@ -176,8 +176,11 @@ def test_a_fault_that_no_canary_can_feel_is_counted_where_it_acts() -> None:
 
 def test_what_a_run_of_format_1_concluded_counts() -> None:
     said = FaultConcluded("f", True, None, ("a sentence",))
-    proof = prove(LATENCY, log([INJECTED, HEALED, said]))
+    proof = prove(LATENCY, log([INJECTED, HEALED, said]), recorded=False)
     assert (proof.proven, proof.evidence) == (True, ("a sentence",))
-    assert reason(LATENCY, [INJECTED, FaultConcluded("f", False, "nothing used it")]) == (
-        "nothing used it"
-    )
+    unused = FaultConcluded("f", False, "nothing used it")
+    assert prove(LATENCY, log([INJECTED, unused]), recorded=False).reason == "nothing used it"
+
+
+def test_a_run_of_format_1_that_was_killed_concluded_nothing() -> None:
+    assert prove(KILL, log([INJECTED, RECEIPT, HEALED]), recorded=False).reason == CUT_OFF

@@ -30,7 +30,8 @@ def scenario() -> Scenario:
 
 
 def write(folder: Path, *, failing: int = 0, proven: bool = True, samples: int = 100) -> Path:
-    started = {"t": 0, "event": "run_started", "started_at": STARTED, "faults": ["down"]}
+    started = {"t": 0, "event": "run_started", "started_at": STARTED}
+    started |= {"faults": ["down"], "format": 2}
     events: list[dict[str, Any]] = [started]
     phases = (("baseline", 0, 2), ("faults", 2, 6), ("settle", 6, 10), ("final", 10, 10))
     for name, start, end in phases:
