@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from chaoskit.cli.main import complain
+from chaoskit.cli.errors import complain
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
@@ -24,8 +24,6 @@ from chaoskit.errors import (
     ChaoskitError,
     EnvironmentFailure,
     ExitCode,
-    Problem,
-    ScenarioInvalid,
     UsageError,
 )
 from chaoskit.faults.exec import Exec
@@ -36,8 +34,7 @@ from chaoskit.recovery.teardown import write_reports
 from chaoskit.report import terminal
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
-from chaoskit.scenario.discover import find
-from chaoskit.scenario.loading import Loaded, load
+from chaoskit.scenario.loading import Loaded, load_all
 
 # When scenarios end differently, the worst is the suite's: what is left behind comes first.
 _WORST_FIRST = (
@@ -69,7 +66,7 @@ class RunRequest:
 def run_scenarios(request: RunRequest) -> ExitCode:
     """Load everything, run one after another, report; return the exit code."""
     reports = [parsed(text) for text in request.reports]
-    loaded = load_all(request.paths)
+    loaded = load_all(request.paths, os.environ)
     if request.only_faults and len(loaded) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
     if not request.allow_host_exec:
@@ -118,19 +115,6 @@ class Interrupted(Exception):
     def __init__(self, code: ExitCode) -> None:
         super().__init__(str(code))
         self.code = code
-
-
-def load_all(paths: Sequence[Path]) -> list[Loaded]:
-    """Find and load scenarios; raises `ScenarioInvalid` with the problems of all files at once."""
-    loaded, problems = [], list[Problem]()
-    for path in find(paths):
-        try:
-            loaded.append(load(path, os.environ))
-        except ScenarioInvalid as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioInvalid(problems)
-    return loaded
 
 
 async def _run_one(loaded: Loaded, request: RunRequest, events: _Events) -> tuple[Result, Path]:

@@ -66,8 +66,8 @@ def prove(fault: Fault, log: FaultLog, *, recorded: bool = True) -> Proof:
     if canary is not None and edges:
         used = _uses(canary, edges)
         missing += [] if used else [f"nothing used {fault.target} while it was in force"]
-    told = (one.detail for one in (effect, receipt) if one is not None)
-    return Proof((*sentences, *told, *used), tuple(_unproven_reasons(log, missing)))
+    receipts = (one.detail for one in (effect, receipt) if one is not None)
+    return Proof((*sentences, *receipts, *used), tuple(_unproven_reasons(log, missing)))
 
 
 def _unproven_reasons(log: FaultLog, missing: Sequence[str]) -> list[str]:

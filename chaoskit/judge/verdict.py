@@ -352,13 +352,13 @@ def _workload(
 ) -> WorkloadResult:
     counts: dict[str, dict[str, int]] = {}
     for event in events:
-        tally = counts.setdefault(event.op, {"ok": 0, "fail": 0, "info": 0})
-        if event.type in tally:
-            tally[event.type] += 1
+        ended = counts.setdefault(event.op, {"ok": 0, "fail": 0, "info": 0})
+        if event.type in ended:
+            ended[event.type] += 1
     return WorkloadResult(
         name=name,
         kind=kind,
-        operations={op: OperationCount(**tally) for op, tally in counts.items()},
+        operations={op: OperationCount(**ended) for op, ended in counts.items()},
         lateness_p99=None if lateness is None else round(lateness, 6),
     )
 

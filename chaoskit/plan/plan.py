@@ -9,20 +9,20 @@ from pathlib import Path
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
-from chaoskit.errors import Problem, ScenarioInvalid, UsageError
+from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Target
+from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
 from chaoskit.records import Json
 from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
-from chaoskit.scenario.loading import Loaded, against_stack
+from chaoskit.scenario.loading import Loaded
 from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project, parse
 from chaoskit.stack.uncopyable import Uncopyable, uncopyable_things
-from chaoskit.text import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +165,9 @@ async def make_plan(
         served.setdefault(declared.edge.upstream, set()).add(declared.port)
     edges = EdgeMap(project, served)
     problems = against_stack(loaded, project.services, edges.problem)
-    problems += _replica_problems(loaded, project)
+    problems += replica_problems(loaded, project)
     if not problems:
-        problems += _proxy_problems(loaded, edges)
+        problems += proxy_problems(loaded, edges)
     if problems:
         raise ScenarioInvalid(problems)
     for fault in faults:
@@ -234,42 +234,6 @@ def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[Possibl
     joined = {(edge.client, edge.upstream) for edge in possible}
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)}
     return [edge for edge in possible if (edge.client, edge.upstream) in pairs]
-
-
-def _proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
-    problems = []
-    joined = {(edge.client, edge.upstream) for edge in edges.edges if edge.obstacle is None}
-    for index, fault in enumerate(loaded.scenario.timeline.faults):
-        where = ("timeline", "faults", index, "fault")
-        needed = [e for e in fault.proxied(joined) if e.client != HOST]
-        if needed and loaded.scenario.stack.proxy == "none":
-            problems.append(
-                loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
-            )
-        by_proxy = getattr(fault, "engine", None) == "proxy"
-        if by_proxy and not fault.proxied(joined):
-            problems.append(
-                loaded.problem(where, f"no edge that can be proxied crosses {fault.target}")
-            )
-    return problems
-
-
-def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
-    problems = []
-    for index, fault in enumerate(loaded.scenario.timeline.faults):
-        replica = getattr(getattr(fault, "replica", None), "number", None)
-        service = project.services.get(getattr(fault, "service", ""))
-        if replica is not None and service is not None and replica > service.replicas:
-            has = f"`{service.name}` has {count(service.replicas, 'replica')}"
-            message = f"{has}, there is no {replica}"
-            problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
-        for place, name, number in fault.named_replicas():
-            service = project.services.get(name)
-            if number is not None and service is not None and number > service.replicas:
-                has = f"`{name}` has {count(service.replicas, 'replica')}"
-                message = f"{has}, there is no {number}"
-                problems.append(loaded.problem(("timeline", "faults", index, *place), message))
-    return problems
 
 
 def secrets_of(loaded: Loaded, project: Project) -> tuple[str, ...]:

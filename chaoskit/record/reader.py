@@ -107,7 +107,7 @@ class FaultLog(EventLog):
 
     @property
     def watched(self) -> bool:
-        """Whether the run saw it through to its heal, or to the failure of that."""
+        """Return whether the run saw it through to its heal, or to the failure of that."""
         return any(not heal.by for heal in self.every(FaultHealed) + self.every(HealFailed))
 
     @property
@@ -157,7 +157,7 @@ class RunLog(EventLog):
 
     @property
     def complete(self) -> bool:
-        """Whether the run came through its final phase, so that all evidence is there."""
+        """Return whether the run came through its final phase, so that all evidence is there."""
         return any(one.phase == "final" and not one.cut_off for one in self.every(PhaseEnded))
 
     @property

@@ -232,7 +232,7 @@ async def _healed(entry: Entry, stack: Stack) -> str:
 
 
 def _reaches_out(entry: Entry, path: Path) -> bool:
-    """Whether a fault may have changed what is not removed with the run's copy of the stack."""
+    """Return whether a fault may have changed what is not removed with the run's stack."""
     try:
         return entry.undo.on_host or bool(stored_scenario(path).stack.shared)
     except ChaoskitError:

@@ -25,7 +25,7 @@ def headline(result: Result) -> str:
     return f"{met} under {count(faults, 'proven fault')}"
 
 
-def tally(result: Result) -> str:
+def totals(result: Result) -> str:
     """Return the numbers of a run on one line: checks, faults, duration, exit code."""
     verdicts = [check.verdict for check in result.checks]
     words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNKNOWN: "unknown"}

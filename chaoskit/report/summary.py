@@ -15,7 +15,7 @@ from chaoskit.report._phrases import (
     log_line,
     proven_faults,
     seconds,
-    tally,
+    totals,
     unexplained,
 )
 from chaoskit.text import one_line, printable
@@ -52,7 +52,7 @@ def escaped(text: str) -> str:
 
 def _one(result: Result) -> str:
     title = f"## {WORD[result.verdict]}: {escaped(result.run.scenario)}"
-    blocks = [title, f"**{escaped(headline(result))}**", escaped(tally(result))]
+    blocks = [title, f"**{escaped(headline(result))}**", escaped(totals(result))]
     if result.run.description:
         blocks.append(f"_{escaped(result.run.description)}_")
     if result.leftovers:

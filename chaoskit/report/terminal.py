@@ -26,7 +26,7 @@ from chaoskit.report._phrases import (
     log_line,
     proven_faults,
     seconds,
-    tally,
+    totals,
     unexplained,
 )
 from chaoskit.text import one_line, printable
@@ -114,7 +114,7 @@ def _headline(result: Result, console: Console) -> None:
     text = Text(one_line(result.run.scenario), style="bold")
     text.append(f": {headline(result)}", style="not bold")
     console.print(_labelled(_word(result.verdict, "bold "), text))
-    console.print(Text(tally(result), style="dim"))
+    console.print(Text(totals(result), style="dim"))
 
 
 def _checks(checks: Sequence[CheckResult]) -> Table:

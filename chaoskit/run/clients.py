@@ -80,18 +80,18 @@ class Clients:
             )
 
     def _steady(self, name: str, gate: Gate) -> bool:
-        tally = self._recorder.counts.probes.get(name)
-        if tally is None or tally.good_since is None:
+        count = self._recorder.counts.probes.get(name)
+        if count is None or count.good_since is None:
             return False
-        return tally.last_due - tally.good_since >= gate.for_ - 1e-9
+        return count.last_due - count.good_since >= gate.for_ - 1e-9
 
     def _why_unmet(self, name: str) -> str:
-        tally = self._recorder.counts.probes.get(name)
-        if tally is None or tally.last is None:
+        count = self._recorder.counts.probes.get(name)
+        if count is None or count.last is None:
             return f"probe `{name}` gave no sample"
-        if tally.last.outcome != "ok":
-            return f"probe `{name}` fails: {tally.last.error}"
-        return f"probe `{name}` failed {tally.failed} of {tally.samples} times"
+        if count.last.outcome != "ok":
+            return f"probe `{name}` fails: {count.last.error}"
+        return f"probe `{name}` failed {count.failed} of {count.samples} times"
 
     def check(self) -> None:
         """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""

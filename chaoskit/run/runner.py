@@ -369,7 +369,7 @@ class Runner:
 
     @property
     def _reaches_out(self) -> bool:
-        """Whether a fault may have changed what is not removed with the run's copy."""
+        """Return whether a fault may have changed what is not removed with the run's copy."""
         return bool(self._plan.shared) or any(not fault.services() for fault in self._plan.faults)
 
     async def _heal_all(self) -> list[Leftover]:

@@ -43,7 +43,7 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("run", "scenario.yaml", "--only-fault", "nope"), "hint: it has: blackhole\n"),
         (("run", "scenario.yaml", "--events", "/proc/nope/x"), "cannot write events"),
         (("list", "nodes"), "hint: one of faults, probes, workloads, checks, scenarios\n"),
-        (("schema", "nope"), "hint: one of scenario, result\n"),
+        (("schema", "nope"), "hint: one of scenario, result, events\n"),
         (("plan", "."), "is a directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -173,7 +173,7 @@ def test_list_scenarios_gives_their_descriptions_and_tags(cli: Cli, tmp_path: Pa
 def test_schemas_are_valid_and_the_scenario_fits_its_own(cli: Cli, tmp_path: Path) -> None:
     import yaml
 
-    for what in ("scenario", "result"):
+    for what in ("scenario", "result", "events"):
         document = json.loads(cli("schema", what).stdout)
         jsonschema.Draft202012Validator.check_schema(document)
     scenario = yaml.safe_load((tmp_path / "scenario.yaml").read_text())
