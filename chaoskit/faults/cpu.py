@@ -17,7 +17,6 @@ from chaoskit.fields import Percentage, seconds_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
 _CLOSE = 0.005  # cores: what rounding to microseconds of a period can take
@@ -53,6 +52,7 @@ class Cpu(ServiceFault[CpuUndo]):
     """
 
     undo_model = CpuUndo
+    needs = ("cpu-limit",)
     example = "{ at: 2s, for: 5s, fault: cpu, service: redis, limit: 20% }"
 
     limit: Annotated[Percentage, AfterValidator(_enough)]
@@ -66,9 +66,6 @@ class Cpu(ServiceFault[CpuUndo]):
             "set the CPU limit that it had before",
             "a busy host: other containers get as much as ever",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["cpu-limit"]
 
     async def prepare(self, stack: Stack) -> CpuUndo:
         hit, whole = await self.chosen(stack)

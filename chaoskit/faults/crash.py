@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -15,10 +15,7 @@ from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, Servi
 from chaoskit.fields import Duration, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
@@ -43,8 +40,10 @@ class Crash(ServiceFault[CrashUndo]):
     """
 
     undo_model = CrashUndo
+    ends_processes = True
+    needs = ("host-processes",)
     example = "{ at: 2s, fault: crash, service: redis, within: 10s }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     within: Annotated[Duration, Field(gt=0, le=Duration(300))] = Duration(10)
 
@@ -55,9 +54,6 @@ class Crash(ServiceFault[CrashUndo]):
             "start what its restart policy did not bring back",
             "power loss: the kernel keeps every written page, so fsync is not tested",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["helper", "host-processes"]
 
     def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)

@@ -19,7 +19,6 @@ from chaoskit.fields import Size
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
@@ -80,6 +79,7 @@ class DiskFull(ServiceFault[FullUndo]):
     """
 
     undo_model = FullUndo
+    needs = ("host-processes",)
     example = "{ at: 2s, for: 5s, fault: disk_full, service: redis, mount: /data, leave: 64KiB }"
 
     mount: Annotated[str, Field(pattern=r"^/[^\s:]+$", max_length=1024)]
@@ -95,9 +95,6 @@ class DiskFull(ServiceFault[FullUndo]):
             "remove the file that fills it",
             "a failing disk: reads and overwriting go on",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["helper", "host-processes"]
 
     def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)

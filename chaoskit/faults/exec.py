@@ -104,6 +104,10 @@ class Exec(Fault[ExecUndo]):
             return "host"
         return self.service if self.replica is None else f"{self.service}[{self.replica}]"
 
+    @property
+    def runs_on_host(self) -> bool:
+        return self.host
+
     def services(self) -> Sequence[str]:
         return [] if self.service is None else [self.service]
 

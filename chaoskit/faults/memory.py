@@ -15,10 +15,7 @@ from chaoskit.faults.engines.limits import mib
 from chaoskit.fields import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
 _LEAST = 6 * 1024**2  # the engine takes no less
@@ -51,6 +48,7 @@ class Memory(ServiceFault[MemoryUndo]):
     """
 
     undo_model = MemoryUndo
+    needs = ("memory-limit",)
     example = "{ at: 2s, for: 5s, fault: memory, service: redis, limit: 64MiB }"
 
     limit: Annotated[Size, Field(ge=_LEAST)]
@@ -61,9 +59,6 @@ class Memory(ServiceFault[MemoryUndo]):
             "set the memory limits that it had before; start what the kernel killed",
             "a host without memory: other containers get as much as ever",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["memory-limit"]
 
     async def prepare(self, stack: Stack) -> MemoryUndo:
         hit, whole = await self.chosen(stack)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -43,8 +43,8 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
 
     undo_model = ReadOnlyUndo
     example = "{ at: 2s, for: 5s, fault: postgres_read_only, service: postgres }"
-    lasting: ClassVar[bool] = True
-    alone: ClassVar[bool] = True
+    lasting = True
+    alone = True
 
     database: Annotated[str | None, Field(min_length=1, max_length=63)] = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -125,8 +125,8 @@ class RedisCorrupt(StoreFault[CorruptUndo]):
 
     undo_model = CorruptUndo
     example = "{ at: 2s, for: 5s, fault: redis_corrupt, service: redis, keys: 'chat:*' }"
-    lasting: ClassVar[bool] = True
-    alone: ClassVar[bool] = True
+    lasting = True
+    alone = True
 
     keys: Annotated[str, Field(min_length=1, max_length=500)]
     how: Literal["garbage", "wrong-type"] = "garbage"

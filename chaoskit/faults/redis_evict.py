@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -61,7 +61,7 @@ class RedisEvict(StoreFault[EvictUndo]):
 
     undo_model = EvictUndo
     example = "{ at: 2s, for: 5s, fault: redis_evict, service: redis, maxmemory: 2MiB }"
-    alone: ClassVar[bool] = True
+    alone = True
 
     maxmemory: Annotated[Size, Field(ge=1)]
     policy: Policy | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -52,7 +52,7 @@ class RedisFlush(StoreFault[FlushUndo]):
 
     undo_model = FlushUndo
     example = "{ at: 2s, fault: redis_flush, service: redis, keys: 'chat:*' }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     keys: Annotated[str | None, Field(min_length=1, max_length=500)] = None
     db: Annotated[int, Field(ge=0, le=9999)] = 0

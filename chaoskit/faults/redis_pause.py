@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
@@ -43,7 +43,7 @@ class RedisPause(StoreFault[PauseUndo]):
 
     undo_model = PauseUndo
     example = "{ at: 2s, for: 3s, fault: redis_pause, service: redis, mode: all }"
-    alone: ClassVar[bool] = True
+    alone = True
 
     mode: Mode = "all"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
@@ -21,8 +21,9 @@ class Restart(ServiceFault):
     `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
     """
 
+    ends_processes = True
     example = "{ at: 0s, fault: restart, service: redis }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     grace: Duration | None = None
 

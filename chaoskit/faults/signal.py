@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from signal import Signals
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -64,7 +64,7 @@ class Signal(ServiceFault[SignalUndo]):
 
     undo_model = SignalUndo
     example = "{ at: 2s, fault: signal, service: redis, signal: SIGHUP, watch: 100ms }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     signal: SignalName
     watch: Annotated[Duration, Field(gt=0, le=Duration(60))] = Duration(1)

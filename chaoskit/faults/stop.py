@@ -20,6 +20,7 @@ class Stop(ServiceFault):
     `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
     """
 
+    ends_processes = True
     example = "{ at: 2s, for: 5s, fault: stop, service: redis, grace: 5s }"
 
     grace: Duration | None = None

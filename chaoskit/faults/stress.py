@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
 _MARGIN = 30  # seconds that the load outlives its lease, if nobody ends it
@@ -52,6 +51,7 @@ class Stress(ServiceFault[StressUndo]):
     """
 
     undo_model = StressUndo
+    needs = ("helper",)
     example = "{ at: 2s, for: 5s, fault: stress, service: redis, workers: 2 }"
 
     workers: Annotated[int, Field(ge=1, le=64)] = 1
@@ -74,9 +74,6 @@ class Stress(ServiceFault[StressUndo]):
             "remove the helper container that makes the load",
             "load inside the service: it does not count against the limits of the service",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["helper"]
 
     async def prepare(self, stack: Stack) -> StressUndo:
         hit, whole = await self.chosen(stack)
