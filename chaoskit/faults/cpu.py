@@ -12,7 +12,8 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers, limits
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.fields import Percentage, seconds_text
+from chaoskit.fields import Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

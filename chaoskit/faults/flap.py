@@ -13,8 +13,9 @@ from chaoskit.exchange import Canary
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import listeners
 from chaoskit.faults.engines.toxics import EdgeFault, EdgeUndo, rows_of
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.fields import Duration
 from chaoskit.stack.ticker import Ticker, Turn
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack

@@ -268,7 +268,7 @@ def test_what_cannot_work_on_a_stack_is_known_before_it_starts(project: MakeProj
         found = fault(**NETFILTER, groups=groups).impossible_because(stack)
         assert found == says if says is None else says in str(found)
     assert fault(fault="partition", groups=[["chat"], ["far"]]).impossible_because(stack) is None
-    assert fault(**NETFILTER, groups=[["chat"], ["far"]]).needed() == ["netfilter"]
+    assert fault(**NETFILTER, groups=[["chat"], ["far"]]).needed() == ("netfilter",)
 
 
 def test_a_chain_says_whose_it_is_in_28_characters() -> None:
