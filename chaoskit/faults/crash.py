@@ -13,6 +13,7 @@ from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.fields import Duration
+from chaoskit.scripts import script
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
 
 _POLL = 0.02
-# A process id can have a new owner by the time it is used: the process must be the container's.
-_KILL = 'grep -q "$2" "/proc/$1/cgroup" && kill -9 "$1"'
 
 
 class CrashUndo(ContainersUndo):
@@ -118,7 +117,7 @@ class Crash(ServiceFault[CrashUndo]):
 
 
 async def _kill(stack: Stack, container: Container) -> None:
-    argv = ["sh", "-c", _KILL, "crash", str(container.pid), container.id]
+    argv = ["sh", "-c", script("processes/crash.sh"), "crash", str(container.pid), container.id]
     done = await stack.helpers.run(stack.project, argv, host_processes=True, capabilities=["KILL"])
     if done.status != 0:
         raise FaultFailed(

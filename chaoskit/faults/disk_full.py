@@ -16,6 +16,7 @@ from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.faults.engines.limits import mib
 from chaoskit.fields import Size
+from chaoskit.scripts import script
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -25,25 +26,6 @@ if TYPE_CHECKING:
 _LARGEST = 4 * 1024**3  # bytes: a tmpfs takes the host's memory, and a disk takes long to fill
 _DIRECTORY = "/mount"  # of a volume, in the helper
 _RIGHTS = ["DAC_OVERRIDE", "SYS_PTRACE"]  # any directory; another container's files by its process
-
-# A process id can have a new owner by the time it is used: it must be the container's.
-_ENTER = '[ -z "$2" ] || grep -q "$2" "/proc/$1/cgroup" || exit 3; cd "$3" || exit 3; '
-_FREE = "$(( $(stat -f -c %a .) * $(stat -f -c %S .) ))"
-_MEASURE = (
-    _ENTER + 'echo "$(stat -c %d .) $(stat -c %d ..) $(stat -f -c %b .)'
-    ' $(stat -f -c %S .) $(stat -f -c %a .) $(stat -f -c %b /)"'
-)
-_FILL = (
-    _ENTER + f"n=$(( {_FREE} - $5 )); "
-    ': > "$4"; [ $n -le 0 ] || fallocate -l $n "$4" || head -c $n /dev/zero > "$4"'
-)
-# Write more than may be left, in a file of its own: the error is what the service would get.
-_TRY = (
-    _ENTER + '[ -e "$4" ] || { echo absent; exit; }; free=' + _FREE + "; "
-    'said=$(head -c $(( $5 + 65536 )) /dev/zero 2>&1 > "$4.try"); failed=$?; rm -f "$4.try"; '
-    'echo "$failed $free $said"'
-)
-_UNFILL = _ENTER + 'rm -f "$4" "$4.try"; [ ! -e "$4" ] || exit 4'
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +126,7 @@ class DiskFull(ServiceFault[FullUndo]):
         for row, now in await containers.pairs(stack, undo):
             if now is None:
                 raise FaultFailed(f"`{row.name}` is gone")
-            done = await _in_mount(stack, now, row, undo.mount, "fill", _FILL, undo.leave)
+            done = await _in_mount(stack, now, row, undo.mount, "fill", undo.leave)
             if done.status != 0:
                 raise FaultFailed(f"{_where(row, undo.mount)} could not be filled: {_said(done)}")
 
@@ -153,7 +135,7 @@ class DiskFull(ServiceFault[FullUndo]):
         async def one(row: FullRow, now: Container | None) -> None:
             if not _reachable(row, now):
                 return
-            done = await _in_mount(stack, now, row, undo.mount, "unfill", _UNFILL)
+            done = await _in_mount(stack, now, row, undo.mount, "unfill")
             if done.status != 0:
                 raise FaultFailed(f"{_where(row, undo.mount)} could not be emptied: {_said(done)}")
 
@@ -164,7 +146,7 @@ class DiskFull(ServiceFault[FullUndo]):
         async def one(row: FullRow, now: Container | None) -> Receipt:
             if not _reachable(row, now):
                 return Receipt(False, f"{row.name} does not run")
-            done = await _in_mount(stack, now, row, undo.mount, "try", _TRY, undo.leave)
+            done = await _in_mount(stack, now, row, undo.mount, "try", undo.leave)
             words, where = done.text.strip().split(" ", 2), _where(row, undo.mount)
             if words == ["absent"]:
                 return Receipt(False, f"{where} is not filled")
@@ -182,7 +164,7 @@ class DiskFull(ServiceFault[FullUndo]):
         async def one(row: FullRow, now: Container | None) -> Receipt:
             if not _reachable(row, now):
                 return Receipt(True, f"{row.name} does not run")
-            done = await _in_mount(stack, now, row, undo.mount, "try", _TRY)
+            done = await _in_mount(stack, now, row, undo.mount, "try")
             gone = done.status == 0 and done.text.strip() == "absent"
             return Receipt(gone, f"{_where(row, undo.mount)} is {'not ' if gone else ''}filled")
 
@@ -208,7 +190,7 @@ async def _volume(stack: Stack, container: Container, mount: str) -> str | None:
 
 async def _measure(stack: Stack, container: Container, row: FullRow, mount: str) -> _Room:
     """Return the size of a mount. Raises `FaultFailed` when it could be the host's own disk."""
-    done = await _in_mount(stack, container, row, mount, "measure", _MEASURE)
+    done = await _in_mount(stack, container, row, mount, "measure")
     words = done.text.split()
     if done.status != 0 or len(words) != 6:
         raise FaultFailed(f"{_where(row, mount)} could not be read: {_said(done)}")
@@ -225,7 +207,6 @@ async def _in_mount(
     row: FullRow,
     mount: str,
     step: str,
-    script: str,
     leave: int = 0,
 ) -> HelperOutput:
     """Run a script of a helper in the mount: a volume is mounted in the helper, a tmpfs is reached
@@ -239,7 +220,7 @@ async def _in_mount(
     arguments = [pid, owner, directory, row.file, str(leave)]
     return await stack.helpers.run(
         stack.project,
-        ["sh", "-c", script, step, *arguments],
+        ["sh", "-c", script(f"disk_full/{step}.sh"), step, *arguments],
         host_processes=bool(pid),
         capabilities=_RIGHTS,
         volumes=volumes,

@@ -52,7 +52,7 @@ async def _netfilter(engine: Engine) -> str | None:
     """Try a rule with the statistic match in a separate network namespace."""
     rule = "iptables -w -A OUTPUT -m statistic --mode random --probability 0.5 -j DROP"
     try:
-        done = await engine.helpers.run(_PROJECT, ["sh", "-c", rule], capabilities=["NET_ADMIN"])
+        done = await engine.helpers.run(_PROJECT, rule.split(), capabilities=["NET_ADMIN"])
     except ChaoskitError as error:
         return error.message
     return None if done.status == 0 else f"iptables does not work here: {done.text.strip()[-200:]}"
