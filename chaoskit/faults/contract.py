@@ -89,7 +89,7 @@ class Fault(Model, Generic[U]):
 
     @property
     def start(self) -> str:
-        """Say in words when it starts."""
+        """Its start in words."""
         return str(self.when or self.after or f"at {self.at or Duration.zero()}")
 
     def repetitions(self) -> list[Fault]:
@@ -142,7 +142,7 @@ class Fault(Model, Generic[U]):
         return self.edges()
 
     def forecast(self) -> Forecast:
-        """Say what it will hit, how it is undone and what it does not test."""
+        """Return what it will hit, how it is undone and what it does not test."""
         raise NotImplementedError
 
     async def ready(self, stack: Stack) -> None:

@@ -65,7 +65,7 @@ class Cpu(ServiceFault[CpuUndo]):
         return Forecast(
             f"{self.target} gets at most {self.limit} of one core",
             "set the CPU limit that it had before",
-            "a busy host: other containers get as much as ever",
+            "a busy host: other containers are not slowed down",
         )
 
     async def prepare(self, stack: Stack) -> CpuUndo:

@@ -107,7 +107,10 @@ class Crash(ServiceFault[CrashUndo]):
                 )
             elif state.restart_count <= count:
                 holds = False
-                parts.append(f"{now.name} was started by somebody else: {clocks}, {counts}")
+                parts.append(
+                    f"{now.name} was started by something other than its restart policy:"
+                    f" {clocks}, {counts}"
+                )
             else:
                 parts.append(
                     f"the main process of {now.name} died and its restart policy brought it back:"

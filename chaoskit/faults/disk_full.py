@@ -14,7 +14,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.faults.engines.limits import mib
+from chaoskit.faults.engines.limits import size_text
 from chaoskit.fields import Size
 from chaoskit.scripts import script
 
@@ -71,9 +71,9 @@ class DiskFull(ServiceFault[FullUndo]):
         return ()
 
     def forecast(self) -> Forecast:
-        left = f"{mib(self.leave)} are" if self.leave else "nothing is"
+        left = size_text(self.leave) if self.leave else "nothing"
         return Forecast(
-            f"{self.mount} of {self.target} filled until {left} left",
+            f"{self.mount} of {self.target} filled until {left} is left",
             "remove the file that fills it",
             "a failing disk: reads and overwriting go on",
         )
@@ -100,9 +100,10 @@ class DiskFull(ServiceFault[FullUndo]):
                 " (it must be a tmpfs with `size`, or a volume with `size=` in its driver options)"
             )
         if size > _LARGEST:
-            return f"{where} has {mib(size)}, more than the {mib(_LARGEST)} that will be filled"
+            most = size_text(_LARGEST)
+            return f"{where} has {size_text(size)}, more than the {most} that will be filled"
         if self.leave >= size:
-            return f"{where} has {mib(size)} in all, not more than `leave`"
+            return f"{where} has {size_text(size)} in all, not more than `leave`"
         return None
 
     async def prepare(self, stack: Stack) -> FullUndo:
@@ -117,7 +118,7 @@ class DiskFull(ServiceFault[FullUndo]):
         room = await _measure(stack, container, row, self.mount)
         if room.free <= self.leave:
             raise FaultFailed(
-                f"`{self.mount}` of `{container.name}` has only {mib(room.free)} free already"
+                f"`{self.mount}` of `{container.name}` has only {size_text(room.free)} free already"
             )
         return row
 
@@ -153,9 +154,9 @@ class DiskFull(ServiceFault[FullUndo]):
             if done.status != 0 or len(words) < 2:
                 return Receipt(False, f"{where} could not be tried: {_said(done)}")
             full = words[0] != "0" and "No space left" in done.text
-            said = "No space left on device" if full else "goes well"
+            said = "fails: No space left on device" if full else "succeeds"
             free = int(words[1]) // 1024
-            return Receipt(full, f"{where} has {free} KiB free; to write more: {said}")
+            return Receipt(full, f"{where} has {free} KiB free; writing more {said}")
 
         return await _all(one(*pair) for pair in await containers.pairs(stack, undo))
 
@@ -177,7 +178,7 @@ async def _all(each: Iterable[Awaitable[Receipt]]) -> Receipt:
 
 
 def _reachable(row: FullRow, now: Container | None) -> bool:
-    """Say whether there is a mount to look at: a tmpfs is gone when its container does not run."""
+    """Return whether there is a mount to look at: a tmpfs ends with its container."""
     return row.volume is not None or (now is not None and now.pid != 0)
 
 
@@ -197,7 +198,7 @@ async def _measure(stack: Stack, container: Container, row: FullRow, mount: str)
     device, above, blocks, block, free, host_blocks = (int(word) for word in words)
     size = blocks * block
     if device == above or blocks == host_blocks or size > _LARGEST:
-        raise FaultFailed(f"{_where(row, mount)} is no file system of its own of a small size")
+        raise FaultFailed(f"{_where(row, mount)} is not a separate file system of a small size")
     return _Room(size, free * block)
 
 

@@ -100,5 +100,5 @@ class PostgresExhaust(StoreFault[ExhaustUndo]):
     async def verify_healed_one(cls, store: Store[ExhaustUndo]) -> Receipt:
         done = await postgres.attempt(store, "held", holder=store.holder)
         if done.status != 0:
-            return Receipt(False, f"it cannot be asked: {last_words(done.err, 200)}")
+            return Receipt(False, f"the server cannot be asked: {last_words(done.err, 200)}")
         return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

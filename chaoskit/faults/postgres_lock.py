@@ -1,4 +1,4 @@
-"""`postgres_lock`: somebody holds a table and does not let go."""
+"""`postgres_lock`: a table that stays locked."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class PostgresLock(StoreFault[LockUndo]):
         return Forecast(
             f"table {self.table} of {self.target} locked in mode {self.mode}",
             "end the session that holds the lock",
-            "deadlocks: nobody is chosen as a victim, everybody waits",
+            "deadlocks: no session is chosen as a victim, all of them wait",
         )
 
     def undo_fields(self) -> Mapping[str, Json]:

@@ -119,4 +119,6 @@ async def _until(store: Store[ReadOnlyUndo], wanted: str) -> None:
         return await postgres.ask(store, "read_only", plain=True) == wanted
 
     if not await until(taken_over, within=_PATIENCE, every=_POLL):
-        raise FaultFailed(f"`{store.container.name}` does not take over its configuration")
+        raise FaultFailed(
+            f"`{store.container.name}` did not load its configuration within {_PATIENCE:.0f} s"
+        )

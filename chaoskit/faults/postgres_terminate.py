@@ -53,7 +53,7 @@ class PostgresTerminate(StoreFault[TerminateUndo]):
     async def read_one(self, store: Store[TerminateUndo]) -> TerminateRow:
         found = await postgres.sessions(store)
         if not found:
-            raise FaultFailed(f"nobody else has a session on `{store.container.name}`")
+            raise FaultFailed(f"no other client has a session on `{store.container.name}`")
         return TerminateRow(replica=store.replica, sessions=tuple(sorted(found)))
 
     async def inject_one(self, store: Store[TerminateUndo]) -> None:

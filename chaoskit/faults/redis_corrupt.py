@@ -37,7 +37,7 @@ class RedisCorrupt(StoreFault[CorruptUndo]):
 
     `how: garbage` keeps each key's type, `how: wrong-type` does not (a string becomes a list,
     anything else a string). Time to live stays. The true values wait in the same Redis under names
-    that start with `chaoskit:`; a key that the application writes anew or deletes meanwhile stays
+    that start with `chaoskit:`; a key that the application writes again or deletes meanwhile stays
     as the application left it. At most 1000 keys.
     """
 

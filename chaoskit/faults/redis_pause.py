@@ -64,7 +64,7 @@ class RedisPause(StoreFault[PauseUndo]):
 
     async def read_one(self, store: Store[PauseUndo]) -> StoreRow:
         if await redis.silent(store, *_CANARY[self.mode]):
-            raise FaultFailed(f"`{store.container.name}` does not answer already")
+            raise FaultFailed(f"`{store.container.name}` does not answer even before the fault")
         return StoreRow(replica=store.replica)
 
     async def inject_one(self, store: Store[PauseUndo]) -> None:

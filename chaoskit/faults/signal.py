@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.02
 _OTHER_KINDS = {"SIGKILL": "kill", "SIGSTOP": "pause", "SIGTSTP": "pause"}
-_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # nobody dies of them
+_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # no process dies of them
 
 Reaction = Literal["handled", "deadly", "dropped", "unknown"]
 
@@ -123,7 +123,7 @@ class Signal(ServiceFault[SignalUndo]):
 
 
 async def _gone(stack: Stack, undo: SignalUndo) -> bool:
-    """Say whether every target has exited since, back or not."""
+    """Return whether every target has exited since, back or not."""
     return all(
         now is not None and not (now.state.running and now.state.started_at == row.started_at)
         for row, now in await containers.pairs(stack, undo)

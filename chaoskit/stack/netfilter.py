@@ -85,7 +85,7 @@ async def add(
     """
     if not container.addresses:
         # Host networking and shared namespaces: the rules would hit others.
-        raise FaultFailed(f"`{container.name}` has no network namespace of its own")
+        raise FaultFailed(f"`{container.name}` has no separate network namespace")
     four = [drop for drop in drops if ":" not in drop.source]
     six = [drop for drop in drops if ":" in drop.source]
     texts = _restore(chain, four), _restore(chain, six)

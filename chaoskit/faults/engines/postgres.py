@@ -103,5 +103,5 @@ async def held(store: Store[PostgresUndo]) -> int:
 
 
 def lease_seconds(lease: float | None, margin: int = 60) -> int:
-    """Return how long something held lasts when nobody releases it."""
+    """Return how long something held lasts when it is not released."""
     return 3600 if lease is None else int(lease) + margin

@@ -41,7 +41,7 @@ async def ask(store: Store[RedisUndo], *words: str, within: int = 5) -> str:
 
 
 async def silent(store: Store[RedisUndo], *words: str) -> bool:
-    """Say whether a command gets no answer within a second."""
+    """Return whether a command gets no answer within a second."""
     done = await store.run(
         script("redis/command.sh"),
         store.port,

@@ -244,7 +244,7 @@ async def test_rules_never_go_into_a_namespace_of_somebody_else(world: World) ->
     made = fault(**NETFILTER, groups=[["chat"], ["redis"]])
     stack = await world.stack()
     undo = await made.prepare(stack)
-    with pytest.raises(FaultFailed, match="no network namespace of its own"):
+    with pytest.raises(FaultFailed, match="no separate network namespace"):
         await made.inject(stack, undo)
 
 
