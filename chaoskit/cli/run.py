@@ -26,7 +26,6 @@ from chaoskit.errors import (
     ExitCode,
     UsageError,
 )
-from chaoskit.faults.exec import Exec
 from chaoskit.judge.result import Result
 from chaoskit.plan.plan import make_plan
 from chaoskit.record.events import Recorded
@@ -102,7 +101,7 @@ def _refuse_host_commands(loaded: Sequence[Loaded], only: Sequence[str]) -> None
     """A scenario may come from anywhere: what it runs on this machine must be allowed by hand."""
     for one in loaded:
         for fault in one.scenario.timeline.faults:
-            if isinstance(fault, Exec) and fault.host and (not only or fault.name in only):
+            if fault.runs_on_host and (not only or fault.name in only):
                 raise UsageError(
                     f"fault `{fault.name}` of `{one.path}` runs commands on this machine",
                     hint="read them, then add `--allow-host-exec`",

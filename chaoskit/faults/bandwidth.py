@@ -12,7 +12,8 @@ from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
-from chaoskit.fields import ByteRate, Percentage, seconds_text
+from chaoskit.fields import ByteRate, Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

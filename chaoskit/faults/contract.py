@@ -63,6 +63,9 @@ class Fault(Model, Generic[U]):
     undo_model: ClassVar[type[Undo]]
     example: ClassVar[str] = ""
     instant: ClassVar[bool] = False  # over as soon as it is injected (restart): takes no `for`
+    ends_processes: ClassVar[bool] = False  # of the service: what was only in memory is lost
+    needs: ClassVar[Sequence[Need]] = ()  # what the host must be able to do for it
+    needs_when: ClassVar[str] = ""  # in words, where it does not always need that
 
     fault: str
     id: Name | None = None
@@ -86,7 +89,7 @@ class Fault(Model, Generic[U]):
 
     @property
     def start(self) -> str:
-        """Say in words when it starts."""
+        """Its start in words."""
         return str(self.when or self.after or f"at {self.at or Duration.zero()}")
 
     def repetitions(self) -> list[Fault]:
@@ -139,7 +142,7 @@ class Fault(Model, Generic[U]):
         return self.edges()
 
     def forecast(self) -> Forecast:
-        """Say what it will hit, how it is undone and what it does not test."""
+        """Return what it will hit, how it is undone and what it does not test."""
         raise NotImplementedError
 
     async def ready(self, stack: Stack) -> None:
@@ -169,9 +172,14 @@ class Fault(Model, Generic[U]):
         """Read back that the fault is gone."""
         raise NotImplementedError
 
-    def needs(self) -> Sequence[Need]:
-        """Return what the host must be able to do for it; checked before anything starts."""
-        return ()
+    def needed(self) -> Sequence[Need]:
+        """Return which of its kind's needs it has; checked before anything starts."""
+        return self.needs
+
+    @property
+    def runs_on_host(self) -> bool:
+        """Whether it runs commands of the scenario's author on this machine."""
+        return False
 
     def impossible_because(self, project: Project) -> str | None:
         """Return why this stack makes it impossible (no such mount, no restart policy), None where

@@ -12,12 +12,12 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers, limits
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.fields import Percentage, seconds_text
+from chaoskit.fields import Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
 _CLOSE = 0.005  # cores: what rounding to microseconds of a period can take
@@ -53,6 +53,7 @@ class Cpu(ServiceFault[CpuUndo]):
     """
 
     undo_model = CpuUndo
+    needs = ("cpu-limit",)
     example = "{ at: 2s, for: 5s, fault: cpu, service: redis, limit: 20% }"
 
     limit: Annotated[Percentage, AfterValidator(_enough)]
@@ -64,11 +65,8 @@ class Cpu(ServiceFault[CpuUndo]):
         return Forecast(
             f"{self.target} gets at most {self.limit} of one core",
             "set the CPU limit that it had before",
-            "a busy host: other containers get as much as ever",
+            "a busy host: other containers are not slowed down",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["cpu-limit"]
 
     async def prepare(self, stack: Stack) -> CpuUndo:
         hit, whole = await self.chosen(stack)

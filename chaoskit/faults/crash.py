@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -12,19 +12,16 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.fields import Duration
+from chaoskit.scripts import script
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
 _POLL = 0.02
-# A process id can have a new owner by the time it is used: the process must be the container's.
-_KILL = 'grep -q "$2" "/proc/$1/cgroup" && kill -9 "$1"'
 
 
 class CrashUndo(ContainersUndo):
@@ -43,8 +40,10 @@ class Crash(ServiceFault[CrashUndo]):
     """
 
     undo_model = CrashUndo
+    ends_processes = True
+    needs = ("host-processes",)
     example = "{ at: 2s, fault: crash, service: redis, within: 10s }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     within: Annotated[Duration, Field(gt=0, le=Duration(300))] = Duration(10)
 
@@ -55,9 +54,6 @@ class Crash(ServiceFault[CrashUndo]):
             "start what its restart policy did not bring back",
             "power loss: the kernel keeps every written page, so fsync is not tested",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["helper", "host-processes"]
 
     def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)
@@ -111,7 +107,10 @@ class Crash(ServiceFault[CrashUndo]):
                 )
             elif state.restart_count <= count:
                 holds = False
-                parts.append(f"{now.name} was started by somebody else: {clocks}, {counts}")
+                parts.append(
+                    f"{now.name} was started by something other than its restart policy:"
+                    f" {clocks}, {counts}"
+                )
             else:
                 parts.append(
                     f"the main process of {now.name} died and its restart policy brought it back:"
@@ -121,7 +120,7 @@ class Crash(ServiceFault[CrashUndo]):
 
 
 async def _kill(stack: Stack, container: Container) -> None:
-    argv = ["sh", "-c", _KILL, "crash", str(container.pid), container.id]
+    argv = ["sh", "-c", script("processes/crash.sh"), "crash", str(container.pid), container.id]
     done = await stack.helpers.run(stack.project, argv, host_processes=True, capabilities=["KILL"])
     if done.status != 0:
         raise FaultFailed(

@@ -16,7 +16,6 @@ from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 
 if TYPE_CHECKING:
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.proxy import Proxy
     from chaoskit.stack.stack import Stack
@@ -43,12 +42,10 @@ class Disconnect(ServiceFault[DisconnectUndo]):
     """
 
     undo_model = DisconnectUndo
+    needs = ("helper",)  # healing may need placeholders to get back to the same address
     example = "{ at: 2s, for: 4s, fault: disconnect, service: redis, network: default }"
 
     network: _NetworkName
-
-    def needs(self) -> Sequence[Need]:
-        return ["helper"]  # healing may need placeholders to get back to the same address
 
     def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)

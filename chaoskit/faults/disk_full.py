@@ -14,37 +14,18 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.faults.engines.limits import mib
+from chaoskit.faults.engines.limits import size_text
 from chaoskit.fields import Size
+from chaoskit.scripts import script
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
 _LARGEST = 4 * 1024**3  # bytes: a tmpfs takes the host's memory, and a disk takes long to fill
 _DIRECTORY = "/mount"  # of a volume, in the helper
 _RIGHTS = ["DAC_OVERRIDE", "SYS_PTRACE"]  # any directory; another container's files by its process
-
-# A process id can have a new owner by the time it is used: it must be the container's.
-_ENTER = '[ -z "$2" ] || grep -q "$2" "/proc/$1/cgroup" || exit 3; cd "$3" || exit 3; '
-_FREE = "$(( $(stat -f -c %a .) * $(stat -f -c %S .) ))"
-_MEASURE = (
-    _ENTER + 'echo "$(stat -c %d .) $(stat -c %d ..) $(stat -f -c %b .)'
-    ' $(stat -f -c %S .) $(stat -f -c %a .) $(stat -f -c %b /)"'
-)
-_FILL = (
-    _ENTER + f"n=$(( {_FREE} - $5 )); "
-    ': > "$4"; [ $n -le 0 ] || fallocate -l $n "$4" || head -c $n /dev/zero > "$4"'
-)
-# Write more than may be left, in a file of its own: the error is what the service would get.
-_TRY = (
-    _ENTER + '[ -e "$4" ] || { echo absent; exit; }; free=' + _FREE + "; "
-    'said=$(head -c $(( $5 + 65536 )) /dev/zero 2>&1 > "$4.try"); failed=$?; rm -f "$4.try"; '
-    'echo "$failed $free $said"'
-)
-_UNFILL = _ENTER + 'rm -f "$4" "$4.try"; [ ! -e "$4" ] || exit 4'
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +61,7 @@ class DiskFull(ServiceFault[FullUndo]):
     """
 
     undo_model = FullUndo
+    needs = ("host-processes",)
     example = "{ at: 2s, for: 5s, fault: disk_full, service: redis, mount: /data, leave: 64KiB }"
 
     mount: Annotated[str, Field(pattern=r"^/[^\s:]+$", max_length=1024)]
@@ -89,15 +71,12 @@ class DiskFull(ServiceFault[FullUndo]):
         return ()
 
     def forecast(self) -> Forecast:
-        left = f"{mib(self.leave)} are" if self.leave else "nothing is"
+        left = size_text(self.leave) if self.leave else "nothing"
         return Forecast(
-            f"{self.mount} of {self.target} filled until {left} left",
+            f"{self.mount} of {self.target} filled until {left} is left",
             "remove the file that fills it",
             "a failing disk: reads and overwriting go on",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["helper", "host-processes"]
 
     def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)
@@ -121,9 +100,10 @@ class DiskFull(ServiceFault[FullUndo]):
                 " (it must be a tmpfs with `size`, or a volume with `size=` in its driver options)"
             )
         if size > _LARGEST:
-            return f"{where} has {mib(size)}, more than the {mib(_LARGEST)} that will be filled"
+            most = size_text(_LARGEST)
+            return f"{where} has {size_text(size)}, more than the {most} that will be filled"
         if self.leave >= size:
-            return f"{where} has {mib(size)} in all, not more than `leave`"
+            return f"{where} has {size_text(size)} in all, not more than `leave`"
         return None
 
     async def prepare(self, stack: Stack) -> FullUndo:
@@ -138,7 +118,7 @@ class DiskFull(ServiceFault[FullUndo]):
         room = await _measure(stack, container, row, self.mount)
         if room.free <= self.leave:
             raise FaultFailed(
-                f"`{self.mount}` of `{container.name}` has only {mib(room.free)} free already"
+                f"`{self.mount}` of `{container.name}` has only {size_text(room.free)} free already"
             )
         return row
 
@@ -147,7 +127,7 @@ class DiskFull(ServiceFault[FullUndo]):
         for row, now in await containers.pairs(stack, undo):
             if now is None:
                 raise FaultFailed(f"`{row.name}` is gone")
-            done = await _in_mount(stack, now, row, undo.mount, "fill", _FILL, undo.leave)
+            done = await _in_mount(stack, now, row, undo.mount, "fill", undo.leave)
             if done.status != 0:
                 raise FaultFailed(f"{_where(row, undo.mount)} could not be filled: {_said(done)}")
 
@@ -156,7 +136,7 @@ class DiskFull(ServiceFault[FullUndo]):
         async def one(row: FullRow, now: Container | None) -> None:
             if not _reachable(row, now):
                 return
-            done = await _in_mount(stack, now, row, undo.mount, "unfill", _UNFILL)
+            done = await _in_mount(stack, now, row, undo.mount, "unfill")
             if done.status != 0:
                 raise FaultFailed(f"{_where(row, undo.mount)} could not be emptied: {_said(done)}")
 
@@ -167,16 +147,16 @@ class DiskFull(ServiceFault[FullUndo]):
         async def one(row: FullRow, now: Container | None) -> Receipt:
             if not _reachable(row, now):
                 return Receipt(False, f"{row.name} does not run")
-            done = await _in_mount(stack, now, row, undo.mount, "try", _TRY, undo.leave)
+            done = await _in_mount(stack, now, row, undo.mount, "try", undo.leave)
             words, where = done.text.strip().split(" ", 2), _where(row, undo.mount)
             if words == ["absent"]:
                 return Receipt(False, f"{where} is not filled")
             if done.status != 0 or len(words) < 2:
                 return Receipt(False, f"{where} could not be tried: {_said(done)}")
             full = words[0] != "0" and "No space left" in done.text
-            said = "No space left on device" if full else "goes well"
+            said = "fails: No space left on device" if full else "succeeds"
             free = int(words[1]) // 1024
-            return Receipt(full, f"{where} has {free} KiB free; to write more: {said}")
+            return Receipt(full, f"{where} has {free} KiB free; writing more {said}")
 
         return await _all(one(*pair) for pair in await containers.pairs(stack, undo))
 
@@ -185,7 +165,7 @@ class DiskFull(ServiceFault[FullUndo]):
         async def one(row: FullRow, now: Container | None) -> Receipt:
             if not _reachable(row, now):
                 return Receipt(True, f"{row.name} does not run")
-            done = await _in_mount(stack, now, row, undo.mount, "try", _TRY)
+            done = await _in_mount(stack, now, row, undo.mount, "try")
             gone = done.status == 0 and done.text.strip() == "absent"
             return Receipt(gone, f"{_where(row, undo.mount)} is {'not ' if gone else ''}filled")
 
@@ -198,7 +178,7 @@ async def _all(each: Iterable[Awaitable[Receipt]]) -> Receipt:
 
 
 def _reachable(row: FullRow, now: Container | None) -> bool:
-    """Say whether there is a mount to look at: a tmpfs is gone when its container does not run."""
+    """Return whether there is a mount to look at: a tmpfs ends with its container."""
     return row.volume is not None or (now is not None and now.pid != 0)
 
 
@@ -211,14 +191,14 @@ async def _volume(stack: Stack, container: Container, mount: str) -> str | None:
 
 async def _measure(stack: Stack, container: Container, row: FullRow, mount: str) -> _Room:
     """Return the size of a mount. Raises `FaultFailed` when it could be the host's own disk."""
-    done = await _in_mount(stack, container, row, mount, "measure", _MEASURE)
+    done = await _in_mount(stack, container, row, mount, "measure")
     words = done.text.split()
     if done.status != 0 or len(words) != 6:
         raise FaultFailed(f"{_where(row, mount)} could not be read: {_said(done)}")
     device, above, blocks, block, free, host_blocks = (int(word) for word in words)
     size = blocks * block
     if device == above or blocks == host_blocks or size > _LARGEST:
-        raise FaultFailed(f"{_where(row, mount)} is no file system of its own of a small size")
+        raise FaultFailed(f"{_where(row, mount)} is not a separate file system of a small size")
     return _Room(size, free * block)
 
 
@@ -228,7 +208,6 @@ async def _in_mount(
     row: FullRow,
     mount: str,
     step: str,
-    script: str,
     leave: int = 0,
 ) -> HelperOutput:
     """Run a script of a helper in the mount: a volume is mounted in the helper, a tmpfs is reached
@@ -242,7 +221,7 @@ async def _in_mount(
     arguments = [pid, owner, directory, row.file, str(leave)]
     return await stack.helpers.run(
         stack.project,
-        ["sh", "-c", script, step, *arguments],
+        ["sh", "-c", script(f"disk_full/{step}.sh"), step, *arguments],
         host_processes=bool(pid),
         capabilities=_RIGHTS,
         volumes=volumes,

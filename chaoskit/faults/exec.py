@@ -16,9 +16,9 @@ from pydantic import Field, model_validator
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
-from chaoskit.fields import Duration, ServiceName, seconds_text
+from chaoskit.fields import Duration, ServiceName
 from chaoskit.secrets import passwords_in
-from chaoskit.text import last_words
+from chaoskit.text import last_words, seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -103,6 +103,10 @@ class Exec(Fault[ExecUndo]):
         if self.service is None:
             return "host"
         return self.service if self.replica is None else f"{self.service}[{self.replica}]"
+
+    @property
+    def runs_on_host(self) -> bool:
+        return self.host
 
     def services(self) -> Sequence[str]:
         return [] if self.service is None else [self.service]

@@ -21,6 +21,7 @@ class Kill(ServiceFault):
     nothing about fsync, because the operating system keeps every page the process wrote.
     """
 
+    ends_processes = True
     example = "{ at: 2s, for: 3s, fault: kill, service: redis }"
 
     def forecast(self) -> Forecast:

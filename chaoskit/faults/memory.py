@@ -11,14 +11,11 @@ from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers, limits
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.faults.engines.limits import mib
+from chaoskit.faults.engines.limits import size_text
 from chaoskit.fields import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
 _LEAST = 6 * 1024**2  # the engine takes no less
@@ -51,19 +48,17 @@ class Memory(ServiceFault[MemoryUndo]):
     """
 
     undo_model = MemoryUndo
+    needs = ("memory-limit",)
     example = "{ at: 2s, for: 5s, fault: memory, service: redis, limit: 64MiB }"
 
     limit: Annotated[Size, Field(ge=_LEAST)]
 
     def forecast(self) -> Forecast:
         return Forecast(
-            f"{self.target} gets at most {mib(self.limit)} of memory and no swap",
+            f"{self.target} gets at most {size_text(self.limit)} of memory and no swap",
             "set the memory limits that it had before; start what the kernel killed",
-            "a host without memory: other containers get as much as ever",
+            "a host that runs out of memory: other containers keep theirs",
         )
-
-    def needs(self) -> Sequence[Need]:
-        return ["memory-limit"]
 
     async def prepare(self, stack: Stack) -> MemoryUndo:
         hit, whole = await self.chosen(stack)
@@ -71,10 +66,12 @@ class Memory(ServiceFault[MemoryUndo]):
         for container in hit:
             found = await stack.limits.limits(container.id)
             if found.memory is not None and found.memory <= self.limit:
-                raise FaultFailed(f"`{container.name}` is limited to {mib(found.memory)} already")
+                raise FaultFailed(
+                    f"`{container.name}` is limited to {size_text(found.memory)} already"
+                )
             if found.memory_reserved > self.limit:
                 raise FaultFailed(
-                    f"`{container.name}` has {mib(found.memory_reserved)} reserved:"
+                    f"`{container.name}` has {size_text(found.memory_reserved)} reserved:"
                     f" the engine takes no limit below that"
                 )
             used = await stack.limits.consumption(container.id)
@@ -92,8 +89,8 @@ class Memory(ServiceFault[MemoryUndo]):
                     raise
                 used = await stack.limits.consumption(container.id)
                 raise FaultFailed(
-                    f"`{container.name}` uses {mib(used.memory)} already, and this kernel (control"
-                    f" groups v1) cannot go down to {mib(self.limit)} while it does"
+                    f"`{container.name}` uses {size_text(used.memory)} already, and this kernel"
+                    f" (control groups v1) cannot go down to {size_text(self.limit)} while it does"
                 ) from error
 
     @classmethod
@@ -160,12 +157,14 @@ class Memory(ServiceFault[MemoryUndo]):
             near = used.memory >= _NEAR * self.limit or hits > 0
             felt = felt or near
             often = f", was refused memory at first {_times(hits)}" if hits > 0 else ""
-            parts.append(f"{now.name} uses {mib(used.memory)} of {mib(self.limit)}{often}")
+            parts.append(
+                f"{now.name} uses {size_text(used.memory)} of {size_text(self.limit)}{often}"
+            )
         return Receipt(felt, "; ".join(parts))
 
 
 def _amount(memory: int | None) -> str:
-    return "all the memory of the host" if memory is None else mib(memory)
+    return "all the memory of the host" if memory is None else size_text(memory)
 
 
 def _times(count: int) -> str:

@@ -14,7 +14,6 @@ from chaoskit.faults.engines.packets import Member, PacketsUndo, replica_of, ser
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
@@ -35,6 +34,7 @@ class PacketLoss(Fault[PacketsUndo]):
     """
 
     undo_model = PacketsUndo
+    needs = ("netfilter",)
     example = "{ at: 2s, for: 4s, fault: packet_loss, between: [chat, redis], percent: 20% }"
 
     between: Annotated[list[Member], Field(min_length=2, max_length=2)]
@@ -62,9 +62,6 @@ class PacketLoss(Fault[PacketsUndo]):
             (("between", number), service_of(end), replica_of(end))
             for number, end in enumerate(self.between)
         ]
-
-    def needs(self) -> Sequence[Need]:
-        return ["netfilter"]
 
     def impossible_because(self, project: Project) -> str | None:
         return packets.impossible_because(project, self._sides())

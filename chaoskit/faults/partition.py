@@ -57,6 +57,8 @@ class Partition(Fault[PartitionUndo]):
     """
 
     undo_model = PartitionUndo
+    needs = ("netfilter",)
+    needs_when = "with `engine: netfilter`"
     example = "{ at: 2s, for: 4s, fault: partition, groups: [[chat], [redis]] }"
 
     groups: Annotated[list[Group], Field(min_length=2)] | None = None
@@ -102,8 +104,8 @@ class Partition(Fault[PartitionUndo]):
             for number, member in enumerate(group)
         ]
 
-    def needs(self) -> Sequence[Need]:
-        return ["netfilter"] if self.engine == "netfilter" else []
+    def needed(self) -> Sequence[Need]:
+        return super().needed() if self.engine == "netfilter" else []
 
     def impossible_because(self, project: Project) -> str | None:
         if self.engine == "proxy":

@@ -66,24 +66,24 @@ class PostgresExhaust(StoreFault[ExhaustUndo]):
         }
 
     async def read_one(self, store: Store[ExhaustUndo]) -> ExhaustRow:
-        free = int(await postgres.ask(store, postgres.FREE))
+        free = int(await postgres.ask(store, "free"))
         if free <= self.leave:
             raise FaultFailed(f"`{store.container.name}` has only {free} free connections")
         return ExhaustRow(replica=store.replica, free=free)
 
     async def inject_one(self, store: Store[ExhaustUndo]) -> None:
         seconds, leave = str(store.undo.seconds), str(self.leave)
-        await postgres.hold(store, postgres.EXHAUST, seconds, leave)
+        await postgres.hold(store, "exhaust", seconds, leave)
         receipt = await self.until_in_force(store, _PATIENCE)
         if not receipt.holds:
             raise FaultFailed(f"after {_PATIENCE:.0f} s: {receipt.detail}")
 
     @classmethod
     async def verify_one(cls, store: Store[ExhaustUndo]) -> Receipt:
-        done = await postgres.attempt(store, postgres.FREE)
+        done = await postgres.attempt(store, "free")
         if done.status == 0:
             free, leave = int(done.out), store.undo.leave
-            mine = await postgres.attempt(store, postgres.OURS, holder=store.holder)
+            mine = await postgres.attempt(store, "held", holder=store.holder)
             count = int(mine.out) if mine.status == 0 else 0
             # It takes what becomes free within a moment; what it leaves, others may take.
             return Receipt(count > 0 and free <= leave, f"{count} taken, {free} connections free")
@@ -98,7 +98,7 @@ class PostgresExhaust(StoreFault[ExhaustUndo]):
 
     @classmethod
     async def verify_healed_one(cls, store: Store[ExhaustUndo]) -> Receipt:
-        done = await postgres.attempt(store, postgres.OURS, holder=store.holder)
+        done = await postgres.attempt(store, "held", holder=store.holder)
         if done.status != 0:
-            return Receipt(False, f"it cannot be asked: {last_words(done.err, 200)}")
+            return Receipt(False, f"the server cannot be asked: {last_words(done.err, 200)}")
         return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

@@ -1,4 +1,4 @@
-"""`postgres_lock`: somebody holds a table and does not let go."""
+"""`postgres_lock`: a table that stays locked."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class PostgresLock(StoreFault[LockUndo]):
         return Forecast(
             f"table {self.table} of {self.target} locked in mode {self.mode}",
             "end the session that holds the lock",
-            "deadlocks: nobody is chosen as a victim, everybody waits",
+            "deadlocks: no session is chosen as a victim, all of them wait",
         )
 
     def undo_fields(self) -> Mapping[str, Json]:
@@ -82,13 +82,13 @@ class PostgresLock(StoreFault[LockUndo]):
         }
 
     async def read_one(self, store: Store[LockUndo]) -> StoreRow:
-        if await postgres.ask(store, postgres.TABLE, table=self.table) != "t":
+        if await postgres.ask(store, "table", table=self.table) != "t":
             raise FaultFailed(f"`{store.container.name}` has no table `{self.table}`")
         return StoreRow(replica=store.replica)
 
     async def inject_one(self, store: Store[LockUndo]) -> None:
         statement = f"LOCK TABLE {self.table} IN {self.mode} MODE"
-        await postgres.hold(store, postgres.LOCK, str(store.undo.seconds), statement)
+        await postgres.hold(store, "lock", str(store.undo.seconds), statement)
         receipt = await self.until_in_force(store, _PATIENCE)
         if not receipt.holds:
             raise FaultFailed(f"`{self.table}` could not be locked within {_PATIENCE:.0f} s")
@@ -97,9 +97,7 @@ class PostgresLock(StoreFault[LockUndo]):
     async def verify_one(cls, store: Store[LockUndo]) -> Receipt:
         table, mode = store.undo.table, store.undo.mode
         name = mode.title().replace(" ", "") + "Lock"
-        found = await postgres.ask(
-            store, postgres.LOCKED, table=table, mode=name, holder=store.holder
-        )
+        found = await postgres.ask(store, "locked", table=table, mode=name, holder=store.holder)
         if found == "0":
             return Receipt(False, f"{table} is not locked by `{store.holder}`")
         return Receipt(True, f"{table} is locked in mode {mode} by `{store.holder}`")
@@ -117,10 +115,10 @@ class PostgresLock(StoreFault[LockUndo]):
         """Ask for the weakest lock that it keeps others from, and count who waits for it."""
         refused, waiting = True, 0
         for store in await stores_of(stack, undo):
-            query = postgres.TRY_LOCK.format(table=self.table, mode=_BLOCKS[self.mode])
-            done = await postgres.attempt(store, query)
+            mode = _BLOCKS[self.mode]
+            done = await postgres.attempt(store, "try_lock", table=self.table, mode=mode)
             refused = refused and done.status != 0 and "55P03" in done.err
-            waiting += int(await postgres.ask(store, postgres.WAITING, holder=store.holder))
+            waiting += int(await postgres.ask(store, "waiting", holder=store.holder))
         what = f"a lock in mode {_BLOCKS[self.mode]} on {self.table}"
         said = f"{what} was not to be had (55P03)" if refused else f"{what} was granted"
         return Receipt(refused, f"{said}, {waiting} sessions waited for it")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -43,8 +43,8 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
 
     undo_model = ReadOnlyUndo
     example = "{ at: 2s, for: 5s, fault: postgres_read_only, service: postgres }"
-    lasting: ClassVar[bool] = True
-    alone: ClassVar[bool] = True
+    lasting = True
+    alone = True
 
     database: Annotated[str | None, Field(min_length=1, max_length=63)] = None
 
@@ -60,10 +60,10 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
         return {"database": self.database}
 
     async def read_one(self, store: Store[ReadOnlyUndo]) -> ReadOnlyRow:
-        now = await postgres.ask(store, postgres.READ_ONLY, plain=True)
+        now = await postgres.ask(store, "read_only", plain=True)
         if now != "off":
             raise FaultFailed(f"`{store.container.name}` is read-only already")
-        where = postgres.IN_DATABASE if self.database else postgres.IN_SYSTEM
+        where = "in_database" if self.database else "in_system"
         previous = await postgres.ask(store, where) or None
         return ReadOnlyRow(replica=store.replica, previous=previous)
 
@@ -73,7 +73,7 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
 
     @classmethod
     async def verify_one(cls, store: Store[ReadOnlyUndo]) -> Receipt:
-        now = await postgres.ask(store, postgres.READ_ONLY, plain=True)
+        now = await postgres.ask(store, "read_only", plain=True)
         return Receipt(now == "on", f"default_transaction_read_only is {now} in a new session")
 
     @classmethod
@@ -83,7 +83,7 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
 
     @classmethod
     async def verify_healed_one(cls, store: Store[ReadOnlyUndo]) -> Receipt:
-        where = postgres.IN_DATABASE if store.undo.database else postgres.IN_SYSTEM
+        where = "in_database" if store.undo.database else "in_system"
         setting = await postgres.ask(store, where) or None
         shown = await cls.verify_one(store)
         same = setting == store.undo.of(store).previous
@@ -93,7 +93,7 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
         """Try to write; the attempt is rolled back where it is not refused."""
         refused = True
         for store in await stores_of(stack, undo):
-            done = await postgres.attempt(store, postgres.TRY_WRITE, plain=True)
+            done = await postgres.attempt(store, "try_write", plain=True)
             refused = refused and done.status != 0 and "25006" in done.err
         said = "is refused (25006)" if refused else "is accepted"
         return Receipt(refused, f"a write in a new session {said}")
@@ -103,20 +103,22 @@ async def _set(store: Store[ReadOnlyUndo], value: str | None) -> None:
     """Set the default of the database or of the whole server, or take it away."""
     database = store.undo.database
     if database:
-        query = postgres.RESET_DATABASE if value is None else postgres.SET_DATABASE
+        query = "reset_database" if value is None else "set_database"
         await postgres.ask(store, query, database=database, value=value or "")
         await postgres.end_sessions(store)
         return
-    query = postgres.RESET_SYSTEM if value is None else postgres.SET_SYSTEM
+    query = "reset_system" if value is None else "set_system"
     await postgres.ask(store, query, value=value or "")
-    await postgres.ask(store, postgres.RELOAD)
+    await postgres.ask(store, "reload")
 
 
 async def _until(store: Store[ReadOnlyUndo], wanted: str) -> None:
     """Wait until new sessions have it: a reload is only asked for, not waited for."""
 
     async def taken_over() -> bool:
-        return await postgres.ask(store, postgres.READ_ONLY, plain=True) == wanted
+        return await postgres.ask(store, "read_only", plain=True) == wanted
 
     if not await until(taken_over, within=_PATIENCE, every=_POLL):
-        raise FaultFailed(f"`{store.container.name}` does not take over its configuration")
+        raise FaultFailed(
+            f"`{store.container.name}` did not load its configuration within {_PATIENCE:.0f} s"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ class PostgresTerminate(StoreFault[TerminateUndo]):
 
     undo_model = TerminateUndo
     example = "{ at: 2s, fault: postgres_terminate, service: postgres, database: chat }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     database: Annotated[str | None, Field(min_length=1, max_length=63)] = None
 
@@ -53,7 +53,7 @@ class PostgresTerminate(StoreFault[TerminateUndo]):
     async def read_one(self, store: Store[TerminateUndo]) -> TerminateRow:
         found = await postgres.sessions(store)
         if not found:
-            raise FaultFailed(f"nobody else has a session on `{store.container.name}`")
+            raise FaultFailed(f"no other client has a session on `{store.container.name}`")
         return TerminateRow(replica=store.replica, sessions=tuple(sorted(found)))
 
     async def inject_one(self, store: Store[TerminateUndo]) -> None:

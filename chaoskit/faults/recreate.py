@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from chaoskit.docker.call import NoSuchContainer
 from chaoskit.errors import FaultFailed
@@ -44,8 +44,11 @@ class Recreate(ServiceFault[RecreateUndo]):
     """
 
     undo_model = RecreateUndo
+    ends_processes = True
+    needs = ("helper",)
+    needs_when = "with `volumes: lose`"
     example = "{ at: 2s, fault: recreate, service: redis, volumes: keep }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     volumes: Literal["keep", "lose"]
 
@@ -57,8 +60,8 @@ class Recreate(ServiceFault[RecreateUndo]):
             "another image or another configuration: both stay the same",
         )
 
-    def needs(self) -> Sequence[Need]:
-        return ["helper"] if self.volumes == "lose" else []
+    def needed(self) -> Sequence[Need]:
+        return super().needed() if self.volumes == "lose" else []
 
     def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
+from chaoskit.faults.engines.limits import size_text
 from chaoskit.faults.engines.redis import RedisUndo
 from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow, stores_of
 from chaoskit.fields import Model, Size
@@ -61,7 +62,7 @@ class RedisEvict(StoreFault[EvictUndo]):
 
     undo_model = EvictUndo
     example = "{ at: 2s, for: 5s, fault: redis_evict, service: redis, maxmemory: 2MiB }"
-    alone: ClassVar[bool] = True
+    alone = True
 
     maxmemory: Annotated[Size, Field(ge=1)]
     policy: Policy | None = None
@@ -69,7 +70,7 @@ class RedisEvict(StoreFault[EvictUndo]):
     def forecast(self) -> Forecast:
         how = "the policy that is set" if self.policy is None else self.policy
         return Forecast(
-            f"{self.target} limited to {self.maxmemory.__str__()} with {how}",
+            f"{self.target} limited to {size_text(self.maxmemory)} with {how}",
             "set the previous maxmemory and policy again; evicted keys stay lost",
             "a machine without memory: Redis itself is not slowed down or killed",
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -16,16 +16,6 @@ from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
 if TYPE_CHECKING:
     from chaoskit.records import Json
 
-DELETE = f"""
-local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[3], 'COUNT', 1000)
-local gone = 0
-for _, key in ipairs(page[2]) do
-  if string.sub(key, 1, {len(redis.OURS)}) ~= '{redis.OURS}' then
-    gone = gone + redis.call('UNLINK', key)
-  end
-end
-return page[1] .. ' ' .. gone
-"""
 _COMMANDS = ("flushall", "unlink")
 
 
@@ -52,7 +42,7 @@ class RedisFlush(StoreFault[FlushUndo]):
 
     undo_model = FlushUndo
     example = "{ at: 2s, fault: redis_flush, service: redis, keys: 'chat:*' }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     keys: Annotated[str | None, Field(min_length=1, max_length=500)] = None
     db: Annotated[int, Field(ge=0, le=9999)] = 0
@@ -79,7 +69,7 @@ class RedisFlush(StoreFault[FlushUndo]):
         if self.keys is None:
             await redis.ask(store, "FLUSHALL")
         else:
-            await redis.pages(store, DELETE, self.keys)
+            await redis.pages(store, "delete", self.keys)
 
     @classmethod
     async def verify_one(cls, store: Store[FlushUndo]) -> Receipt:
@@ -99,7 +89,7 @@ class RedisFlush(StoreFault[FlushUndo]):
 async def _left(store: Store[FlushUndo]) -> int:
     if store.undo.keys is None:
         return await redis.key_count(store)
-    return await redis.pages(store, redis.COUNT, store.undo.keys)
+    return await redis.pages(store, "count", store.undo.keys)
 
 
 async def _calls(store: Store[FlushUndo]) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
@@ -29,7 +27,7 @@ class RedisKillClients(StoreFault[KillUndo]):
 
     undo_model = KillUndo
     example = "{ at: 2s, fault: redis_kill_clients, service: redis }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     def forecast(self) -> Forecast:
         return Forecast(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
@@ -43,7 +43,7 @@ class RedisPause(StoreFault[PauseUndo]):
 
     undo_model = PauseUndo
     example = "{ at: 2s, for: 3s, fault: redis_pause, service: redis, mode: all }"
-    alone: ClassVar[bool] = True
+    alone = True
 
     mode: Mode = "all"
 
@@ -64,7 +64,7 @@ class RedisPause(StoreFault[PauseUndo]):
 
     async def read_one(self, store: Store[PauseUndo]) -> StoreRow:
         if await redis.silent(store, *_CANARY[self.mode]):
-            raise FaultFailed(f"`{store.container.name}` does not answer already")
+            raise FaultFailed(f"`{store.container.name}` does not answer even before the fault")
         return StoreRow(replica=store.replica)
 
     async def inject_one(self, store: Store[PauseUndo]) -> None:

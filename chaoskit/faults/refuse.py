@@ -23,7 +23,7 @@ class Refuse(EdgeFault):
         return Forecast(
             f"connections of {self.target} refused, live ones closed",
             "open the proxy's listener again",
-            "silence: the client learns at once that nobody is there",
+            "silence: the client learns at once that nothing listens",
         )
 
     def canary(self) -> Canary:

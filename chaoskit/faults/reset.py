@@ -11,7 +11,8 @@ from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import EdgeFault, Milliseconds
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.fields import Duration
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

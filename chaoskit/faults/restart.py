@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.fields import Duration
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -21,8 +22,9 @@ class Restart(ServiceFault):
     `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
     """
 
+    ends_processes = True
     example = "{ at: 0s, fault: restart, service: redis }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     grace: Duration | None = None
 

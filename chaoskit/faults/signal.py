@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from signal import Signals
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -15,8 +15,9 @@ from chaoskit.errors import ChaoskitError
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.fields import Duration
 from chaoskit.stack.connections import proc_of
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.02
 _OTHER_KINDS = {"SIGKILL": "kill", "SIGSTOP": "pause", "SIGTSTP": "pause"}
-_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # nobody dies of them
+_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # no process dies of them
 
 Reaction = Literal["handled", "deadly", "dropped", "unknown"]
 
@@ -64,7 +65,7 @@ class Signal(ServiceFault[SignalUndo]):
 
     undo_model = SignalUndo
     example = "{ at: 2s, fault: signal, service: redis, signal: SIGHUP, watch: 100ms }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     signal: SignalName
     watch: Annotated[Duration, Field(gt=0, le=Duration(60))] = Duration(1)
@@ -122,7 +123,7 @@ class Signal(ServiceFault[SignalUndo]):
 
 
 async def _gone(stack: Stack, undo: SignalUndo) -> bool:
-    """Say whether every target has exited since, back or not."""
+    """Return whether every target has exited since, back or not."""
     return all(
         now is not None and not (now.state.running and now.state.started_at == row.started_at)
         for row, now in await containers.pairs(stack, undo)

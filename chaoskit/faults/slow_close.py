@@ -11,7 +11,8 @@ from chaoskit.exchange import Ask, Canary, Exchange
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction, Milliseconds
-from chaoskit.fields import Percentage, seconds_text
+from chaoskit.fields import Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.fields import Duration
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -20,6 +21,7 @@ class Stop(ServiceFault):
     `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
     """
 
+    ends_processes = True
     example = "{ at: 2s, for: 5s, fault: stop, service: redis, grace: 5s }"
 
     grace: Duration | None = None

@@ -14,17 +14,16 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
-from chaoskit.faults.engines.limits import mib
+from chaoskit.faults.engines.limits import size_text
 from chaoskit.fields import Size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
-_MARGIN = 30  # seconds that the load outlives its lease, if nobody ends it
+_MARGIN = 30  # seconds that the load outlives its lease, if it is not ended
 _LONGEST = 3600  # seconds, of a load without a lease
 _OWN_MEMORY = 256 * 1024**2  # bytes, for the workers themselves
 _DEFAULT = Size(64 * 1024**2)
@@ -48,10 +47,11 @@ class Stress(ServiceFault[StressUndo]):
     A helper container beside the service runs `workers` of stress-ng, on the CPUs that the service
     may use. It is a noisy neighbour: it takes from the whole host, and does not count against the
     limits of the service. `load: memory` keeps writing to `memory` bytes in all. The load ends by
-    itself soon after its lease, even when nobody heals it.
+    itself soon after its lease, even when it is not healed.
     """
 
     undo_model = StressUndo
+    needs = ("helper",)
     example = "{ at: 2s, for: 5s, fault: stress, service: redis, workers: 2 }"
 
     workers: Annotated[int, Field(ge=1, le=64)] = 1
@@ -68,23 +68,20 @@ class Stress(ServiceFault[StressUndo]):
         return ()
 
     def forecast(self) -> Forecast:
-        what = "" if self.load == "cpu" else f" on {mib(self.memory or _DEFAULT)} of memory"
+        what = "" if self.load == "cpu" else f" on {size_text(self.memory or _DEFAULT)} of memory"
         return Forecast(
             f"{self.workers} busy workers{what} beside {self.target}, on the same host and CPUs",
             "remove the helper container that makes the load",
             "load inside the service: it does not count against the limits of the service",
         )
 
-    def needs(self) -> Sequence[Need]:
-        return ["helper"]
-
     async def prepare(self, stack: Stack) -> StressUndo:
         hit, whole = await self.chosen(stack)
         host = await stack.machine.info()
         if self.load == "memory" and (self.memory or _DEFAULT) > _SHARE_OF_HOST * host.memory:
             raise FaultFailed(
-                f"`memory` is more than half of the host's {mib(host.memory)}:"
-                " the host would kill what it likes"
+                f"`memory` is more than half of the host's {size_text(host.memory)}:"
+                " the host could run out of it and kill any process"
             )
         cpusets = {(await stack.limits.limits(c.id)).cpuset for c in hit}
         return self.undo_for(
@@ -144,7 +141,7 @@ class Stress(ServiceFault[StressUndo]):
         text = f"the load used {cores:.2f} cores on average"
         if self.load == "memory":
             wanted = int(self.memory or _DEFAULT)
-            text += f" and {mib(used.memory)} of memory"
+            text += f" and {size_text(used.memory)} of memory"
             return Receipt(used.memory >= wanted / 2, text)
         return Receipt(cores >= _BUSY, text)
 

@@ -88,10 +88,10 @@ class Plan:
 
     async def impossible(self, engine: Engine) -> list[str]:
         """Return, in words, each fault that this stack or this host cannot have."""
-        found = await missing(engine, [need for fault in self.faults for need in fault.needs()])
+        found = await missing(engine, [need for fault in self.faults for need in fault.needed()])
         problems = []
         for fault in self.faults:
-            reasons = [found[need] for need in fault.needs() if need in found]
+            reasons = [found[need] for need in fault.needed() if need in found]
             obstacle = fault.impossible_because(self.project)
             reasons += [obstacle] if obstacle else []
             problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]

@@ -208,7 +208,11 @@ class Injector:
             self._guard.lease(fault.name, fault.for_ + _INJECTING)
         injection.injected_at = self._clock.now()
         injected = FaultInjected(
-            fault.name, fault.fault, fault.target, tuple(fault.restarts_services())
+            fault.name,
+            fault.fault,
+            fault.target,
+            tuple(fault.restarts_services()),
+            fault.ends_processes,
         )
         self._recorder.emit(injected, t=injection.injected_at)
         await fault.inject(self._stack, injection.undo)

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaoskit.fields import HOST, Edge
-from chaoskit.stack.project import Project, Service, well_known_ports
+from chaoskit.ports import ports_of_image
+from chaoskit.stack.project import Project, Service
 
 _HOST_KEY = re.compile(r"HOST|SERVER|ADDR|URL|URI|ENDPOINT|BROKER|UPSTREAM|SERVICE", re.IGNORECASE)
 
@@ -36,7 +37,7 @@ class EdgeMap:
         self._project = project
         self.ports = {
             name: tuple(
-                sorted({*service.ports, *well_known_ports(service.image), *served.get(name, ())})
+                sorted({*service.ports, *ports_of_image(service.image), *served.get(name, ())})
             )
             for name, service in project.services.items()
         }

@@ -469,8 +469,8 @@ async def test_a_full_mount_refuses_writes_and_is_free_again(
 @pytest.mark.parametrize(
     ("mount", "says"),
     [
-        ("/host", "no file system of its own"),
-        ("/unsized", "no file system of its own of a small"),
+        ("/host", "not a separate file system"),
+        ("/unsized", "not a separate file system of a small"),
         ("/etc", "no file system"),
         ("/nowhere", "could not be read"),
     ],

@@ -405,7 +405,7 @@ async def test_every_session_is_ended(database: Store) -> None:
         assert receipt.detail == "2 of 2 sessions ended"
     await database.heal(fault, undo)
     assert postgres_world(database) == before
-    with pytest.raises(FaultFailed, match="nobody else has a session"):
+    with pytest.raises(FaultFailed, match="no other client has a session"):
         await fault.prepare(await database.stack())
 
 

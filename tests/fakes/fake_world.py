@@ -234,7 +234,7 @@ class FakeHelpers:
         if argv[3] in ("measure", "fill", "unfill", "try"):
             return HelperOutput(*self._engine.mounts.run(argv, volumes or {}))
         try:
-            if argv[3].startswith("netfilter"):
+            if argv[3].startswith("netfilter/"):
                 return HelperOutput(
                     *self._engine.netfilter.run(
                         (await self._engine.containers.inspect(network_of or "")).id, argv

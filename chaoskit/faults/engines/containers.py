@@ -58,7 +58,7 @@ R_co = TypeVar("R_co", bound=ReplicaRow, default=ReplicaRow, covariant=True)
 
 class ContainersUndo(Undo, Generic[R_co]):
     """The containers that a fault hits; `whole` says that they are all of their service, so that
-    nobody answers while they are down."""
+    the service does not answer while they are down."""
 
     holder: str
     service: str
@@ -155,7 +155,7 @@ async def restarted(stack: Stack, undo: ContainersUndo) -> Receipt:
 
 
 def said(state: ContainerState) -> str:
-    """Say a container's state in words: `app-redis-1 exited (137)`."""
+    """Return a container's state in words: `app-redis-1 exited (137)`."""
     code = f" ({state.exit_code})" if state.status in ("exited", "dead") else ""
     return f"{state.name} {state.status}{code}"
 
@@ -176,7 +176,7 @@ async def _revive(stack: Stack, container: Container) -> None:
         return (await stack.containers.inspect(container.id)).state.running
 
     if not await until(runs, within=HEAL_DEADLINE, every=_POLL):
-        raise FaultFailed(f"`{container.name}` does not run again {HEAL_DEADLINE:.0f} s later")
+        raise FaultFailed(f"`{container.name}` did not run again within {HEAL_DEADLINE:.0f} s")
 
 
 def clock(started_at: str) -> str:

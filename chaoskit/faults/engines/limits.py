@@ -36,6 +36,6 @@ def _key(what: str, state: ContainerState) -> tuple[str, str, str]:
     return what, state.service, str(state.replica)
 
 
-def mib(size: int) -> str:
-    """Return a number of bytes in MiB."""
-    return f"{size / 1024**2:.4g} MiB"
+def size_text(size: int) -> str:
+    """Return a number of bytes in MiB, or KiB below one."""
+    return f"{size / 1024**2:.4g} MiB" if size >= 1024**2 else f"{size / 1024:.4g} KiB"

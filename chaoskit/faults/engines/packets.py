@@ -1,4 +1,4 @@
-"""Faults made of dropped packets: who drops what of whom, worked out anew at every look.
+"""Faults made of dropped packets: who drops what of whom, worked out again at every look.
 
 The undo holds no addresses, because a container that restarts may get others; then what is in
 force no longer fits, and that is said.
@@ -92,7 +92,7 @@ def replica_of(member: str) -> int | None:
 
 
 def overlap(sides: Sequence[Sequence[str]]) -> str | None:
-    """Say which service or replica is named twice, or return None.
+    """Return which service or replica is named twice, None where none is.
 
     A service on one side and single replicas of it on others is fine: the service then means its
     other replicas.
@@ -119,8 +119,8 @@ def impossible_because(project: Project, sides: Sequence[Sequence[str]]) -> str 
             continue
         if service.network_mode:
             return (
-                f"`{service.name}` has `network_mode: {service.network_mode}`, so it has no network"
-                " namespace of its own to drop packets in"
+                f"`{service.name}` has `network_mode: {service.network_mode}`, so it has no"
+                " separate network namespace to drop packets in"
             )
         alone = {replica_of(m) for m in named if service_of(m) == member} - {None}
         if replica_of(member) is None and len(alone) >= service.replicas:
@@ -385,5 +385,5 @@ def _label(container: Container) -> str:
 
 
 def _there(container: Container) -> bool:
-    """Say whether it has a network namespace now."""
+    """Return whether it has a network namespace now."""
     return container.state.status in ("running", "paused")

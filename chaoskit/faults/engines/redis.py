@@ -11,81 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Generic
 
 from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
+from chaoskit.scripts import script
 
-_CLIENT = r"""
-port=${1:-6379} db=$2 patience=$3
-shift 3
-client=redis-cli
-command -v redis-cli >/dev/null || client=valkey-cli
-auth=${REDISCLI_AUTH:-${REDIS_PASSWORD:-${VALKEY_PASSWORD:-}}}
-[ -n "$auth" ] || [ -z "${REDIS_PASSWORD_FILE:-}" ] || auth=$(cat "$REDIS_PASSWORD_FILE")
-[ -n "$auth" ] || auth=${CHAOSKIT_AUTH:-}
-[ -n "$auth" ] || [ ! -r "${CHAOSKIT_CONFIG:-}" ] ||
-  auth=$(sed -n 's/^ *requirepass *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$CHAOSKIT_CONFIG")
-[ -z "$auth" ] || export REDISCLI_AUTH="$auth"
-"""
-COMMAND = (
-    _CLIENT
-    + r"""
-exec timeout "$patience" "$client" -p "$port" -n "$db" "$@"
-"""
-)
-# Runs a Lua script page by page over all keys, so that no call holds the server up for long. The
-# script gets cursor, count so far and its own arguments, and returns "cursor count".
-PAGES = (
-    _CLIENT
-    + r"""
-lua=$1 cursor=0 total=0
-shift
-while :; do
-  out=$(timeout "$patience" "$client" -p "$port" -n "$db" EVAL "$lua" 0 "$cursor" "$total" "$@") \
-    || exit 1
-  case $out in
-    [0-9]*' '[0-9]*) ;;
-    *) printf '%s\n' "$out" >&2; exit 1 ;;
-  esac
-  cursor=${out%% *}
-  total=$((total + ${out#* }))
-  [ "$cursor" != 0 ] || break
-done
-echo "$total"
-"""
-)
-# A server that is paused for ALL answers nobody, not even CLIENT UNPAUSE; a monitor is exempt. So
-# one connection becomes a monitor first, then pauses, and unpauses when it is signalled. Its pause
-# ends by itself a little after the lease, whatever happens to this process.
-PAUSE = (
-    _CLIENT
-    + r"""
-mode=$1 seconds=$2
-trap : USR1
-{
-  released=
-  trap 'released=1' USR1
-  printf '*1\r\n$7\r\nMONITOR\r\n'
-  printf 'CLIENT PAUSE %s000 %s\r\n' "$seconds" "$mode"
-  ticks=$((seconds * 10))
-  while [ -z "$released" ] && [ "$ticks" -gt 0 ]; do
-    sleep 0.1
-    ticks=$((ticks - 1))
-  done
-  printf 'CLIENT UNPAUSE\r\n'
-} | (
-  trap '' USR1
-  exec "$client" -p "$port" --pipe --pipe-timeout 5 >/dev/null 2>&1
-)
-"""
-)
 SILENT = (124, 137, 143, None)  # what `timeout` makes of a command that had no answer
-OURS = "chaoskit:"  # how the names of keys of ours start
-COUNT = f"""
-local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[3], 'COUNT', 1000)
-local found = 0
-for _, key in ipairs(page[2]) do
-  if string.sub(key, 1, {len(OURS)}) ~= '{OURS}' then found = found + 1 end
-end
-return page[1] .. ' ' .. found
-"""
+OURS = "chaoskit:"  # how the names of keys of ours start; the scripts spare them
 
 
 class RedisUndo(StoreUndo[R_co], Generic[R_co]):
@@ -94,16 +23,16 @@ class RedisUndo(StoreUndo[R_co], Generic[R_co]):
     db: int = 0
 
 
-async def ask(store: Store[RedisUndo], *words: str, patience: int = 5) -> str:
+async def ask(store: Store[RedisUndo], *words: str, within: int = 5) -> str:
     """Return the answer to one command. Raises `FaultFailed` when there is none, or an error."""
     done = await store.run(
-        COMMAND,
+        script("redis/command.sh"),
         store.port,
         str(store.undo.db),
-        str(patience),
+        str(within),
         *words,
         environment=await _credentials(store),
-        within=patience + 5.0,
+        within=within + 5.0,
     )
     out = done.out.strip()
     if done.status != 0 or re.match(r"(ERR|NOAUTH|NOPERM|WRONGPASS|READONLY|OOM|BUSY)\b", out):
@@ -112,9 +41,15 @@ async def ask(store: Store[RedisUndo], *words: str, patience: int = 5) -> str:
 
 
 async def silent(store: Store[RedisUndo], *words: str) -> bool:
-    """Say whether a command gets no answer within a second."""
+    """Return whether a command gets no answer within a second."""
     done = await store.run(
-        COMMAND, store.port, "0", "1", *words, environment=await _credentials(store), within=5.0
+        script("redis/command.sh"),
+        store.port,
+        "0",
+        "1",
+        *words,
+        environment=await _credentials(store),
+        within=5.0,
     )
     if done.status in SILENT:
         return True
@@ -123,14 +58,14 @@ async def silent(store: Store[RedisUndo], *words: str) -> bool:
     return False
 
 
-async def pages(store: Store[RedisUndo], script: str, *arguments: str) -> int:
+async def pages(store: Store[RedisUndo], lua: str, *arguments: str) -> int:
     """Run a Lua script over every key of a database; return the sum of what it counted."""
     done = await store.run(
-        PAGES,
+        script("redis/pages.sh"),
         store.port,
         str(store.undo.db),
         "10",
-        script,
+        script(f"redis/{lua}.lua"),
         *arguments,
         environment=await _credentials(store),
         within=120.0,
@@ -143,7 +78,7 @@ async def pages(store: Store[RedisUndo], script: str, *arguments: str) -> int:
 async def hold_pause(store: Store[RedisUndo], mode: str, seconds: int) -> None:
     """Start the process that pauses the server, and resumes it when released."""
     words = (store.port, "0", "5", mode.upper(), str(seconds))
-    await store.hold(PAUSE, *words, environment=await _credentials(store))
+    await store.hold(script("redis/pause.sh"), *words, environment=await _credentials(store))
 
 
 async def settings(store: Store[RedisUndo], pattern: str) -> Mapping[str, str]:

@@ -27,6 +27,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Receipt, Undo
 from chaoskit.fields import Model, ServiceName
 from chaoskit.records import Json
+from chaoskit.scripts import script
 from chaoskit.text import last_words
 
 if TYPE_CHECKING:
@@ -36,15 +37,6 @@ if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
 
 HELD = "CHAOSKIT_HOLD"  # marks every process that holds a fault in force inside a container
-# Signals the processes of a holder: what they hold ends with them. None of them outlives its shell,
-# or a database that is the container's first process would inherit it and mind its death.
-RELEASE = """
-for file in $(grep -lsF "CHAOSKIT_HOLD=$1" /proc/[0-9]*/environ); do
-  pid=${file#/proc/}
-  kill -s "$2" "${pid%/environ}" 2>/dev/null
-done
-exit 0
-"""
 _POLL = 0.05
 
 
@@ -99,27 +91,27 @@ class Store(Generic[S_co]):
 
     async def run(
         self,
-        script: str,
+        text: str,
         *words: str,
         environment: Mapping[str, str] | None = None,
         within: float = 10.0,
     ) -> ExecResult:
         """Run a shell script in the container; `words` are its arguments."""
-        argv = ["sh", "-c", script, "chaoskit", *words]
+        argv = ["sh", "-c", text, "chaoskit", *words]
         inside = self.stack.exec
         return await inside.run(self.container.id, argv, environment=environment, within=within)
 
     async def hold(
-        self, script: str, *words: str, environment: Mapping[str, str] | None = None
+        self, text: str, *words: str, environment: Mapping[str, str] | None = None
     ) -> None:
         """Start a shell script that goes on until it is released or its own time is over."""
-        argv = ["sh", "-c", script, "chaoskit", *words]
+        argv = ["sh", "-c", text, "chaoskit", *words]
         marked = {**(environment or {}), HELD: f"{self.holder};"}
         await self.stack.exec.leave(self.container.id, argv, marked)
 
     async def release(self, signal: str = "TERM") -> None:
         """Signal what `hold` started; that it is gone already is fine."""
-        await self.run(RELEASE, f"{self.holder};", signal)
+        await self.run(script("processes/release.sh"), f"{self.holder};", signal)
 
 
 S = TypeVar("S", bound=StoreUndo, default=StoreUndo)

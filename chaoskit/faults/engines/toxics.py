@@ -84,7 +84,7 @@ def went_silent(before: Exchange, during: Exchange) -> bool:
 
 
 def could_be_noise(fraction: float, before: Exchange, during: Exchange) -> bool:
-    """Say whether a busy machine could be as slow; a fraction spares the next canary anyway."""
+    """Return whether a busy machine could be as slow; a fraction spares the next canary anyway."""
     return fraction >= 1 and during.answered and during.seconds - before.seconds < _NOISE
 
 

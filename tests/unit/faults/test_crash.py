@@ -65,7 +65,7 @@ async def test_somebody_else_starting_it_is_not_the_restart_policy(world: World)
     await world.engine.containers.start(one.id)
     receipt = await made.verify_injected(stack, undo)
     assert not receipt.holds
-    assert "started by somebody else" in receipt.detail
+    assert "started by something other than its restart policy" in receipt.detail
 
 
 async def test_a_container_without_a_policy_is_not_killed(world: World) -> None:

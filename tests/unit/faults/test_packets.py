@@ -244,7 +244,7 @@ async def test_rules_never_go_into_a_namespace_of_somebody_else(world: World) ->
     made = fault(**NETFILTER, groups=[["chat"], ["redis"]])
     stack = await world.stack()
     undo = await made.prepare(stack)
-    with pytest.raises(FaultFailed, match="no network namespace of its own"):
+    with pytest.raises(FaultFailed, match="no separate network namespace"):
         await made.inject(stack, undo)
 
 
@@ -268,7 +268,7 @@ def test_what_cannot_work_on_a_stack_is_known_before_it_starts(project: MakeProj
         found = fault(**NETFILTER, groups=groups).impossible_because(stack)
         assert found == says if says is None else says in str(found)
     assert fault(fault="partition", groups=[["chat"], ["far"]]).impossible_because(stack) is None
-    assert fault(**NETFILTER, groups=[["chat"], ["far"]]).needs() == ["netfilter"]
+    assert fault(**NETFILTER, groups=[["chat"], ["far"]]).needed() == ("netfilter",)
 
 
 def test_a_chain_says_whose_it_is_in_28_characters() -> None:
