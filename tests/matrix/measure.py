@@ -53,7 +53,7 @@ Fits = Callable[[Row, Seen, Seen, bool], bool]
 
 
 async def measure(directory: Path, fits: Fits) -> Measured:
-    """Measure every row, in towns side by side: most of the time is spent waiting.
+    """Measure every row, in projects side by side: most of the time is spent waiting.
 
     `fits` says of a row, what was seen, what is seen without a fault and whether its inject does
     nothing, whether that is as it should be; else it is measured again.
