@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
@@ -13,6 +12,7 @@ from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.fields import Duration, seconds_text
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ class Crash(ServiceFault[CrashUndo]):
 
     async def inject(self, stack: Stack, undo: CrashUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(_kill(stack, container) for container in found))
+        await together(*(_kill(stack, container) for container in found))
         await containers.close_paths(stack, undo)
         receipt = await until(
             lambda: self.verify_injected(stack, undo),

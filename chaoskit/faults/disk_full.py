@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.faults.engines.limits import mib
 from chaoskit.fields import Size
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -128,7 +128,7 @@ class DiskFull(ServiceFault[FullUndo]):
 
     async def prepare(self, stack: Stack) -> FullUndo:
         hit, whole = await self.chosen(stack)
-        rows = await asyncio.gather(*(self._row(stack, one) for one in hit))
+        rows = await together(*(self._row(stack, one) for one in hit))
         return self.undo_for(rows, whole, mount=self.mount, leave=int(self.leave))
 
     async def _row(self, stack: Stack, container: Container) -> FullRow:
@@ -160,7 +160,7 @@ class DiskFull(ServiceFault[FullUndo]):
             if done.status != 0:
                 raise FaultFailed(f"{_where(row, undo.mount)} could not be emptied: {_said(done)}")
 
-        await asyncio.gather(*(one(*pair) for pair in await containers.pairs(stack, undo)))
+        await together(*(one(*pair) for pair in await containers.pairs(stack, undo)))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: FullUndo) -> Receipt:
@@ -193,7 +193,7 @@ class DiskFull(ServiceFault[FullUndo]):
 
 
 async def _all(each: Iterable[Awaitable[Receipt]]) -> Receipt:
-    receipts = await asyncio.gather(*each)
+    receipts = await together(*each)
     return Receipt(all(r.holds for r in receipts), "; ".join(r.detail for r in receipts))
 
 
