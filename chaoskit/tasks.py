@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -15,6 +15,18 @@ async def end(task: asyncio.Task[Any]) -> None:
     await asyncio.wait([task])
     if not task.cancelled():
         task.result()
+
+
+async def together(*work: Awaitable[T]) -> list[T]:
+    """Await all of it side by side, to the end: only then is the first failure raised.
+
+    Else whoever caught that one would go on, to heal for example, while the others still act.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return cast("list[T]", results)
 
 
 async def whole(work: Awaitable[T], undo: Callable[[T], Awaitable[object]]) -> T:

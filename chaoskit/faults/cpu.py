@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
@@ -13,6 +12,7 @@ from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers, limits
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.fields import Percentage
+from chaoskit.tasks import together
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Cpu(ServiceFault[CpuUndo]):
         return self.undo_for(rows, whole, cores=float(self.limit))
 
     async def inject(self, stack: Stack, undo: CpuUndo) -> None:
-        await asyncio.gather(
+        await together(
             *(
                 stack.limits.limit_cores(now.id, float(self.limit), row.limits)
                 for row, now in await containers.pairs(stack, undo)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -14,6 +13,7 @@ from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.fields import Duration
 from chaoskit.scripts import script
+from chaoskit.tasks import together
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Crash(ServiceFault[CrashUndo]):
 
     async def inject(self, stack: Stack, undo: CrashUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(_kill(stack, container) for container in found))
+        await together(*(_kill(stack, container) for container in found))
         await containers.close_paths(stack, undo)
         receipt = await until(
             lambda: self.verify_injected(stack, undo),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +13,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.stack.project import Project
@@ -90,7 +90,7 @@ class Disconnect(ServiceFault[DisconnectUndo]):
         # Toxiproxy dials while it accepts: behind an open proxy a silent upstream would block it.
         await stack.close_proxies(_closed(stack, undo), undo.holder)
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.networks.disconnect(c.id, undo.network) for c in found))
+        await together(*(stack.networks.disconnect(c.id, undo.network) for c in found))
 
     @classmethod
     async def heal(cls, stack: Stack, undo: DisconnectUndo) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +16,7 @@ from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, Servi
 from chaoskit.faults.engines.limits import size_text
 from chaoskit.fields import Size
 from chaoskit.scripts import script
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -108,7 +108,7 @@ class DiskFull(ServiceFault[FullUndo]):
 
     async def prepare(self, stack: Stack) -> FullUndo:
         hit, whole = await self.chosen(stack)
-        rows = await asyncio.gather(*(self._row(stack, one) for one in hit))
+        rows = await together(*(self._row(stack, one) for one in hit))
         return self.undo_for(rows, whole, mount=self.mount, leave=int(self.leave))
 
     async def _row(self, stack: Stack, container: Container) -> FullRow:
@@ -140,7 +140,7 @@ class DiskFull(ServiceFault[FullUndo]):
             if done.status != 0:
                 raise FaultFailed(f"{_where(row, undo.mount)} could not be emptied: {_said(done)}")
 
-        await asyncio.gather(*(one(*pair) for pair in await containers.pairs(stack, undo)))
+        await together(*(one(*pair) for pair in await containers.pairs(stack, undo)))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: FullUndo) -> Receipt:
@@ -173,7 +173,7 @@ class DiskFull(ServiceFault[FullUndo]):
 
 
 async def _all(each: Iterable[Awaitable[Receipt]]) -> Receipt:
-    receipts = await asyncio.gather(*each)
+    receipts = await together(*each)
     return Receipt(all(r.holds for r in receipts), "; ".join(r.detail for r in receipts))
 
 

@@ -18,6 +18,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.fields import Duration, ServiceName
 from chaoskit.secrets import passwords_in
+from chaoskit.tasks import together
 from chaoskit.text import last_words, seconds_text
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ async def _everywhere(stack: Stack, undo: ExecUndo, command: Command) -> list[Do
         done = await stack.exec.run(container.id, argv, within=undo.timeout)
         return container.name, done.status, last_words(f"{done.out} {done.err}", _SHOWN)
 
-    return await asyncio.gather(*(inside(container) for container in found))
+    return await together(*(inside(container) for container in found))
 
 
 async def _on_host(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -35,7 +35,7 @@ class Kill(ServiceFault):
         found = await containers.targets(stack, undo)
         # The paths first: Toxiproxy would dial an address that is gone, for seconds, and block.
         await containers.close_paths(stack, undo)
-        await asyncio.gather(*(stack.containers.kill(container.id) for container in found))
+        await together(*(stack.containers.kill(container.id) for container in found))
         await containers.wait_down(stack, undo)
 
     @classmethod

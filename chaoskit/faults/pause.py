@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -31,7 +31,7 @@ class Pause(ServiceFault):
 
     async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.containers.pause(container.id) for container in found))
+        await together(*(stack.containers.pause(container.id) for container in found))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:

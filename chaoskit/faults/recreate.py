@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -13,6 +12,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -89,7 +89,7 @@ class Recreate(ServiceFault[RecreateUndo]):
         await containers.stop(stack, undo, None)
         if undo.emptied:
             await _empty(stack, undo.emptied)
-        await asyncio.gather(*(_replace(stack, container, keep=undo.keep) for container in old))
+        await together(*(_replace(stack, container, keep=undo.keep) for container in old))
         await containers.open_paths(stack, undo)
 
     @classmethod

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
 from chaoskit.fields import Duration
+from chaoskit.tasks import together
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Restart(ServiceFault):
     async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         found = await containers.targets(stack, undo)
         await containers.stop(stack, undo, self.grace)
-        await asyncio.gather(*(stack.containers.start(c.id) for c in found))
+        await together(*(stack.containers.start(c.id) for c in found))
         await containers.open_paths(stack, undo)
 
     @classmethod

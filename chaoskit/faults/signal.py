@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from signal import Signals
@@ -17,6 +16,7 @@ from chaoskit.faults.engines import containers
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.fields import Duration
 from chaoskit.stack.connections import proc_of
+from chaoskit.tasks import together
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Signal(ServiceFault[SignalUndo]):
 
     async def inject(self, stack: Stack, undo: SignalUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.containers.kill(c.id, self.signal) for c in found))
+        await together(*(stack.containers.kill(c.id, self.signal) for c in found))
         if self.signal not in _HARMLESS:
             await until(lambda: _gone(stack, undo), within=self.watch, every=_POLL)
 

@@ -6,7 +6,6 @@ run's stack from its project name alone and heal it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -29,6 +28,7 @@ from chaoskit.stack.toxiproxy import (
     ToxiproxyUnreachable,
     ToxiproxyWedged,
 )
+from chaoskit.tasks import together
 
 LOCAL = "127.0.0.1"
 # Toxiproxy stops a proxy only after its dial to an upstream that has just gone: the kernel gives up
@@ -187,14 +187,14 @@ class Stack:
         """Refuse connections on proxies until every holder has opened them again."""
         for proxy in proxies:
             self.claims.hold(_listener(proxy), holder)
-        await asyncio.gather(*(self._set_enabled(proxy, False) for proxy in proxies))
+        await together(*(self._set_enabled(proxy, False) for proxy in proxies))
 
     async def open_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
         """Give up one holder's claim; a proxy opens when nobody else holds it closed."""
         for proxy in proxies:
             self.claims.give_up(_listener(proxy), holder)
         free = [proxy for proxy in proxies if not self.claims.others(_listener(proxy))]
-        await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
+        await together(*(self._set_enabled(proxy, True) for proxy in free))
 
     def closed_by_others(self, proxy: Proxy, holder: str) -> bool:
         """Return whether a holder other than `holder` still wants this proxy closed."""

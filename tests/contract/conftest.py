@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from chaoskit.docker.client import Engine
+from tests.compose_project import LAB, docker
 from tests.contract.real_servers import (
-    LAB,
     LOCAL,
     Server,
     Toxiserver,
     container,
-    docker,
     eventually,
     published,
     run_toxiproxy,

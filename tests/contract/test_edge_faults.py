@@ -24,16 +24,9 @@ from chaoskit.run.injector import feel, undisturbed
 from chaoskit.stack.proxy import API_PORT, Proxy
 from chaoskit.stack.stack import Stack
 from chaoskit.stack.toxiproxy import ProxyState, Toxiproxy
+from tests.compose_project import LAB, docker
 from tests.contract.edge_clients import SIZES, Clients, Seen
-from tests.contract.real_servers import (
-    LAB,
-    LOCAL,
-    Toxiserver,
-    docker,
-    eventually,
-    free_port,
-    published,
-)
+from tests.contract.real_servers import LOCAL, Toxiserver, eventually, free_port, published
 from tests.contract.real_servers import container as run_container
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container

@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -16,7 +15,7 @@ from chaoskit.docker.client import Engine
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.stack.stack import Stack
-from tests.contract.real_servers import docker
+from tests.compose_project import compose_project, docker
 from tests.fakes.stored_undo import stored
 
 COMPOSE = """
@@ -89,17 +88,10 @@ df -k /scratch /small 2>/dev/null | awk '{print $4, $6}'
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
     file = tmp_path_factory.mktemp("service-faults") / "compose.yaml"
     file.write_text(COMPOSE)
-    compose = ("compose", "--project-name", name, "--file", str(file))
-    try:
-        docker(*compose, "up", "--detach")
+    with compose_project(file) as name:
         yield name
-    finally:
-        docker(*compose, "down", "--volumes", "--timeout", "0", "--remove-orphans")
-        left = docker("volume", "ls", "--quiet", "--filter", f"name={name}")
-        assert not left, "volumes are left"
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.faults.contract import Undo
 from chaoskit.stack.stack import Stack
-from tests.contract.real_servers import LAB, LOCAL, container, docker, eventually, published
+from tests.compose_project import LAB, docker
+from tests.contract.real_servers import LOCAL, container, eventually, published
 from tests.fakes.stored_undo import stored
 
 SECRET = "contract-secret"

@@ -16,7 +16,8 @@ from chaoskit.faults.engines.toxics import blackhole
 from chaoskit.stack.proxy import API_PORT, Proxy
 from chaoskit.stack.stack import Stack
 from chaoskit.stack.toxiproxy import Stream, Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
-from tests.contract.real_servers import LOCAL, Server, docker, run_toxiproxy
+from tests.compose_project import docker
+from tests.contract.real_servers import LOCAL, Server, run_toxiproxy
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
 

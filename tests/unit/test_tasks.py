@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from chaoskit.tasks import end, whole
+from chaoskit.tasks import end, together, whole
 from tests.fakes.virtual_time import now, virtual
 
 
@@ -67,3 +67,18 @@ async def test_one_that_could_not_be_opened_leaves_nothing_to_close() -> None:
 
     with pytest.raises(OSError, match="refused"):
         await whole(opening(), close)
+
+
+@virtual
+async def test_a_failure_is_raised_when_the_others_have_ended_too() -> None:
+    async def fails() -> None:
+        raise OSError("refused")
+
+    with pytest.raises(OSError, match="refused"):
+        await together(asyncio.sleep(3), fails(), asyncio.sleep(5))
+    assert now() == 5
+
+
+@virtual
+async def test_what_is_done_together_returns_its_results_in_order() -> None:
+    assert await together(asyncio.sleep(2, "slow"), asyncio.sleep(1, "quick")) == ["slow", "quick"]

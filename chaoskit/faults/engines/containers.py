@@ -17,7 +17,7 @@ from chaoskit.faults._replicas import Replica
 from chaoskit.faults.contract import Fault, Receipt, Undo
 from chaoskit.fields import Model, ServiceName
 from chaoskit.records import ContainerState
-from chaoskit.tasks import end
+from chaoskit.tasks import end, together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -98,7 +98,7 @@ async def stop(stack: Stack, undo: ContainersUndo, grace: float | None) -> None:
 
     closing = asyncio.create_task(close_when_down())
     try:
-        await asyncio.gather(*(stack.containers.stop(container.id, grace) for container in found))
+        await together(*(stack.containers.stop(container.id, grace) for container in found))
         await closing
     finally:
         await end(closing)
@@ -121,15 +121,10 @@ async def open_paths(stack: Stack, undo: ContainersUndo) -> None:
 
 async def bring_back(stack: Stack, undo: ContainersUndo) -> None:
     """Start what is down, thaw what is frozen, open the proxies; idempotent."""
-    # With both the paths must open even when a start fails: collect, then raise.
-    results = await asyncio.gather(
-        *(_revive(stack, container) for container in await targets(stack, undo)),
-        return_exceptions=True,
-    )
-    await open_paths(stack, undo)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
+    try:
+        await together(*(_revive(stack, container) for container in await targets(stack, undo)))
+    finally:  # the paths must open even when a start fails
+        await open_paths(stack, undo)
 
 
 async def all_in(stack: Stack, undo: ContainersUndo, *statuses: str) -> Receipt:

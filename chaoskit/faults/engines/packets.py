@@ -13,7 +13,7 @@ and the receipt that follows takes that reading; the counters come from the last
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,11 +23,12 @@ from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
-from chaoskit.errors import FaultFailed
+from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults.contract import Receipt, Undo
 from chaoskit.fields import HOST, Model
 from chaoskit.stack import netfilter
 from chaoskit.stack.netfilter import Drop
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -245,17 +246,19 @@ def _row(
 
 async def ready(stack: Stack, undo: PacketsUndo) -> None:
     """Have helpers stand by in every namespace; one that cannot is started when it is needed."""
+
+    async def stand_by(at: Container) -> None:
+        with contextlib.suppress(ChaoskitError):
+            await netfilter.stand_by(stack.helpers, stack.project, at)
+
     places = await _there_now(stack, undo)
-    await asyncio.gather(
-        *(netfilter.stand_by(stack.helpers, stack.project, at) for at, _ in places if at.addresses),
-        return_exceptions=True,
-    )
+    await together(*(stand_by(at) for at, _ in places if at.addresses))
 
 
 async def inject(stack: Stack, undo: PacketsUndo) -> None:
     """Put the rules in force, all namespaces side by side."""
     places = await _there_now(stack, undo)
-    rules = await asyncio.gather(
+    rules = await together(
         *(
             netfilter.add(stack.helpers, stack.project, at, undo.chain, list(flows))
             for at, flows in places
@@ -267,15 +270,9 @@ async def inject(stack: Stack, undo: PacketsUndo) -> None:
 async def heal(stack: Stack, undo: PacketsUndo) -> None:
     """Remove the rules wherever they may be; a container that restarted has none any more."""
     places = await _there_now(stack, undo)
-    results = await asyncio.gather(
-        *(netfilter.remove(stack.helpers, stack.project, at, undo.chain) for at, _ in places),
-        return_exceptions=True,
+    rules = await together(
+        *(netfilter.remove(stack.helpers, stack.project, at, undo.chain) for at, _ in places)
     )
-    rules = []
-    for result in results:  # all of them are tried, then the first that failed is told
-        if isinstance(result, BaseException):
-            raise result
-        rules.append(result)
     _keep(stack, undo, "heal", places, rules)
 
 
@@ -334,7 +331,7 @@ async def _look(
         known = {netfilter.namespace(place.at): place.rules for place in kept.places}
         if all(netfilter.namespace(at) in known for at, _ in places):
             return [_Place(at, flows, known[netfilter.namespace(at)]) for at, flows in places]
-    rules = await asyncio.gather(
+    rules = await together(
         *(netfilter.read(stack.helpers, stack.project, at, undo.chain) for at, _ in places)
     )
     if after == "inject":

@@ -13,7 +13,6 @@ again at heal time.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from chaoskit.faults.contract import Fault, Receipt, Undo
 from chaoskit.fields import Model, ServiceName
 from chaoskit.records import Json
 from chaoskit.scripts import script
+from chaoskit.tasks import together
 from chaoskit.text import last_words
 
 if TYPE_CHECKING:
@@ -192,24 +192,21 @@ class StoreFault(Fault[S], Generic[S]):
                 raise FaultFailed(f"`{container.name}` is {container.state.status}, not running")
         fields = {"fault": self.name, "service": self.service, "port": self.port}
         undo = cast("S", self.undo_model.model_validate({**fields, **self.undo_fields()}))
-        rows = await asyncio.gather(*(self.read_one(Store(stack, c, undo)) for c in found))
+        rows = await together(*(self.read_one(Store(stack, c, undo)) for c in found))
         return undo.model_copy(update={"replicas": tuple(rows)})
 
     async def inject(self, stack: Stack, undo: S) -> None:
-        await asyncio.gather(*(self.inject_one(store) for store in await stores_of(stack, undo)))
+        await together(*(self.inject_one(store) for store in await stores_of(stack, undo)))
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: S) -> Receipt:
         stores = await stores_of(stack, undo)
-        return _joined(stores, await asyncio.gather(*(cls.verify_one(store) for store in stores)))
+        return _joined(stores, await together(*(cls.verify_one(store) for store in stores)))
 
     @classmethod
     async def heal(cls, stack: Stack, undo: S) -> None:
         stores = await stores_of(stack, undo, dead_too=not cls.lasting)
-        results = await asyncio.gather(*(cls.heal_one(s) for s in stores), return_exceptions=True)
-        for result in results:  # one that fails must not keep the others from being healed
-            if isinstance(result, BaseException):
-                raise result
+        await together(*(cls.heal_one(store) for store in stores))
         stack.claims.give_up((cls.kind, undo.service), undo.fault)
 
     @classmethod
@@ -217,7 +214,7 @@ class StoreFault(Fault[S], Generic[S]):
         stores = await stores_of(stack, undo, dead_too=not cls.lasting)
         if not stores:
             return Receipt(True, "the process that it was in is gone")
-        healed = await asyncio.gather(*(cls.verify_healed_one(store) for store in stores))
+        healed = await together(*(cls.verify_healed_one(store) for store in stores))
         return _joined(stores, healed)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +12,7 @@ from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults.contract import Fault, Receipt, Undo
 from chaoskit.fields import HOST, Duration, Edge, Model, Percentage
 from chaoskit.stack.toxiproxy import Stream, Toxic
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.stack.proxy import Proxy
@@ -135,12 +135,12 @@ async def add(stack: Stack, undo: EdgeUndo) -> None:
         for toxic in toxics:
             await stack.add_toxic(proxy, toxic)
 
-    await asyncio.gather(*(on_one(proxy, row.toxics) for proxy, row in found(stack, undo)))
+    await together(*(on_one(proxy, row.toxics) for proxy, row in found(stack, undo)))
 
 
 async def remove(stack: Stack, undo: EdgeUndo) -> None:
     """Remove every toxic of the undo data; what is gone already is fine."""
-    await asyncio.gather(
+    await together(
         *(
             stack.remove_toxics(proxy, [toxic.name for toxic in row.toxics])
             for proxy, row in found(stack, undo)
