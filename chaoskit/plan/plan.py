@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from chaoskit.errors import Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Target
 from chaoskit.records import Json
+from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded, against_stack
-from chaoskit.secrets import Redactor, passwords_in, secrets_in
+from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout
@@ -100,8 +101,8 @@ class Plan:
         """Return the plan as the JSON of `plan.json`."""
         return {
             "scenario": self.loaded.scenario.name,
-            "document": self.loaded.scenario.model_dump(
-                mode="json", by_alias=True, exclude_unset=True
+            "document": without_secrets(
+                self.loaded.scenario.model_dump(mode="json", by_alias=True, exclude_unset=True)
             ),
             "compose": [str(file) for file in self.loaded.compose_files],
             "services": sorted(self.project.services),
@@ -186,7 +187,7 @@ async def make_plan(
         faults=faults,
         shared=tuple(shared),
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
-        secrets=tuple(_secrets(loaded, project)),
+        secrets=secrets_of(loaded, project),
     )
 
 
@@ -271,11 +272,12 @@ def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
     return problems
 
 
-def _secrets(loaded: Loaded, project: Project) -> list[str]:
-    environment: Mapping[str, str] = loaded.scenario.stack.env
-    found = secrets_in(environment) + passwords_in(loaded.path.read_text(encoding="utf-8"))
+def secrets_of(loaded: Loaded, project: Project) -> tuple[str, ...]:
+    """Return every secret that a scenario and its stack give away by their names and places."""
+    found = passwords_in(loaded.path.read_text(encoding="utf-8"))
+    for _, scalar in nodes.scalars(loaded.source.root):
+        found += [form for secret in scalar.secrets for form in forms_of(secret)]
+        found += passwords_in(str(scalar.value))
     for service in project.services.values():
-        found += secrets_in(service.environment)
-        for word in service.words:
-            found += passwords_in(word)
-    return found
+        found += secrets_in(service.environment) + passwords_in(" ".join(service.words))
+    return tuple(dict.fromkeys(found))

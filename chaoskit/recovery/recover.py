@@ -283,7 +283,7 @@ async def _redactor(engine: Engine, project: str) -> Redactor:
     with contextlib.suppress(ChaoskitError):
         found = await engine.containers.of(project)
     secrets = [s for c in found for s in secrets_in(c.environment)]
-    secrets += [s for c in found for word in c.words for s in passwords_in(word)]
+    secrets += [s for c in found for s in passwords_in(" ".join(c.words))]
     return Redactor(secrets, keep={c.state.service for c in found})
 
 

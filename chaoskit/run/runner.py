@@ -50,6 +50,7 @@ from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
 from chaoskit.run.watches import watched
+from chaoskit.scenario.masking import masked_file
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
 
@@ -420,6 +421,7 @@ def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
     folder = RunFolder.create(
         runs, plan.loaded.scenario.name, datetime.now(UTC), plan.redactor(), token
     )
-    folder.write("scenario.yaml", plan.loaded.path.read_text(encoding="utf-8"))
+    text = plan.loaded.path.read_text(encoding="utf-8")
+    folder.write("scenario.yaml", masked_file(folder.redactor.clean(text)))
     folder.write_json(PLAN, plan.document())
     return folder
