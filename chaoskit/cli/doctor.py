@@ -111,7 +111,7 @@ async def _need(engine: Engine, need: Need, name: str, users: str, fix: str) -> 
 
 
 async def _kernel(engine: Engine) -> list[Row]:
-    """Say what explains the rows above; no fault needs it."""
+    """Return rows that explain those above; no fault needs them."""
     host, rootless, netem = await asyncio.gather(
         engine.machine.info(), is_rootless(engine), has_netem(engine)
     )
@@ -143,7 +143,7 @@ async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:
 
 
 async def _leftovers(engine: Engine) -> Row:
-    """Say what runs have left here, kept or going on, and what removes it."""
+    """Return a row about runs that left something here, with the commands that remove it."""
     folders = await engine.cleanup.label_values(FOLDER_LABEL)
     if not folders:
         return Row("ok", "leftovers", "nothing of an earlier run")

@@ -1,7 +1,7 @@
 """The `chaoskit` command: its sub-commands, and errors turned into exit codes.
 
 Nothing heavy is imported here: `--help` must answer as fast as an empty Typer app. For the same
-reason annotations are no strings here, which Typer would have to evaluate one by one.
+reason annotations are not strings here: Typer would have to evaluate each of them.
 """
 
 import os
@@ -171,7 +171,7 @@ def plan(
     path: Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
-    """Say what a run would do: faults, proxies, edges, what it undoes; touches nothing."""
+    """Show what a run would do: faults, proxies, edges, what it undoes; touches nothing."""
     from chaoskit.cli.plan import show_plan
 
     raise typer.Exit(show_plan(path, as_json=json))

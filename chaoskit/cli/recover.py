@@ -59,7 +59,7 @@ async def _recover_before_run(folders: Sequence[Path]) -> None:
 
 async def _abandoned(engine: Engine, runs: Path) -> list[Path]:
     """Return the folders of unfinished runs without a live owner: those of the runs directory, and
-    wherever else containers, networks and volumes say that theirs is."""
+    those that labels of containers, networks and volumes name elsewhere."""
     labelled = await engine.cleanup.label_values(FOLDER_LABEL)
     elsewhere = [Path(folder) for folder in labelled]
     found = dict.fromkeys([path.resolve() for path in unfinished(runs)] + elsewhere)
@@ -119,9 +119,9 @@ def _name(left: Sequence[Leftover]) -> None:
 
 
 async def orphans(folder: Path, engine: Engine) -> list[Leftover]:
-    """Return what is there of a run whose folder is gone, by labels, and what removes it.
+    """Return what is left of a run whose folder is gone, found by labels, and what removes it.
 
-    Perhaps the run is alive where its folder is visible, so nothing is removed here.
+    The run may be alive where its folder is visible, so nothing is removed here.
     """
     projects = await engine.cleanup.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
     return [Leftover(what=f"the stack `{p}`", command=down_command(p)) for p in projects]

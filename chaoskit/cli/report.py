@@ -15,7 +15,10 @@ from chaoskit.report import terminal
 
 
 def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> ExitCode:
-    """Print the report of a run and write those that are asked for; return the run's exit code."""
+    """Print the report of a run and write those that are asked for, whatever its verdict.
+
+    Raises `StoreFailed` when it has no result.
+    """
     wanted = [parsed(text) for text in reports]
     folder = find_run(runs, run)
     result = stored_result(folder)

@@ -197,7 +197,7 @@ def _print(result: Result, folder: Path, request: RunRequest) -> None:
 
 
 def _say(write: Callable[[], None]) -> None:
-    """Write to stdout; that its reader went away changes neither the verdict nor what follows."""
+    """Write to stdout; a reader that went away changes neither the verdict nor what follows."""
     try:
         write()
     except BrokenPipeError:

@@ -16,7 +16,7 @@ def print_schema(what: str) -> ExitCode:
 
 
 def schema_text(what: str) -> str:
-    """Return a schema as indented JSON. Raises `UsageError` for a name that is none."""
+    """Return a schema as indented JSON. Raises `UsageError` when there is no such schema."""
     if what == "scenario":
         document = scenario_schema()
     elif what == "result":

@@ -23,7 +23,7 @@ _PERMIT = (
     "or run chaoskit as a user who may use it"
 )
 _TLS = (
-    "chaoskit has no certificates of its own: reach the engine by its unix socket, "
+    "chaoskit uses no certificates: reach the engine by its unix socket, "
     "or forward that with `ssh -L`"
 )
 _ADDRESS = "check DOCKER_HOST and `docker context inspect`"
@@ -44,8 +44,8 @@ def translated(what: str, function: Callable[[], T], address: str) -> T:
     """Return what a call of the engine at `address` returns; `what` was called, for messages.
 
     Raises `NoSuchContainer` for what is not there, `EngineGone` when no engine answers that may be
-    back later, and `EnvironmentFailure` for whatever else docker-py and requests raise. An error of
-    anything else is a bug, and stays what it is.
+    back later, and `EnvironmentFailure` for all else that docker-py and requests raise. Any
+    other error is a bug and is raised as it is.
     """
     try:
         return function()
@@ -95,14 +95,14 @@ def _meanings() -> tuple[_Meaning, ...]:
     return (
         _Meaning((PermissionError,), "may not be used by this user", _PERMIT),
         _Meaning(tls, "cannot be reached by TLS", _TLS),
-        _Meaning((http.ProxyError,), "is behind a proxy that does not let through", _PROXY),
-        _Meaning(address, "has an address that is none", _ADDRESS),
+        _Meaning((http.ProxyError,), "is behind a proxy that does not pass requests on", _PROXY),
+        _Meaning(address, "has an invalid address", _ADDRESS),
         _Meaning((InvalidVersion,), "speaks another version of its API", "update Docker"),
         _Meaning((socket.gaierror,), f"{gone}: its host name is unknown", _ADDRESS, EngineGone),
         _Meaning((FileNotFoundError,), f"{gone}: there is no such socket", _START, EngineGone),
         _Meaning((ConnectionRefusedError,), f"{gone}: nothing listens there", _START, EngineGone),
         _Meaning(late, "gave no answer in time", _RESTART, EngineGone),
-        _Meaning(strange, "answers as no Docker engine does", _ADDRESS),
+        _Meaning(strange, "gave an answer that is not from Docker", _ADDRESS),
         _Meaning(cut, "broke off its answer", _RESTART, EngineGone),
         _Meaning(lost, gone, _START, EngineGone),
     )

@@ -59,7 +59,7 @@ def fault_name(fault: FaultResult) -> str:
 
 
 def effect(fault: FaultResult) -> str:
-    """Return what showed that somebody could feel the fault, or why that is not proven."""
+    """Return what showed that clients could feel the fault, or why that is not proven."""
     if not fault.proven:
         default = "it was never injected" if fault.injected_at is None else "no evidence of it"
         return one_line(fault.reason or default)

@@ -24,7 +24,7 @@ async def missing(engine: Engine, needs: Iterable[Need]) -> dict[Need, str]:
 
 
 async def has_netem(engine: Engine) -> bool | None:
-    """Say whether the engine's kernel can delay packets by itself; None where it does not tell."""
+    """Return whether the engine's kernel can delay packets by itself; None when it does not say."""
     text = "import gzip; print(gzip.open('/proc/config.gz').read().decode())"
     try:
         done = await engine.helpers.run(_PROJECT, ["python3", "-c", text])
@@ -48,7 +48,7 @@ async def _helper(engine: Engine) -> str | None:
 
 
 async def _netfilter(engine: Engine) -> str | None:
-    """Try a rule with the statistic match in a network namespace of its own."""
+    """Try a rule with the statistic match in a separate network namespace."""
     rule = "iptables -w -A OUTPUT -m statistic --mode random --probability 0.5 -j DROP"
     try:
         done = await engine.helpers.run(_PROJECT, ["sh", "-c", rule], capabilities=["NET_ADMIN"])

@@ -72,7 +72,7 @@ class EdgeMap:
         ]
 
     def problem(self, edge: Edge) -> str | None:
-        """Say why a fault on this edge is impossible, or return None."""
+        """Return why a fault on this edge is impossible, or None."""
         if edge.client == HOST:
             if not self.ports.get(edge.upstream):
                 return f"no TCP port of `{edge.upstream}` is known: declare it under `stack.edges`"

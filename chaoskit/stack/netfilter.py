@@ -37,7 +37,7 @@ _SCRIPTS = {
         {_READ}
     """,
     READ: _READ,
-    # Whatever hangs on a chain with this prefix: the jumps, then the rules, then the chain.
+    # All that hangs on a chain with this prefix: the jumps, then the rules, then the chain.
     REMOVE: r"""
         status=0
         for table in iptables ip6tables; do
@@ -110,10 +110,10 @@ async def add(
     """Put drops in force in a container's namespace, all at once for each of IPv4 and IPv6, and
     read them back.
 
-    Raises `FaultFailed` when the container has no namespace of its own or iptables refuses.
+    Raises `FaultFailed` when the container does not have its own namespace or iptables refuses.
     """
     if not container.addresses:
-        # Host networking and shared namespaces: the rules would hit somebody else.
+        # Host networking and shared namespaces: the rules would hit others.
         raise FaultFailed(f"`{container.name}` has no network namespace of its own")
     four = [drop for drop in drops if ":" not in drop.source]
     six = [drop for drop in drops if ":" in drop.source]

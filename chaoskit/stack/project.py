@@ -61,7 +61,7 @@ class Mount:
     source: str
     target: str
     read_only: bool
-    size: int | None = None  # bytes, of a file system of its own whose size is written down
+    size: int | None = None  # bytes, of its own file system when a size is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +116,10 @@ class Resource:
     key: str
     name: str
     external: bool
-    addressed: bool = False  # a network with subnets of its own
+    addressed: bool = False  # a network with its own subnets
     plain: bool = False  # a bridge network as engines make it: ports can be published on it
-    size: int | None = None  # bytes, of a volume with a size of its own
-    device: str = ""  # a volume that is really a directory or a share of somebody's
+    size: int | None = None  # bytes, of a volume with its own size
+    device: str = ""  # a volume that is really a directory or a network share
 
 
 @dataclass(frozen=True, slots=True)

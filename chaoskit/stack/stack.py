@@ -198,7 +198,7 @@ class Stack:
         self._toxics.setdefault(_key(proxy), {})[toxic.name] = toxic
 
     async def remove_toxics(self, proxy: Proxy, names: Iterable[str]) -> None:
-        """Remove toxics by name; a wedged proxy is made anew with the toxics of other faults."""
+        """Remove toxics by name; a wedged proxy is made again with the toxics of other faults."""
         mine = self._toxics.setdefault(_key(proxy), {})
         try:
             for name in names:

@@ -13,7 +13,7 @@ Turn = Callable[[], Awaitable[None]]
 
 
 class Ticker:
-    """Takes turns at set times in a task of its own; `stop` never interrupts a turn."""
+    """Takes turns at set times in its own task; `stop` never interrupts a turn."""
 
     def __init__(self, turns: Iterator[tuple[float, Turn]]) -> None:
         """Start it. Each of `turns` is the seconds since the turn before, and the turn."""

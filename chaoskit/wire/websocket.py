@@ -57,7 +57,7 @@ class WebSocketLink:
         return self._reader is not None and not self._reader.done()
 
     async def connect(self, path: str) -> None:
-        """Make sure there is a live connection; one found closed is opened anew.
+        """Make sure there is a live connection; one found closed is opened again.
 
         Raises `WebSocketRefused`, `EnvironmentFailure`, and aiohttp's errors when nobody answers.
         """

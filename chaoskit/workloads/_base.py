@@ -63,7 +63,7 @@ class Stream:
 
 
 class Generator(Protocol):
-    """What the clients of one run do. Made anew for each run; the same seed does the same."""
+    """What the clients of one run do. Made once for each run; the same seed does the same."""
 
     def streams(self) -> Sequence[Stream]:
         """Return what is done during the run; its streams share the clients."""
@@ -100,7 +100,7 @@ class Subscriber:
 
 @runtime_checkable
 class SubscriberGenerator(Protocol):
-    """A generator whose workload has subscribers besides its clients.
+    """A generator whose workload has subscribers in addition to its clients.
 
     `reconnect` is how many seconds a subscriber waits before it connects again.
     """

@@ -48,22 +48,22 @@ EXPECTED: dict[str, tuple[type[ChaoskitError], str]] = {
     "docker.MissingContextParameter": (REFUSED, "why"),
     "docker.NotFound": (NoSuchContainer, "why"),
     "docker.NullResource": (REFUSED, "why"),
-    "docker.StreamParseError": (REFUSED, "answers as no Docker engine does"),
+    "docker.StreamParseError": (REFUSED, "gave an answer that is not from Docker"),
     "docker.TLSParameterError": (REFUSED, "cannot be reached by TLS"),
     "requests.BaseHTTPError": (EngineGone, "does not answer"),
     "requests.ChunkedEncodingError": (EngineGone, "broke off its answer"),
-    "requests.CompatJSONDecodeError": (REFUSED, "answers as no Docker engine does"),
+    "requests.CompatJSONDecodeError": (REFUSED, "gave an answer that is not from Docker"),
     "requests.ConnectTimeout": (EngineGone, "gave no answer in time"),
     "requests.ConnectionError": (EngineGone, "does not answer"),
     "requests.ContentDecodingError": (EngineGone, "broke off its answer"),
     "requests.HTTPError": (REFUSED, "why"),
     "requests.InvalidHeader": (REFUSED, "why"),
     "requests.InvalidJSONError": (REFUSED, "why"),
-    "requests.InvalidProxyURL": (REFUSED, "has an address that is none"),
-    "requests.InvalidSchema": (REFUSED, "has an address that is none"),
-    "requests.InvalidURL": (REFUSED, "has an address that is none"),
-    "requests.JSONDecodeError": (REFUSED, "answers as no Docker engine does"),
-    "requests.MissingSchema": (REFUSED, "has an address that is none"),
+    "requests.InvalidProxyURL": (REFUSED, "has an invalid address"),
+    "requests.InvalidSchema": (REFUSED, "has an invalid address"),
+    "requests.InvalidURL": (REFUSED, "has an invalid address"),
+    "requests.JSONDecodeError": (REFUSED, "gave an answer that is not from Docker"),
+    "requests.MissingSchema": (REFUSED, "has an invalid address"),
     "requests.ProxyError": (REFUSED, "is behind a proxy"),
     "requests.ReadTimeout": (EngineGone, "gave no answer in time"),
     "requests.RequestException": (REFUSED, "why"),
@@ -71,8 +71,8 @@ EXPECTED: dict[str, tuple[type[ChaoskitError], str]] = {
     "requests.SSLError": (REFUSED, "cannot be reached by TLS"),
     "requests.StreamConsumedError": (REFUSED, "why"),
     "requests.Timeout": (EngineGone, "gave no answer in time"),
-    "requests.TooManyRedirects": (REFUSED, "answers as no Docker engine does"),
-    "requests.URLRequired": (REFUSED, "has an address that is none"),
+    "requests.TooManyRedirects": (REFUSED, "gave an answer that is not from Docker"),
+    "requests.URLRequired": (REFUSED, "has an invalid address"),
     "requests.UnrewindableBodyError": (REFUSED, "why"),
 }
 
@@ -250,7 +250,7 @@ def test_what_speaks_no_tls_says_so(monkeypatch: pytest.MonkeyPatch, no_docker: 
 
 def test_another_server_is_no_engine(monkeypatch: pytest.MonkeyPatch, no_docker: str) -> None:
     error = at(f"tcp://{no_docker}", monkeypatch)
-    assert error.message.endswith("answers as no Docker engine does")
+    assert error.message.endswith("gave an answer that is not from Docker")
     assert CHECK in str(error.hint)
 
 
