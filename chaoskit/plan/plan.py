@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Target
 from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
+from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
 from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
@@ -96,6 +97,22 @@ class Plan:
             reasons += [obstacle] if obstacle else []
             problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
         return problems
+
+    def edges_seen(self, connections: Mapping[tuple[str, str, int], int]) -> EdgesObserved:
+        """Return the map of edges with how many connections each proxy accepted from its client,
+        by client, upstream and port."""
+        seen = [
+            EdgeSeen(
+                edge.client,
+                edge.upstream,
+                edge.port,
+                edge.evidence,
+                edge in self.proxied,
+                connections.get((edge.client, edge.upstream, edge.port)),
+            )
+            for edge in self.edges.edges
+        ]
+        return EdgesObserved(tuple(seen))
 
     def document(self) -> dict[str, Json]:
         """Return the plan as the JSON of `plan.json`."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast, dataclass_transform
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.json_schema import JsonSchemaMode
 
 from chaoskit.errors import StoreFailed
 from chaoskit.exchange import Exchange
@@ -41,12 +40,12 @@ class Recorded(NamedTuple):
 
     def row(self) -> dict[str, Json]:
         """Return it as one line of `events.ndjson`."""
-        fields = _adapter(type(self.event)).dump_python(self.event, mode="json")
+        fields = adapter(type(self.event)).dump_python(self.event, mode="json")
         return {"t": self.t, "event": self.event.name, **fields}
 
 
 KINDS: dict[str, type[RunEvent]] = {}  # by the names of their rows, former ones included
-_RETIRED: set[str] = set()  # only in old runs
+RETIRED: set[str] = set()  # names of rows that only old runs have
 Kind = TypeVar("Kind", bound=type[RunEvent])
 
 
@@ -64,7 +63,7 @@ def event(name: str, *, was: str | None = None, retired: bool = False) -> Callab
         if was is not None:
             KINDS[was] = made
         if retired:
-            _RETIRED.add(name)
+            RETIRED.add(name)
         return made
 
     return register
@@ -374,7 +373,7 @@ class FaultConcluded(FaultEvent):
 _adapters: dict[type[RunEvent], TypeAdapter[RunEvent]] = {}
 
 
-def _adapter(kind: type[RunEvent]) -> TypeAdapter[RunEvent]:
+def adapter(kind: type[RunEvent]) -> TypeAdapter[RunEvent]:
     """Return what reads and writes an event's fields; made when it is first needed."""
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
@@ -389,7 +388,7 @@ def from_row(row: Mapping[str, Any]) -> Recorded | None:
     kind = KINDS.get(row.get("event", ""))
     if kind is None:
         return None
-    return Recorded(float(row["t"]), _adapter(kind).validate_python(dict(row)))
+    return Recorded(float(row["t"]), adapter(kind).validate_python(dict(row)))
 
 
 def read_events(folder: Path) -> list[Recorded]:
@@ -408,34 +407,3 @@ def _events(path: Path) -> Iterable[Recorded]:
             raise StoreFailed(f"`{path}` holds an event that is none: {row}") from error
         if recorded is not None:
             yield recorded
-
-
-def events_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of one line of the event stream."""
-    written = {name: kind for name, kind in KINDS.items() if kind.name == name}
-    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[RunEvent]]] = [
-        (name, "serialization", _adapter(kind))
-        for name, kind in written.items()
-        if name not in _RETIRED
-    ]
-    found, rest = TypeAdapter.json_schemas(adapters)
-    definitions: dict[str, Any] = rest.get("$defs", {})
-    references = []
-    for (name, _), reference in found.items():
-        references.append(reference)
-        schema = definitions[reference["$ref"].rpartition("/")[2]]
-        fields = schema.get("properties", {})
-        schema["properties"] = {
-            "t": {"type": "number", "description": "seconds on the run's clock"},
-            "event": {"const": name},
-            **fields,
-        }
-        schema["required"] = list(schema["properties"])
-        schema["additionalProperties"] = False
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:chaoskit:events:{FORMAT}",
-        "title": "chaoskit event",
-        "oneOf": references,
-        "$defs": definitions,
-    }

@@ -20,8 +20,6 @@ from chaoskit.judge.verdict import judge, with_leftovers
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import (
     FORMAT,
-    EdgeSeen,
-    EdgesObserved,
     GuardMeasured,
     LeftBehind,
     Noted,
@@ -266,21 +264,7 @@ class Runner:
         self._observed = True
         accepted = await edge_traffic.accepted(self._stack, self._stack.proxies)
         seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
-        self._recorder.emit(
-            EdgesObserved(
-                tuple(
-                    EdgeSeen(
-                        edge.client,
-                        edge.upstream,
-                        edge.port,
-                        edge.evidence,
-                        edge in self._plan.proxied,
-                        seen.get((edge.client, edge.upstream, edge.port)),
-                    )
-                    for edge in self._plan.edges.edges
-                )
-            )
-        )
+        self._recorder.emit(self._plan.edges_seen(seen))
 
     # -- winding down ----------------------------------------------------------------------------
 
