@@ -91,6 +91,16 @@ class FaultWindow:
     healed: float | None
     services: tuple[str, ...] = ()  # the services it hits directly
     ends_processes: bool = False
+    instant: bool = False  # over as soon as it was injected
+
+    @property
+    def must_be_seen(self) -> bool:
+        """Whether a sample has to fall into it: what only sets something off is seen later."""
+        return self.ends_processes or not self.instant
+
+    def meets(self, start: float, end: float) -> bool:
+        """Return whether it was in force at any moment from `start` to `end`."""
+        return self.injected <= end and (self.healed is None or start <= self.healed)
 
     def covers(self, t: float) -> bool:
         return self.injected <= t and (self.healed is None or t <= self.healed)

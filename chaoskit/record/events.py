@@ -262,13 +262,15 @@ class FaultNotInjected(FaultEvent):
 
 @event("fault_injected")
 class FaultInjected(FaultEvent):
-    """A fault is about to be put in force; `services` are those that it hits directly, and
-    `ends_processes` says whether it ends processes of theirs."""
+    """A fault is about to be put in force; `services` are those that it hits directly,
+    `ends_processes` says whether it ends processes of theirs, and `instant` whether it is over as
+    soon as it is injected."""
 
     fault: str
     target: str
     services: tuple[str, ...] = ()
     ends_processes: bool | None = None
+    instant: bool = False
 
 
 @event("fault_receipt")

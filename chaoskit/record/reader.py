@@ -97,7 +97,9 @@ class FaultLog(EventLog):
         healed = next((t for t, one in self.events if isinstance(one, FaultHealed)), None)
         t, one = begun
         ends = one.fault in _ENDED_PROCESSES if one.ends_processes is None else one.ends_processes
-        return FaultWindow(one.id, one.fault, one.target, t, healed, one.services, ends)
+        return FaultWindow(
+            one.id, one.fault, one.target, t, healed, one.services, ends, one.instant
+        )
 
     @property
     def heal_failed(self) -> str | None:

@@ -213,6 +213,7 @@ class Injector:
             fault.target,
             tuple(fault.restarts_services()),
             fault.ends_processes,
+            fault.instant,
         )
         self._recorder.emit(injected, t=injection.injected_at)
         await fault.inject(self._stack, injection.undo)
