@@ -114,6 +114,10 @@ class Schedule:
     timeout: float
     omitted: tuple[Omitted, ...] = ()
 
+    def covers(self, due: float) -> bool:
+        """Return whether an operation was on the schedule; histories keep microseconds."""
+        return self.start - 1e-6 <= due <= self.end + 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class FaultWindow:

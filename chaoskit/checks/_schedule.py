@@ -79,11 +79,11 @@ def sent_of_due(
     schedule = evidence.schedules.get(workload)
     if schedule is None:
         return {}
-    start, end = max(window[0], schedule.start), min(window[1], schedule.end)
+    start, end = window
     sent = Counter(
         event.op
         for event in evidence.history.get(workload, ())
-        if event.due is not None and start <= event.due <= end
+        if event.due is not None and start <= event.due <= end and schedule.covers(event.due)
     )
     due = sent.copy()
     for one in schedule.omitted:

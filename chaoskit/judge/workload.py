@@ -47,7 +47,7 @@ def _figures(events: Sequence[Event], schedule: Schedule) -> dict[str, float | N
             if begin is not None and begin.due is not None:
                 from_due.append(event.t - begin.due)
                 from_sent.append(event.t - begin.t)
-        elif event.due is not None and schedule.start <= event.due <= schedule.end:
+        elif event.due is not None and schedule.covers(event.due):
             pending[event.id] = event
             late.append(event.t - event.due)
     for one in schedule.omitted:
