@@ -8,6 +8,7 @@ from typing import Literal
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
+from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
 from chaoskit.judge.proof import prove
@@ -18,7 +19,6 @@ from chaoskit.judge.result import (
     FaultResult,
     Leftover,
     LogExcerpt,
-    OperationCount,
     PhaseResult,
     ProbeResult,
     Quantity,
@@ -26,9 +26,8 @@ from chaoskit.judge.result import (
     RunInfo,
     ServiceResult,
     StackResult,
-    WorkloadResult,
 )
-from chaoskit.numeric import percentile
+from chaoskit.judge.workload import rounded_percentile, workload_result
 from chaoskit.probes._base import Probe
 from chaoskit.record.events import (
     EdgesObserved,
@@ -39,12 +38,10 @@ from chaoskit.record.events import (
     RunnerStalled,
     RunStarted,
     RunUnproven,
-    WorkloadEnded,
 )
 from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import FaultLog, RunLog, RunRecord
 from chaoskit.records import (
-    Event,
     Evidence,
     Finding,
     LogLine,
@@ -57,7 +54,6 @@ from chaoskit.records import (
 from chaoskit.scenario.document import Scenario
 
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
-_ENOUGH = 0.8  # of the samples that were due
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 _LOG_LINES = 4
 _LOG_MARGIN = 1.5  # seconds around a failure from which log lines are shown
@@ -77,7 +73,6 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         verdict = Verdict.UNKNOWN  # half a run proves nothing, whatever its checks say of it
     early = log.last(RunEndedEarly) or RunEndedEarly("")
     edges = log.last(EdgesObserved) or EdgesObserved(())
-    lateness = {one.workload: one.lateness_p99 for one in log.every(WorkloadEnded)}
     result = Result(
         run=_run_info(record, scenario),
         verdict=verdict,
@@ -94,12 +89,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
             for name, probe in scenario.probes.items()
         ],
         workloads=[
-            _workload(
-                name,
-                workload.workload,
-                evidence.history.get(name, ()),
-                lateness.get(name),
-            )
+            workload_result(name, workload.workload, evidence)
             for name, workload in scenario.workloads.items()
         ],
         stack=StackResult(
@@ -249,6 +239,8 @@ def _unproven_reasons(
         events = evidence.history.get(name, ())
         if not any(event.type == "ok" for event in events):
             reasons.append(f"workload `{name}` had no successful operation")
+        elif (reason := too_few_sent(name, sent_of_due(evidence, name))) is not None:
+            reasons.append(reason)
     return reasons
 
 
@@ -260,7 +252,7 @@ def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
     watched = [p for p in evidence.phases if p.name in _PROBED and p.end is not None]
     due = (watched[-1].end or 0.0) - watched[0].start if watched else 0.0
     expected = int(due / probe.every)
-    if count < expected * _ENOUGH:
+    if count < expected * ENOUGH:
         return f"probe `{name}` gave {count} of {expected} samples"
     return None
 
@@ -341,28 +333,7 @@ def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:
         samples=len(samples),
         ok=len(good),
         fail=len(samples) - len(good),
-        latency_p50=_percentile(good, 50),
-        latency_p99=_percentile(good, 99),
-        lateness_p99=_percentile(late, 99),
+        latency_p50=rounded_percentile(good, 50),
+        latency_p99=rounded_percentile(good, 99),
+        lateness_p99=rounded_percentile(late, 99),
     )
-
-
-def _workload(
-    name: str, kind: str, events: Sequence[Event], lateness: float | None
-) -> WorkloadResult:
-    counts: dict[str, dict[str, int]] = {}
-    for event in events:
-        ended = counts.setdefault(event.op, {"ok": 0, "fail": 0, "info": 0})
-        if event.type in ended:
-            ended[event.type] += 1
-    return WorkloadResult(
-        name=name,
-        kind=kind,
-        operations={op: OperationCount(**ended) for op, ended in counts.items()},
-        lateness_p99=None if lateness is None else round(lateness, 6),
-    )
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """Return a percentile of sorted values as results hold it, None where there are none."""
-    return round(percentile(ordered, percent), 6) if ordered else None
