@@ -10,8 +10,8 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
-from chaoskit.checks.histories.operations import pairs
 from chaoskit.fields import Model
 from chaoskit.records import (
     Event,
@@ -19,7 +19,6 @@ from chaoskit.records import (
     FaultWindow,
     Finding,
     Numbers,
-    Outcome,
     Sample,
     Verdict,
 )
@@ -135,8 +134,8 @@ class ProbeCheck(Check):
 class SampledCheck(Check):
     """A check over the samples of a probe, or over the operations of a workload of any kind.
 
-    An operation is a sample from its invocation to its completion: the history does not say when it
-    was due. `op` picks one kind of operation.
+    An operation is a sample from when it was due to its completion; one that was due and never sent
+    is one too. `op` picks one kind of operation.
     """
 
     probe: str | None = None
@@ -171,9 +170,8 @@ class SampledCheck(Check):
         """Return the samples due inside the window; raises `NotJudged` when there are none."""
         if self.probe is not None:
             return samples_in(self, self.probe, evidence)
-        start, end = window(self, evidence)
-        events = evidence.history.get(self.workload or "", ())
-        made = [s for s in _as_samples(events, self.op) if start <= s.due <= end]
+        span = window(self, evidence)
+        made = operations(evidence, self.workload or "", self.op, span)
         if not made:
             raise NotJudged(f"{self.what} gave no operation in this window")
         return made
@@ -182,8 +180,20 @@ class SampledCheck(Check):
         if self.probe is not None:
             samples: Sequence[Sample] = evidence.samples.get(self.probe, ())
         else:
-            samples = _as_samples(evidence.history.get(self.workload or "", ()), self.op)
+            samples = operations(evidence, self.workload or "", self.op)
         return _unseen(self.what, self.unit, self, evidence.faults, samples, evidence)
+
+    def unless_omitted(self, finding: Finding, evidence: Evidence) -> Finding:
+        """Return the finding, or `unknown` when too little was sent of what was due."""
+        if self.workload is None:
+            return finding
+        sent = sent_of_due(evidence, self.workload, self.op, window(self, evidence))
+        reason = too_few_sent(self.workload, sent)
+        if reason is None:
+            return finding
+        return Finding(
+            Verdict.UNKNOWN, finding.measured, self.bound, reason, numbers=finding.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,19 +339,3 @@ def _unseen(
                 f"({lasted or 'to the end'}); look more often"
             )
     return None
-
-
-def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
-    """Return operations as samples; one without a completion lasts until the history ends."""
-    end_of_history = events[-1].t if events else 0.0
-    ops = {event.op for event in events} if op is None else {op}
-    found = []
-    for begin, end in pairs(events, ops):
-        done = end_of_history if end is None else end.t
-        outcome: Outcome = "info"
-        error: str | None = "no answer before the end of the history"
-        if end is not None:
-            error = end.error
-            outcome = "ok" if end.type == "ok" else "fail" if end.type == "fail" else "info"
-        found.append(Sample(begin.op, begin.t, begin.t, done, outcome, error))
-    return sorted(found, key=lambda sample: sample.due)

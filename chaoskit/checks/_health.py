@@ -55,9 +55,7 @@ def calm(samples: Sequence[Sample], evidence: Evidence) -> list[Sample]:
     return [s for s in samples if s.due >= baseline.start and s.done < first]
 
 
-def failing_by_itself(
-    samples: Sequence[Sample], evidence: Evidence, within: float
-) -> str | None:
+def failing_by_itself(samples: Sequence[Sample], evidence: Evidence, within: float) -> str | None:
     """Return how often a probe failed without any fault, where a failure within that many seconds
     was to be expected anyway: with a chance above 5% if failures come at random."""
     before = calm(samples, evidence)

@@ -6,10 +6,10 @@ anybody looked at. That is no defect, but the reader of a pass has to know it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from chaoskit.checks._health import calm
-from chaoskit.checks.histories.operations import completed
+from chaoskit.checks._schedule import operations
 from chaoskit.numeric import percentile
 from chaoskit.records import Evidence, FaultWindow, Sample
 
@@ -17,21 +17,19 @@ _SLOWER = 2.0  # times the slowest answer without a fault
 _NOISE = 0.01  # seconds that an answer may be late without meaning anything
 
 
-def unfelt(faults: Sequence[FaultWindow], evidence: Evidence) -> dict[str, str]:
+def unfelt(evidence: Evidence) -> dict[str, str]:
     """Return, by the id of each fault during which nothing changed, the sentence that says so."""
-    watched: Mapping[str, Sequence[Sample]] = {
-        **{f"probe {name}": samples for name, samples in evidence.samples.items()},
-        **{
-            f"{name} {op}": samples
-            for name, events in evidence.history.items()
-            for op, samples in completed(events).items()
-        },
-    }
+    watched: dict[tuple[str, str], list[Sample]] = {}
+    for name, samples in evidence.samples.items():
+        watched["probe", name] = list(samples)
+    for name in evidence.history:
+        for one in operations(evidence, name):
+            watched.setdefault((name, one.probe), []).append(one)
     before = {name: calm(samples, evidence) for name, samples in watched.items()}
     found = {}
-    for fault in faults:
+    for fault in evidence.faults:
         changed = any(
-            _changed(_meanwhile(fault, samples, faults), before[name])
+            _changed(_meanwhile(fault, samples, evidence.faults), before[name])
             for name, samples in watched.items()
         )
         if not changed:

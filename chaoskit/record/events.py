@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from chaoskit.errors import StoreFailed
 from chaoskit.exchange import Exchange
 from chaoskit.record.folder import read_ndjson
-from chaoskit.records import Json, Phase, Verdict
+from chaoskit.records import Json, Phase, Schedule, Verdict
 
 EVENTS = "events.ndjson"
 FORMAT = 2  # of a run folder; 1 concluded on its faults itself and recorded no canary
@@ -237,10 +237,10 @@ class ContainerChanged(RunEvent):
 
 @event("workload_ended")
 class WorkloadEnded(RunEvent):
-    """A workload is over; how late its operations were sent at the 99th percentile, in seconds."""
+    """A workload is over: when its operations were due, and which of them were never sent."""
 
     workload: str
-    lateness_p99: float
+    schedule: Schedule | None = None
 
 
 # -- faults --------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from chaoskit.record.events import (
     RunStarted,
     ServiceImage,
     ServicesUp,
+    WorkloadEnded,
     follow_phase,
     read_events,
 )
@@ -210,6 +211,9 @@ class RunRecord:
             containers=log.containers,
             logs=_logs(folder / "logs", None if started is None else started.started_at),
             services=[one.service for one in log.services],
+            schedules={
+                one.workload: one.schedule for one in log.every(WorkloadEnded) if one.schedule
+            },
         )
         return cls(folder.name, log, evidence)
 

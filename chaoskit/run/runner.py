@@ -31,7 +31,6 @@ from chaoskit.record.events import (
     RunStarted,
     RunUnproven,
     ServicesUp,
-    WorkloadEnded,
 )
 from chaoskit.record.folder import PLAN, RESULT, RunFolder
 from chaoskit.record.reader import RunRecord
@@ -323,8 +322,6 @@ class Runner:
         return leftovers
 
     async def _judged(self) -> Result:
-        for name, lateness in self._clients.lateness.items():
-            self._recorder.emit(WorkloadEnded(name, lateness))
         self._recorder.emit(GuardMeasured(self._guard.memory()))
         if (jump := self._clock.jump()) is not None:
             self._recorder.emit(RunUnproven(jump))

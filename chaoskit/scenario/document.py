@@ -114,6 +114,10 @@ class Scenario(Model):
     )
     timeline: Annotated[Timeline, Field(description="What happens when.")]
     expect: Annotated[list[AnyCheck], Field(min_length=1, description="What must hold.")]
+    fail_if_unfelt: Annotated[
+        bool,
+        Field(description="Whether a fault that no probe or operation noticed makes it unknown."),
+    ] = False
     seed: Annotated[
         int | None, Field(description="Makes generated values and schedules repeatable.")
     ] = None
