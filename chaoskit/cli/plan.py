@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from chaoskit.cli.warnings import warn
 from chaoskit.docker.client import Engine
 from chaoskit.errors import EnvironmentFailure, ExitCode
 from chaoskit.plan.plan import Plan, make_plan
@@ -24,6 +25,7 @@ def show_plan(path: Path, *, as_json: bool) -> ExitCode:
         print(redactor.clean(json.dumps(plan.document(), indent=2)))
     else:
         print(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
+    warn(loaded)
     for problem in impossible:
         print(f"error: {problem}", file=sys.stderr)
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
