@@ -64,6 +64,12 @@ def _one(result: Result) -> str:
         blocks += ["### Checks", _checks(result)]
     if result.faults:
         blocks += ["### Faults", _faults(result)]
+    if result.stack.deaths:
+        blocks.append("### Died or restarted without a fault that was meant to do it")
+    for death in result.stack.deaths:
+        blocks.append(f"- {escaped(death.text)}")
+        if death.last_lines:
+            blocks.append(_fenced(death.last_lines, "  "))
     bad = unexplained(result.checks)
     if bad:
         blocks.append("### What went wrong")
