@@ -161,14 +161,35 @@ class EdgeResult(Part):
     connections: int | None = Field(default=None, description="seen through the proxy")
 
 
+class DeathResult(Part):
+    """What died, was restarted or was removed although no fault aimed at it: one replica, `times`
+    times from `at` to `until`, in run-clock seconds."""
+
+    service: str
+    replica: int
+    at: float
+    until: float
+    times: int
+    reason: Literal["exited", "oom", "stopped", "removed"] = Field(
+        description="by itself; for its memory; ended, or removed, by somebody else"
+    )
+    exit_code: int | None
+    back_at: float | None = Field(description="when it was started again after the last time")
+    down: bool = Field(description="not up in the end")
+    allowed: bool = Field(description="the scenario says that it is meant")
+    text: str
+    last_lines: list[str] = Field(default=[], description="of its log before it died")
+
+
 class StackResult(Part):
     """The system under test as it ran."""
 
     project: str
     services: list[ServiceResult] = []
     edges: list[EdgeResult] = []
+    deaths: list[DeathResult] = []
     last_logs: dict[str, list[str]] = Field(
-        default={}, description="last lines per service, when the stack did not become ready"
+        default={}, description="last lines per service, when the steady state was not reached"
     )
 
 

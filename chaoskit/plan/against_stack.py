@@ -35,6 +35,7 @@ def against_stack(
     for index, check in enumerate(scenario.expect):
         service = getattr(check, "service", None)
         named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
+    named += [(("allow",), (one.service for one in scenario.allowed))]
     problems = [
         _no_service(loaded, path, name, services)
         for path, names in named

@@ -233,6 +233,46 @@ class ContainerChanged(RunEvent):
     replica: int
     action: str
     exit_code: int | None = None
+    signal: int | None = None  # of a `kill`
+
+
+@event("last_lines")
+class LastLines(RunEvent):
+    """The last lines that a replica had printed when it died at `died`, run-clock seconds."""
+
+    service: str
+    replica: int
+    died: float
+    lines: tuple[str, ...]
+
+
+@event("log_incomplete")
+class LogIncomplete(RunEvent):
+    """A stretch of a service's log may lack lines, for this reason; `end` is null for the rest."""
+
+    service: str
+    start: float
+    end: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSeen:
+    """What the engine shows of one replica."""
+
+    service: str
+    replica: int
+    status: str
+    exit_code: int = 0
+
+
+@event("replicas")
+class ReplicasRead(RunEvent):
+    """The replicas of the stack as they were when everything had settled. `jobs` are the services
+    that are meant to complete: others wait for that."""
+
+    replicas: tuple[ReplicaSeen, ...]
+    jobs: tuple[str, ...] = ()
 
 
 @event("workload_ended")

@@ -11,7 +11,6 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from chaoskit.clock import parse_stamp
 from chaoskit.errors import StoreFailed
 from chaoskit.exchange import Exchange
 from chaoskit.record.events import (
@@ -24,6 +23,7 @@ from chaoskit.record.events import (
     FaultInjected,
     HealFailed,
     LeftBehind,
+    LogIncomplete,
     PhaseEnded,
     Recorded,
     RecoveryStarted,
@@ -37,6 +37,7 @@ from chaoskit.record.events import (
 )
 from chaoskit.record.folder import PLAN, read_ndjson, started_at
 from chaoskit.record.history import read_history
+from chaoskit.record.logs import log_files
 from chaoskit.record.writer import HISTORY, SAMPLES
 from chaoskit.records import (
     ContainerEvent,
@@ -44,7 +45,7 @@ from chaoskit.records import (
     Evidence,
     FaultWindow,
     Json,
-    LogLine,
+    LogGap,
     Phase,
     Sample,
 )
@@ -209,7 +210,11 @@ class RunRecord:
             samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
             history=_history(folder / HISTORY),
             containers=log.containers,
-            logs=_logs(folder / "logs", None if started is None else started.started_at),
+            logs=log_files(folder, None if started is None else started.started_at),
+            log_gaps=[
+                LogGap(one.service, one.start, one.end, one.reason)
+                for one in log.every(LogIncomplete)
+            ],
             services=[one.service for one in log.services],
             schedules={
                 one.workload: one.schedule for one in log.every(WorkloadEnded) if one.schedule
@@ -267,18 +272,3 @@ def _history(path: Path) -> Mapping[str, list[Event]]:
         if not file.readline().endswith(b"\n"):
             return {}
     return read_history(path).events
-
-
-def _logs(folder: Path, started_at: datetime | None) -> dict[str, list[LogLine]]:
-    logs: dict[str, list[LogLine]] = {}
-    if started_at is None or not folder.is_dir():
-        return logs
-    for path in sorted(folder.glob("*.log")):
-        lines = []
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            stamp, _, text = line.partition(" ")
-            when = parse_stamp(stamp)
-            if when is not None:
-                lines.append(LogLine((when - started_at).total_seconds(), path.stem, text))
-        logs[path.stem] = sorted(lines, key=lambda entry: entry.t)
-    return logs

@@ -44,11 +44,11 @@ from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, project_of, read_ledger
+from chaoskit.recovery.logs import save_logs
 from chaoskit.recovery.teardown import (
     gone_with_the_stack,
     recover_command,
     removed,
-    save_logs,
     write_reports,
 )
 from chaoskit.secrets import Redactor, passwords_in, secrets_in

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from chaoskit.clock import Clock
+from chaoskit.clock import Clock, until
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.exchange import Canary, Exchange, typical
 from chaoskit.faults import Fault
@@ -38,6 +38,7 @@ from chaoskit.stack.stack import Stack
 _CANARIES = 3
 _MOST_CANARIES, _BETWEEN, _CALMING = 12, 0.05, 1.0  # where the machine is busy; seconds
 _CONFIRMATIONS = 2
+_AGAIN = 0.2  # seconds between two looks whether an upstream answers again
 _INJECTING = 60.0  # seconds that putting a fault in force may take
 _AROUND = 10.0  # seconds before a fault in which a connection shows that its edge is used
 _SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
@@ -299,11 +300,18 @@ class Injector:
         self._guard.healed(fault.name)
         self._recorder.emit(FaultHealed(fault.name, detail), t=injection.healed_at)
 
-    async def measure_after(self, injections: Sequence[Injection]) -> None:
-        """Exchange canaries again when everything is healed."""
+    async def measure_after(self, injections: Sequence[Injection], within: float) -> None:
+        """Exchange canaries again when everything is healed; an upstream may take `within` seconds
+        to answer as it did before."""
 
         async def one(injection: Injection, proxy: Proxy) -> None:
-            after = await undisturbed(self._stack, injection.canary, proxy)
+            before = injection.before[proxy]
+            after = await until(
+                lambda: undisturbed(self._stack, injection.canary, proxy),
+                met=lambda seen: seen.answered or not before.answered,
+                within=within,
+                every=_AGAIN,
+            )
             self._exchanged(injection, proxy, "after", after)
 
         await asyncio.gather(*(one(i, p) for i in injections for p in i.before))

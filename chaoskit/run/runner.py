@@ -26,6 +26,8 @@ from chaoskit.record.events import (
     PhaseEnded,
     PhaseStarted,
     Progressed,
+    ReplicaSeen,
+    ReplicasRead,
     RunEnded,
     RunEndedEarly,
     RunStarted,
@@ -37,12 +39,13 @@ from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger, StackUndo
-from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed, save_logs
-from chaoskit.run.bring_up import bring_up, images
+from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed
+from chaoskit.run.bring_up import bring_up, has_failed, images
 from chaoskit.run.bypass import BypassWatch
-from chaoskit.run.clients import Clients
+from chaoskit.run.clients import Clients, GateUnmet
 from chaoskit.run.engine_events import EngineEvents
 from chaoskit.run.injector import Injection, Injector
+from chaoskit.run.logs import LogFollower
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
@@ -95,7 +98,9 @@ class Runner:
         hold = self._scenario.timeline.hold
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
-        self._events = EngineEvents(engine.events, plan.project.name, self._recorder, self._clock)
+        project = plan.project.name
+        self._logs = LogFollower(engine, project, folder, self._recorder, self._clock)
+        self._events = EngineEvents(engine.events, project, self._recorder, self._clock, self._logs)
         self._phase: str | None = None
         self._up = False
         self._observed = False
@@ -200,6 +205,7 @@ class Runner:
         async with self._phase_of("gate"):
             self._clients.start_probes()
             await self._clients.gate(timeline.gate)
+            await self._nothing_failed()
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
             self._bypass.start()
@@ -215,9 +221,11 @@ class Runner:
             await self._timeline.heal()
         async with self._phase_of("settle"):
             await asyncio.gather(
-                asyncio.sleep(timeline.settle), self._injector.measure_after(self._injections)
+                asyncio.sleep(timeline.settle),
+                self._injector.measure_after(self._injections, timeline.settle),
             )
             await self._bypass.look()
+            await self._read_replicas()
         self._clients.check()
         async with self._phase_of("final"):
             await self._final()
@@ -251,6 +259,27 @@ class Runner:
                 f"a Compose project `{self._stack.project}` is there already: {', '.join(taken)}",
                 hint="it is not of this run and stays as it is; run again for another name",
             )
+
+    async def _nothing_failed(self) -> None:
+        """Look again: a job may have been running still when the stack was up. Raises
+        `GateUnmet`."""
+        containers = await self._stack.containers.of(self._stack.project)
+        failed = [c.state for c in containers if has_failed(c, self._scenario)]
+        if failed:
+            said = ", ".join(f"`{one.service}` exited with code {one.exit_code}" for one in failed)
+            raise GateUnmet(f"the steady state was not met, nothing was injected: {said}")
+
+    async def _read_replicas(self) -> None:
+        """Record what became of every replica: who died under the faults may not be back."""
+        try:
+            containers = await self._stack.containers.of(self._stack.project)
+        except ChaoskitError as error:
+            text = f"what became of the services could not be read: {error.message}"
+            self._recorder.emit(RunUnproven(text))
+            return
+        states = [c.state for c in containers if c.state.service in self._plan.project.services]
+        seen = [ReplicaSeen(s.service, s.replica, s.status, s.exit_code) for s in states]
+        self._recorder.emit(ReplicasRead(tuple(seen), self._plan.project.jobs))
 
     async def _final(self) -> None:
         await self._clients.final_reads()
@@ -314,11 +343,10 @@ class Runner:
             await self._engine.quiesce(_INFLIGHT)
             await self._engine.back(_HURRIED if hurry else _ENGINE_BACK)
         leftovers = await self._heal_all()
-        if not hurry:
-            if not self._observed:
-                with contextlib.suppress(ChaoskitError):
-                    await self._observe_edges()
-            await self._save_logs()
+        if not hurry and not self._observed:
+            with contextlib.suppress(ChaoskitError):
+                await self._observe_edges()
+        await self._logs.stop(read=not hurry)
         return leftovers
 
     async def _judged(self) -> Result:
@@ -366,12 +394,6 @@ class Runner:
             for i in still
             if i.open
         ]
-
-    async def _save_logs(self) -> None:
-        try:
-            await save_logs(self._engine, self._stack.project, self._folder)
-        except ChaoskitError as error:
-            self._recorder.emit(Noted(f"the container logs were not saved: {error.message}"))
 
     async def _tear_down(self, within: float) -> list[Leftover]:
         """Remove the run's copy of the stack; return what is left after several tries."""

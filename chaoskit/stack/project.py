@@ -10,6 +10,7 @@ from typing import Any, cast
 from chaoskit.records import Json
 
 DEFAULT_NETWORK = "default"
+_COMPLETED = "service_completed_successfully"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,12 @@ class Project:
     services: Mapping[str, Service]
     networks: Mapping[str, Resource]
     volumes: Mapping[str, Resource]
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The services that are meant to complete: another one waits for that."""
+        waits = (w for service in self.services.values() for w in service.depends_on.items())
+        return tuple(sorted({name for name, condition in waits if condition == _COMPLETED}))
 
 
 def parse(config: Mapping[str, Json]) -> Project:
