@@ -9,6 +9,7 @@
     │   ├── CommandFailed             4  argv, exit status, tail of stderr
     │   ├── StackNotReady             4  the stack did not come up; its logs are attached
     │   ├── StoreFailed               4  the run folder cannot be written or read
+    │   │   └── NotTrusted            4  somebody else may have written it: nothing is undone
     │   ├── EngineGone                4  the Docker engine does not answer, and may be back later
     │   └── ToxiproxyUnreachable      4  a Toxiproxy does not answer
     └── FaultFailed                   3  a fault could not be injected, verified or healed

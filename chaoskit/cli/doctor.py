@@ -20,6 +20,7 @@ from chaoskit.faults import REGISTRY
 from chaoskit.record.folder import RESULT
 from chaoskit.record.lock import LOCK, live_owner
 from chaoskit.recovery.teardown import recover_command
+from chaoskit.recovery.trust import trusted
 from chaoskit.stack.capabilities import CAPABILITIES, Need, has_netem, is_rootless, missing
 
 _OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
@@ -132,9 +133,14 @@ async def _leftovers(engine: Engine) -> Row:
         kept = (folder / RESULT).exists() and not (folder / LOCK).exists()
         found.append(f"{folder.name} {'was kept' if kept else 'was killed'}")
         if folder.is_dir():
-            commands.append(recover_command(folder))
-            continue
-        found[-1] += ", its run folder is gone"
+            try:
+                trusted(folder, named=True)
+                commands.append(recover_command(folder))
+                continue
+            except ChaoskitError as error:
+                found[-1] += f", {error.message}"
+        else:
+            found[-1] += ", its run folder is gone"
         commands += [thing.command for thing in await orphans(folder, engine)]
     state: Literal["ok", "warn"] = "warn" if commands else "ok"
     return Row(state, "leftovers", ", ".join(found), "; ".join(commands))

@@ -194,12 +194,20 @@ def recover(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be undone.")
     ] = False,
+    allow_host_exec: Annotated[
+        bool,
+        typer.Option("--allow-host-exec", help="Let `exec` faults run their heal commands here."),
+    ] = False,
     runs_dir: RunsDir = RUNS,
 ) -> None:
-    """Undo what a killed run left: heal its faults, remove its stack, finish its report."""
-    from chaoskit.cli.recover import recover_runs
+    """Undo what a killed run left: heal its faults, remove its stack, finish its report.
 
-    raise typer.Exit(recover_runs(run, runs_dir, all_of_them=all_, dry_run=dry_run))
+    Only for runs of your own: those that your key signed, or one that you name.
+    """
+    from chaoskit.cli.recover import RecoverRequest, recover_runs
+
+    request = RecoverRequest(run, runs_dir, all_, dry_run, allow_host_exec)
+    raise typer.Exit(recover_runs(request))
 
 
 @app.command(epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml")

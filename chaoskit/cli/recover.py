@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -14,47 +15,64 @@ from chaoskit.errors import ChaoskitError, ExitCode, UsageError
 from chaoskit.judge.result import Leftover
 from chaoskit.record.folder import find_run
 from chaoskit.record.lock import live_owner, unfinished
-from chaoskit.recovery.ledger import LEDGER, Entry, project_of
-from chaoskit.recovery.recover import Owned, Recovery, described, recover, to_undo
+from chaoskit.recovery.ledger import Entry
+from chaoskit.recovery.recover import Recovery, described, recover, to_undo
 from chaoskit.recovery.teardown import down_command
+from chaoskit.recovery.trust import trusted
 
 
-def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool) -> ExitCode:
-    """Recover one run or all that are unfinished; return 0, or 6 when something is left."""
-    if run is not None and all_of_them:
+@dataclass(frozen=True, slots=True)
+class RecoverRequest:
+    """What the command line asks for; without `run`, every run that was killed is meant."""
+
+    run: str | None
+    runs_dir: Path
+    all_of_them: bool
+    dry_run: bool
+    allow_host_exec: bool
+
+
+def recover_runs(request: RecoverRequest) -> ExitCode:
+    """Recover one run or all that are unfinished; return 0, 6 when something is left, or 4 for a
+    run that is not trusted."""
+    if request.run is not None and request.all_of_them:
         raise UsageError("name a run or say --all, not both")
-    return asyncio.run(_recover_runs(run, runs, all_of_them=all_of_them, dry_run=dry_run))
+    return asyncio.run(_recover_runs(request))
 
 
-async def _recover_runs(
-    run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool
-) -> ExitCode:
+async def _recover_runs(request: RecoverRequest) -> ExitCode:
+    run, runs = request.run, request.runs_dir
+    named = run is not None
     async with Engine.connect() as engine:
         folders = [find_run(runs, run)] if run is not None else await _abandoned(engine, runs)
         if not folders:
             print("nothing to recover")
             return ExitCode.PASSED
-        if dry_run or (run is None and not all_of_them):
+        if request.dry_run or not (named or request.all_of_them):
             for folder in folders:
-                await _show(folder, engine)
-            if not dry_run:
+                await _show(folder, engine, named=named)
+            if not request.dry_run:
                 print("recover one by its name, or `chaoskit recover --all`")
             return ExitCode.PASSED
-        return max([await _recovered(folder, engine, sys.stdout) for folder in folders])
+        allowed = request.allow_host_exec
+        return max([await _recovered(f, engine, sys.stdout, allowed, named) for f in folders])
 
 
-def recover_before_run(runs: Path) -> None:
-    """Recover what killed runs left in a runs directory, and say so, before anything is started."""
+def recover_before_run(runs: Path, *, allow_host_exec: bool) -> None:
+    """Recover what killed runs left in a runs directory, and say so, before anything is started.
+
+    One that cannot be recovered is named, and stops neither the others nor the run.
+    """
     folders = [folder for folder in unfinished(runs) if live_owner(folder) is None]
     if folders:
-        asyncio.run(_recover_before_run(folders))
+        asyncio.run(_recover_before_run(folders, allow_host_exec))
 
 
-async def _recover_before_run(folders: Sequence[Path]) -> None:
+async def _recover_before_run(folders: Sequence[Path], allow_host_exec: bool) -> None:
     async with Engine.connect() as engine:
         for folder in folders:
             print("recovering a run that was killed:", file=sys.stderr)
-            await _recovered(folder, engine, sys.stderr)
+            await _recovered(folder, engine, sys.stderr, allow_host_exec)
 
 
 async def _abandoned(engine: Engine, runs: Path) -> list[Path]:
@@ -77,21 +95,28 @@ def _entries(folder: Path) -> Sequence[Entry]:
         return ()
 
 
-async def _show(folder: Path, engine: Engine) -> None:
+async def _show(folder: Path, engine: Engine, *, named: bool) -> None:
     owner = live_owner(folder)
     if owner is not None:
         print(f"{folder}: goes on, process {owner} owns it")
         return
-    project = project_of(folder / LEDGER)
     print(f"{folder}:", flush=True)
     if not await asyncio.to_thread(folder.is_dir):
         _name(await orphans(folder, engine))
-    for entry in to_undo(folder) if project is not None else ():
-        print(f"  would {described(entry, str(project))}")
+        return
+    try:
+        opening = trusted(folder, named=named)
+        if opening is not None:
+            for entry in to_undo(folder):
+                print(f"  would {described(entry, opening.project)}")
+    except ChaoskitError as error:
+        print(f"  {error.message}" + (f"; {error.hint}" if error.hint else ""))
 
 
-async def _recovered(folder: Path, engine: Engine, out: TextIO) -> ExitCode:
-    """Recover one run, saying what was done; return its exit code."""
+async def _recovered(
+    folder: Path, engine: Engine, out: TextIO, allow_host_exec: bool, named: bool = False
+) -> ExitCode:
+    """Recover one run, saying what was done or why not; return its exit code."""
 
     def say(text: str) -> None:
         print(f"  {text}", file=out, flush=True)
@@ -102,9 +127,16 @@ async def _recovered(folder: Path, engine: Engine, out: TextIO) -> ExitCode:
         _name(await orphans(folder, engine))
         return ExitCode.LEFT_BEHIND
     try:
-        done: Recovery = await recover(folder, engine, say, by="`chaoskit recover`")
-    except Owned as error:
-        say(error.message)
+        done: Recovery = await recover(
+            folder,
+            engine,
+            say,
+            by="`chaoskit recover`",
+            named=named,
+            allow_host_exec=allow_host_exec,
+        )
+    except ChaoskitError as error:
+        say(error.message + (f"; {error.hint}" if error.hint else ""))
         return error.exit_code
     _name(done.left)
     if not done.did and not done.left:

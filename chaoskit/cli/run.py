@@ -71,7 +71,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         raise UsageError("--only-fault needs exactly one scenario")
     if not request.allow_host_exec:
         _refuse_host_commands(loaded, request.only_faults)
-    recover_before_run(request.runs_dir)
+    recover_before_run(request.runs_dir, allow_host_exec=request.allow_host_exec)
     codes: list[ExitCode] = []
     results: list[Result] = []
     events = _Events(request.events)
@@ -163,7 +163,13 @@ async def _prepared(
     if request.allow_host_exec:
         words.append("--allow-host-exec")
     command = shlex.join(words)
-    options = Options(seed=seed, command=command, image=image, keep=request.keep)
+    options = Options(
+        seed=seed,
+        command=command,
+        image=image,
+        keep=request.keep,
+        allow_host_exec=request.allow_host_exec,
+    )
     progress = Progress(stderr_console(), loaded.scenario.name)
 
     def listen(recorded: Recorded) -> None:

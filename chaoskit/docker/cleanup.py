@@ -5,9 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaoskit.docker.labels import COMPOSE_PROJECT_LABEL
+from chaoskit.docker.labels import (
+    COMPOSE_PROJECT_LABEL,
+    FOLDER_LABEL,
+    HELPER,
+    PROJECT_LABEL,
+    ROLE_LABEL,
+    RUN_LABEL,
+)
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 
 if TYPE_CHECKING:
@@ -48,6 +56,14 @@ class Cleanup:
         rows = await self._labelled(f"{COMPOSE_PROJECT_LABEL}={project}")
         return [f"{what} {name}" for what, name, _ in rows]
 
+    async def foreign(self, project: str, folder: Path) -> list[str]:
+        """Return what carries the name of a project but was not made by the run with this folder,
+        in words."""
+        rows = await self._labelled(f"{COMPOSE_PROJECT_LABEL}={project}")
+        return [
+            f"{what} {name}" for what, name, labels in rows if not made_by(labels, project, folder)
+        ]
+
     async def label_values(self, label: str, among: str | None = None) -> list[str]:
         """Return the values of a label on everything that carries it, each once.
 
@@ -85,6 +101,14 @@ class Cleanup:
         """Remove something; that it is gone already is fine, other errors show as leftovers."""
         with contextlib.suppress(EnvironmentFailure, FaultFailed):
             await self._call(what, lambda: remove(name))
+
+
+def made_by(labels: Mapping[str, str], project: str, folder: Path) -> bool:
+    """Return whether something was made by the run with this folder: a part of its stack, or a
+    helper container, which knows only its project."""
+    if labels.get(ROLE_LABEL) == HELPER:
+        return labels.get(PROJECT_LABEL) == project
+    return labels.get(RUN_LABEL) == folder.name and labels.get(FOLDER_LABEL) == str(folder)
 
 
 def _name_of(row: Mapping[str, Any]) -> str:

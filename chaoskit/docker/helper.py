@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chaoskit.docker.labels import COMPOSE_PROJECT_LABEL, PROJECT_LABEL, ROLE_LABEL
+from chaoskit.docker.labels import COMPOSE_PROJECT_LABEL, HELPER, PROJECT_LABEL, ROLE_LABEL
 from chaoskit.docker.standby import StandbyHelpers
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 
@@ -38,7 +38,7 @@ def helper_labels(project: str) -> dict[str, str]:
     return {
         COMPOSE_PROJECT_LABEL: project,  # the teardown of the project finds it after a crash
         PROJECT_LABEL: project,
-        ROLE_LABEL: "helper",
+        ROLE_LABEL: HELPER,
     }
 
 

@@ -4,6 +4,7 @@ RUN_LABEL = "io.chaoskit.run"
 PROJECT_LABEL = "io.chaoskit.project"
 FOLDER_LABEL = "io.chaoskit.folder"  # the run folder, where the ledger is
 ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway | helper
+HELPER = "helper"
 CLIENT_LABEL = "io.chaoskit.client"
 PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for any healer
 

@@ -32,8 +32,13 @@ class Undo(Model):
 
     @property
     def on_host(self) -> bool:
-        """Whether what it undoes outlives the stack."""
+        """Whether what it undoes outlives the stack: healing runs `commands` on this machine."""
         return False
+
+    @property
+    def commands(self) -> Sequence[str]:
+        """The commands of the scenario's author that healing runs, each as a shell takes it."""
+        return ()
 
     def masked(self, clean: Callable[[str], str]) -> Self:
         """Return it without secrets, where a text of the scenario's author may hold some.

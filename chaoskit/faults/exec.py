@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shlex
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -49,6 +50,14 @@ class ExecUndo(Undo):
     @property
     def on_host(self) -> bool:
         return self.service is None
+
+    @property
+    def commands(self) -> Sequence[str]:
+        if self.heal is None:
+            return ()
+        return [
+            one if isinstance(one, str) else shlex.join(one) for one in (self.heal, self.verify)
+        ]
 
     def masked(self, clean: Callable[[str], str]) -> Self:
         def cleaned(command: Command) -> Command:

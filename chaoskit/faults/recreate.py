@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from chaoskit.docker.call import NoSuchContainer
+from chaoskit.docker.labels import COMPOSE_PROJECT_LABEL
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
@@ -163,8 +164,10 @@ async def _settle(stack: Stack, row: ReplicaRow, *, keep: bool) -> None:
 
 async def _find(stack: Stack, name: str) -> Container | None:
     with contextlib.suppress(NoSuchContainer):
-        return await stack.containers.inspect(name)
-    return None
+        found = await stack.containers.inspect(name)
+        if found.labels.get(COMPOSE_PROJECT_LABEL) == stack.project:
+            return found
+    return None  # also where somebody else's container has the name
 
 
 def _paths(volumes: Sequence[str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from chaoskit.docker.call import NoSuchContainer
+from chaoskit.docker.helper import helper_labels
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
@@ -109,7 +110,9 @@ class Stress(ServiceFault[StressUndo]):
 
     @classmethod
     async def heal(cls, stack: Stack, undo: StressUndo) -> None:
-        await stack.recreate.remove(undo.helper, volumes=True)
+        helper = await _helper(stack, undo)
+        if helper is not None:
+            await stack.recreate.remove(helper.id, volumes=True)
 
     @classmethod
     async def verify_injected(cls, stack: Stack, undo: StressUndo) -> Receipt:
@@ -144,5 +147,7 @@ class Stress(ServiceFault[StressUndo]):
 
 async def _helper(stack: Stack, undo: StressUndo) -> Container | None:
     with contextlib.suppress(NoSuchContainer):
-        return await stack.containers.inspect(undo.helper)
-    return None
+        found = await stack.containers.inspect(undo.helper)
+        if helper_labels(stack.project).items() <= found.labels.items():
+            return found
+    return None  # also where somebody else's container has the name

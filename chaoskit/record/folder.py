@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
+from chaoskit import files
 from chaoskit.errors import StoreFailed, UsageError
 from chaoskit.record.lock import RunLock
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
 
 PLAN, RESULT = "plan.json", "result.json"
+LATEST = "latest"  # the link to the newest run
 _STAMP = "%Y%m%dT%H%M%SZ"
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[^/]+")
 
 
 class NdjsonFile:
@@ -71,19 +76,29 @@ def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
 
 
 def numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
-    """Yield the rows of a file of JSON lines, each with the number of its line."""
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith("\n"):
+    """Yield the rows of a file of JSON lines, each with the number of its line.
+
+    Raises `StoreFailed` for a file that cannot be read, or a line that nobody wrote so.
+    """
+    try:
+        for number, line in enumerate(files.lines(path), 1):
+            if not line.endswith(b"\n"):
                 return
             try:
-                row = json.loads(line)
+                row = json.loads(line.decode(errors="replace"))
+                line.decode()
+            except UnicodeDecodeError:
+                raise StoreFailed(f"`{path}` line {number} is not UTF-8") from None
+            except RecursionError:
+                raise StoreFailed(f"`{path}` line {number} is nested too deeply") from None
             except ValueError:  # torn by a kill; the next writer began a new line
                 continue
             if isinstance(row, dict):
                 yield number, row
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreFailed(f"cannot read `{path}`: {error.strerror}") from error
 
 
 class RunFolder:
@@ -98,19 +113,23 @@ class RunFolder:
     def create(
         cls, runs: Path, scenario: str, started_at: datetime, redactor: Redactor, token: str
     ) -> RunFolder:
-        """Make a new folder named by UTC time, scenario and `token`, owned by this process;
-        `latest` points to it.
+        """Make a new folder named by UTC time, scenario and `token`, owned by this process and
+        open to this user only; `latest` points to it. What else is in `runs` stays as it is.
 
         Raises `StoreFailed` when it cannot be made.
         """
         path = runs / f"{started_at.strftime(_STAMP)}-{scenario}-{token}"
         try:
-            (path / "logs").mkdir(parents=True)
+            files.refuse_link(runs)
+            runs.mkdir(parents=True, exist_ok=True)
+            if not any(runs.iterdir()):  # else it may be a place where the user has files
+                _make_gitignore(runs)
+            path.mkdir(mode=0o700)
+            if path.stat().st_mode & 0o077:
+                raise OSError(errno.EPERM, "Its file system keeps no folder private")
+            (path / "logs").mkdir()
             lock = RunLock.make(path)
-            (runs / ".gitignore").write_text("*\n")
-            link = runs / f".latest-{token}"
-            link.symlink_to(path.name)
-            link.replace(runs / "latest")
+            _point_latest(runs, path.name, token)
         except OSError as error:
             raise StoreFailed(
                 f"cannot make a run folder in `{runs}`: {error.strerror}",
@@ -151,6 +170,27 @@ class RunFolder:
         return self.write(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
+def _make_gitignore(runs: Path) -> None:
+    with contextlib.suppress(FileExistsError):  # another run was quicker
+        descriptor = os.open(runs / ".gitignore", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        with os.fdopen(descriptor, "w") as file:
+            file.write("*\n")
+
+
+def _point_latest(runs: Path, name: str, token: str) -> None:
+    """Let `latest` point to a run, unless something of that name is there that is not ours."""
+    latest = runs / LATEST
+    if os.path.lexists(latest) and not _is_ours(latest):
+        return
+    link = runs / f".{LATEST}-{token}"
+    link.symlink_to(name)
+    link.replace(latest)
+
+
+def _is_ours(latest: Path) -> bool:
+    return latest.is_symlink() and _RUN_ID.fullmatch(str(latest.readlink())) is not None
+
+
 def started_at(run_id: str) -> datetime:
     """Return when a run started, to the second, from the name of its folder; the epoch where the
     name is not one of ours."""
@@ -166,11 +206,14 @@ def find_run(runs: Path, name: str) -> Path:
     Raises `UsageError` when there is none, or several.
     """
     for path in (Path(name), runs / name):
-        if path.is_dir() and ((path / "scenario.yaml").exists() or (path / "lock").exists()):
-            return path.resolve()
+        with contextlib.suppress(OSError):  # such as a name that is too long
+            if path.is_dir() and ((path / "scenario.yaml").exists() or (path / "lock").exists()):
+                return path.resolve()
     known = sorted(
-        path.parent for path in runs.glob("*/scenario.yaml") if path.parent.name != "latest"
+        path.parent for path in runs.glob("*/scenario.yaml") if path.parent.name != LATEST
     )
+    if name == LATEST and known:  # where something else has that name
+        return known[-1].resolve()
     found = [path for path in known if path.name.startswith(name) or path.name.endswith(f"-{name}")]
     if len(found) == 1:
         return found[0].resolve()

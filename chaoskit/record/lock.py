@@ -16,6 +16,7 @@ from chaoskit.errors import StoreFailed
 
 LOCK = "lock"
 _POLL = 0.01
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # what it holds is written over
 _LOOKING = 0.05  # seconds: `live_owner` in another process holds it for less than that
 
 
@@ -43,7 +44,7 @@ class RunLock:
         path = folder / LOCK
         while True:
             try:
-                descriptor = os.open(path, os.O_RDWR)
+                descriptor = os.open(path, _FLAGS)
             except OSError:
                 return None
             if _locked(descriptor) and _same(descriptor, path):
@@ -82,7 +83,7 @@ def _same(descriptor: int, path: Path) -> bool:
 def live_owner(folder: Path) -> int | None:
     """Return the id of the process that owns a run now, None when nobody does."""
     try:
-        descriptor = os.open(folder / LOCK, os.O_RDWR)
+        descriptor = os.open(folder / LOCK, _FLAGS)
     except OSError:
         return None
     try:

@@ -13,6 +13,7 @@ from typing import IO, BinaryIO, cast
 from chaoskit.recovery import guard_process
 
 LOG = "guard.log"
+ALLOW_HOST_EXEC = "--allow-host-exec"
 _MARGIN = 3.0  # seconds after a lease for the runner's own heal to begin
 _HEALING = 45.0  # seconds the runner's own heal may take once it has begun
 _FAREWELL = 2.0
@@ -25,8 +26,10 @@ class Guard:
     started again with the next thing it must know; in between, the ledger says everything.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, allow_host_exec: bool = False) -> None:
+        """`allow_host_exec` is what the run was allowed: healing may run commands here."""
         self._folder = folder.resolve()
+        self._options = [ALLOW_HOST_EXEC] if allow_host_exec else []
         self._leases: dict[str, float] = {}
         self._process = self._started()
 
@@ -35,7 +38,7 @@ class Guard:
         with self._log() as log:
             return subprocess.Popen(
                 # Without `site` and the environment's options: it starts quickly and stays small.
-                [sys.executable, "-S", "-s", script, str(self._folder)],
+                [sys.executable, "-S", "-s", script, str(self._folder), *self._options],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,

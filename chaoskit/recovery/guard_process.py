@@ -16,8 +16,8 @@ import time
 
 
 def main() -> None:
-    """Watch over the run folder that is the only argument."""
-    folder = sys.argv[1]
+    """Watch over the run folder that is the first argument; the others go to the healer."""
+    folder, options = sys.argv[1], sys.argv[2:]
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)  # it ends with its parent, or with its work
     leases: dict[str, float] = {}
@@ -25,7 +25,7 @@ def main() -> None:
     while True:
         timeout = min((end - time.monotonic() for end in leases.values()), default=None)
         if not select.select([0], [], [], timeout if timeout is None else max(0.0, timeout))[0]:
-            _heal_overdue(folder, leases)
+            _heal_overdue(folder, options, leases)
             continue
         chunk = os.read(0, 65536)
         if not chunk:
@@ -39,15 +39,15 @@ def main() -> None:
                 leases[words[1]] = float(words[2])
             elif words[0] == "healed":
                 leases.pop(words[1], None)
-    os.execv(sys.executable, _command(folder))  # noqa: S606  # nothing of it comes from a shell
+    os.execv(sys.executable, _command(folder, *options))  # noqa: S606  # nothing of it comes from a shell
 
 
-def _heal_overdue(folder: str, leases: dict[str, float]) -> None:
+def _heal_overdue(folder: str, options: list[str], leases: dict[str, float]) -> None:
     import subprocess  # a megabyte that it does without until then
 
     for fault in [fault for fault, end in leases.items() if end <= time.monotonic()]:
         del leases[fault]
-        subprocess.Popen(_command(folder, "--lease", fault), stdin=subprocess.DEVNULL)
+        subprocess.Popen(_command(folder, "--lease", fault, *options), stdin=subprocess.DEVNULL)
 
 
 def _command(folder: str, *options: str) -> list[str]:

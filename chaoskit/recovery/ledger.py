@@ -2,14 +2,17 @@
 
 One JSON line per step: `intent` (with everything needed to undo it), `done`, `healed`. What has an
 intent and no `healed` must be undone, newest first; what is `kept` stays because the user said so.
+Every line is signed: in a ledger that this user's key opened, a line that it did not sign counts
+for nothing.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 from pydantic import ValidationError
 
@@ -17,13 +20,16 @@ from chaoskit.clock import Clock
 from chaoskit.errors import StoreFailed
 from chaoskit.faults import REGISTRY
 from chaoskit.faults.contract import Undo
-from chaoskit.record.folder import NdjsonFile, RunFolder, numbered_rows, read_ndjson
+from chaoskit.record.folder import NdjsonFile, RunFolder, numbered_rows
 from chaoskit.records import Json
+from chaoskit.recovery.signing import Signer, known_key, own_key
 from chaoskit.secrets import Redactor
+from chaoskit.text import shown
 
 LEDGER = "ledger.ndjson"
 VERSION = 2
 _READS = (1, 2)  # the models of the undo data accept what version 1 wrote
+_PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]*")  # as Compose wants it
 
 
 class StackUndo(Undo):
@@ -33,13 +39,24 @@ class StackUndo(Undo):
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """The first line of a ledger: the run, its Compose project, and whether this user's key signed
+    it; what version 1 wrote has no signature."""
+
+    run: str
+    project: str
+    signed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One change of the world: its id, its sort (`stack` or a fault kind) and its undo data."""
 
     id: str
     kind: str
     line: str  # of the ledger, where its undo data stands
-    written: Mapping[str, Json]
+    written: Json
+    flaw: str = ""  # what is wrong with its line
     done: bool = False
     healed: bool = False
     kept: bool = False
@@ -53,6 +70,8 @@ class Entry:
     def undo(self) -> Undo:
         """Its undo data. Raises `StoreFailed` where that is not what its kind writes: here and not
         when the ledger is read, so that one bad entry keeps no other from being undone."""
+        if self.flaw:
+            raise StoreFailed(f"{self.line}: {self.flaw}")
         kind = REGISTRY.get(self.kind)
         if kind is None:
             raise StoreFailed(f"{self.line}: this chaoskit knows no fault `{self.kind}`")
@@ -61,9 +80,10 @@ class Entry:
         except ValidationError as error:
             first = error.errors()[0]
             field = ".".join(map(str, first["loc"]))
+            where = f"`{field}` of the undo data" if field else "the undo data"
+            where = f"{self.line}: {where}"
             raise StoreFailed(
-                f"{self.line}: `{field}` of the undo data of fault `{self.id}` ({self.kind}) is no"
-                f" good: {first['msg']}"
+                f"{where} of fault `{self.id}` ({self.kind}) is no good: {first['msg']}"
             ) from None
 
 
@@ -71,16 +91,23 @@ class Ledger:
     """Appends to the ledger of one run."""
 
     def __init__(self, folder: RunFolder, clock: Clock, project: str | None) -> None:
-        """Open the ledger of a new run, or without `project` go on with one that is there."""
+        """Open the ledger of a new run, or without `project` go on with one that is there.
+
+        Raises `StoreFailed`, also where this user can have no key.
+        """
+        self._signer = Signer(own_key(), folder.path)
         # Not masked as other files are: a service, a database, a kind can be called like a secret.
-        self._file = NdjsonFile(folder.path / LEDGER, Redactor(), durable=True)
+        self._redactor = Redactor()
+        self._file = NdjsonFile(folder.path / LEDGER, self._redactor, durable=True)
         self._clean = folder.redactor.clean
         self._clock = clock
         if project is not None:
             self._append({"step": "open", "version": VERSION, "run": folder.id, "project": project})
 
     def _append(self, row: Mapping[str, Json]) -> None:
-        self._file.append({"t": round(self._clock.now(), 6), **row})
+        # Cleaned first: what is signed must be what is written.
+        texts = {name: self._redactor.clean_json(value) for name, value in row.items()}
+        self._file.append(self._signer.sign({"t": round(self._clock.now(), 6), **texts}))
 
     def intent(self, id: str, kind: str, undo: Undo) -> None:
         """Promise to undo: must return before the change is made."""
@@ -101,36 +128,76 @@ class Ledger:
         self._file.close()
 
 
-def project_of(path: Path) -> str | None:
-    """Return the Compose project of the run with this ledger, None when it was never opened.
+def opening_of(path: Path) -> Opening | None:
+    """Return how a ledger begins, None when it was never opened.
 
-    Raises `StoreFailed` when another version of chaoskit wrote it in another format.
+    Raises `StoreFailed` when another version of chaoskit wrote it in another format, or when it
+    does not begin as ledgers do.
     """
-    for row in read_ndjson(path):
+    for number, row in numbered_rows(path):
         if row.get("version") not in _READS:
             reads = " and ".join(map(str, _READS))
             raise StoreFailed(
-                f"`{path}` has format {row.get('version')}, this chaoskit reads {reads}",
+                f"`{path}` has format {shown(row.get('version'))}, this chaoskit reads {reads}",
                 hint="use the chaoskit that made this run",
             )
-        return str(row["project"])
+        run, project = row.get("run"), row.get("project")
+        if not isinstance(project, str) or _PROJECT.fullmatch(project) is None:
+            raise StoreFailed(f"`{path}` line {number}: `project` names no Compose project")
+        if not isinstance(run, str):
+            raise StoreFailed(f"`{path}` line {number}: `run` is no name of a run")
+        return Opening(run, project, _signer(path).signed(row))
     return None
 
 
+def project_of(path: Path) -> str | None:
+    """Return the Compose project of the run with this ledger, None when it was never opened.
+
+    Raises `StoreFailed` for a ledger that cannot be read.
+    """
+    opening = opening_of(path)
+    return None if opening is None else opening.project
+
+
 def read_ledger(path: Path) -> list[Entry]:
-    """Return every entry of a ledger file, oldest first; a torn last line is left out."""
+    """Return every entry of a ledger file, oldest first; a torn last line is left out.
+
+    A line that is wrong makes an entry that cannot be undone. Raises `StoreFailed` for a file that
+    cannot be read.
+    """
     entries: dict[str, Entry] = {}
+    signer = _signer(path)
+    ours: bool | None = None
     for number, row in numbered_rows(path):
-        name = str(row.get("id", ""))
-        if row["step"] == "intent":
-            written = cast("Mapping[str, Json]", row["undo"])
-            entries[name] = Entry(name, str(row["kind"]), f"`{path}` line {number}", written)
-        elif name in entries:
-            entry, step = entries[name], row["step"]
-            entries[name] = replace(
+        ours = signer.signed(row) if ours is None else ours
+        step, name, line = row.get("step"), row.get("id"), f"`{path}` line {number}"
+        foreign = ours and not signer.signed(row)
+        if step in ("intent", "done", "healed", "kept") and not isinstance(name, str):
+            entries[line] = Entry(line, "unknown", line, None, "`id` is no name of an entry")
+        elif step == "intent":
+            entry = _intent(str(name), row, line, foreign=foreign)
+            # Somebody else's line takes no place of one of ours.
+            entries[line if foreign else entry.id] = entry
+        elif name in entries and not foreign:
+            entry = entries[str(name)]
+            entries[str(name)] = replace(
                 entry,
                 done=entry.done or step == "done",
                 healed=entry.healed or step == "healed",
                 kept=entry.kept or step == "kept",
             )
     return list(entries.values())
+
+
+def _intent(name: str, row: Mapping[str, Json], line: str, *, foreign: bool) -> Entry:
+    kind, flaw = row.get("kind"), ""
+    if not isinstance(kind, str):
+        flaw = "`kind` is no kind of fault"
+    if foreign:
+        flaw = f"`{name}` was not written by this user's chaoskit"
+    return Entry(name, kind if isinstance(kind, str) else "unknown", line, row.get("undo"), flaw)
+
+
+def _signer(path: Path) -> Signer:
+    # Without a key of this user nothing is signed by it.
+    return Signer(known_key() or secrets.token_bytes(32), path.parent)

@@ -1,15 +1,14 @@
 """Undoing a run whose process is gone, from its ledger alone, and finishing its folder.
 
 The guard becomes this module when its parent dies; `chaoskit recover` and the next `chaoskit run`
-do the same for a run whose guard died as well.
+do the same for a run whose guard died as well. A ledger is a file that anybody may have written:
+what it says is done only as far as `trust` and the labels of what the engine holds allow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,9 +17,8 @@ from pathlib import Path
 
 from chaoskit.clock import Clock, until
 from chaoskit.docker.client import Engine
-from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.docker.containers import Container
-from chaoskit.errors import ChaoskitError, ExitCode, UsageError
+from chaoskit.errors import ChaoskitError, ExitCode, FaultFailed, UsageError
 from chaoskit.faults import REGISTRY
 from chaoskit.judge.result import Leftover, stored_result
 from chaoskit.judge.verdict import judge, unjudged
@@ -42,15 +40,18 @@ from chaoskit.record.folder import RESULT, RunFolder
 from chaoskit.record.lock import RunLock, live_owner
 from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
 from chaoskit.record.writer import Recorder
+from chaoskit.recovery.guard import ALLOW_HOST_EXEC
 from chaoskit.recovery.heal import heal
-from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, project_of, read_ledger
+from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, Opening, opening_of, read_ledger
 from chaoskit.recovery.logs import save_logs
+from chaoskit.recovery.stragglers import kill_stragglers
 from chaoskit.recovery.teardown import (
     gone_with_the_stack,
     recover_command,
     removed,
     write_reports,
 )
+from chaoskit.recovery.trust import refuse_foreign, trusted
 from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.stack import Stack
 
@@ -81,16 +82,22 @@ def to_undo(folder: Path) -> list[Entry]:
 
     Raises `StoreFailed` for a ledger of another version.
     """
-    project_of(folder / LEDGER)
+    opening_of(folder / LEDGER)
     return [entry for entry in reversed(read_ledger(folder / LEDGER)) if entry.open]
 
 
 def described(entry: Entry, project: str) -> str:
-    """Say in words what undoing an entry means."""
-    if entry.kind == STACK:
+    """Say in words what undoing an entry means, and every command that it runs."""
+    if entry.kind == STACK and not entry.flaw:
         return f"remove the stack `{project}`: its containers, networks and volumes"
     half = "" if entry.done else ", injected half-way perhaps"
-    return f"heal fault `{entry.id}` ({entry.kind}{half})"
+    text = f"heal fault `{entry.id}` ({entry.kind}{half})"
+    try:
+        undo = entry.undo
+    except ChaoskitError as error:
+        return f"not {text}: {error.message}"
+    place = "on this machine, with `--allow-host-exec`" if undo.on_host else "in its containers"
+    return text + "".join(f"\n    run {place}: {command}" for command in undo.commands)
 
 
 async def recover(
@@ -99,20 +106,23 @@ async def recover(
     say: Say,
     *,
     by: str,
+    named: bool = False,
+    allow_host_exec: bool = False,
     dying: float = 0.0,
     engine_back: float = 0.0,
 ) -> Recovery:
     """Undo everything that is open in a run's ledger, newest first, and finish its folder.
 
-    `dying` is how many seconds its owner may take to be gone, `engine_back` how many an engine that
-    is away may take to come back. Running it again does no harm. Raises `Owned` when the run has a
-    live owner, `StoreFailed` for an unusable ledger.
+    `named` says that the user, or the run itself, chose this very run. Commands on this machine
+    are run only with `allow_host_exec`. `dying` is how many seconds its owner may take to be gone,
+    `engine_back` how many an engine that is away may take to come back. Running it again does no
+    harm. Raises `Owned` when the run has a live owner, `NotTrusted` where the folder may be
+    somebody else's, `StoreFailed` for an unusable ledger; nothing is touched then.
     """
+    opening = trusted(path, named=named)
     lock = await asyncio.to_thread(RunLock.take, path, within=dying)
     if lock is None and live_owner(path) is not None:
         raise Owned(f"run `{path.name}` goes on: process {live_owner(path)} owns it")
-    project = project_of(path / LEDGER)
-    events = _events(path)
     left: list[Leftover] = []
     did: list[str] = []
 
@@ -120,19 +130,19 @@ async def recover(
         did.append(text)
         say(text)
 
-    if project is not None:
-        await until(
-            lambda: asyncio.to_thread(_kill_stragglers, project),
-            met=lambda found: not found,
-            within=_STRAGGLER,
-            every=0.01,
-        )
-        await engine.back(engine_back)
-        work = _Undoing(path, project, engine, note, lock, engine_back)
-        left = await work.everything(by, events)
-    if lock is not None:
-        _finish_folder(path, events, by, left)
-        lock.release(finished=not left)
+    finished = False
+    try:
+        events = _events(path)
+        if opening is not None:
+            await refuse_foreign(path, opening.project, engine, engine_back)
+            work = _Undoing(path, opening, engine, note, lock, engine_back, allow_host_exec)
+            left = await work.everything(by, events)
+        finished = not left
+        if lock is not None:
+            _finish_folder(path, events, by, left, say)
+    finally:
+        if lock is not None:
+            lock.release(finished=finished)
     return Recovery(path.name, tuple(did), tuple(left))
 
 
@@ -142,14 +152,17 @@ class _Undoing:
     def __init__(
         self,
         path: Path,
-        project: str,
+        opening: Opening,
         engine: Engine,
         note: Say,
         lock: RunLock | None,
         engine_back: float,
+        allow_host_exec: bool,
     ) -> None:
         self._path = path
-        self._project = project
+        self._project = opening.project
+        self._signed = opening.signed
+        self._on_host = allow_host_exec and opening.signed
         self._engine = engine
         self._note = note
         self._lock = lock
@@ -159,13 +172,21 @@ class _Undoing:
         """Undo it all; return what could not be undone. `events` are those of the run so far, and
         get what is recorded here."""
         entries = to_undo(self._path)
-        owns_stack = any(entry.kind == STACK for entry in entries)
+        stack = [entry for entry in entries if entry.kind == STACK and not entry.flaw]
+        owns_stack = bool(stack)
         if not entries:
             return []
+        if self._signed:
+            await until(
+                lambda: asyncio.to_thread(kill_stragglers, self._project),
+                met=lambda found: not found,
+                within=_STRAGGLER,
+                every=0.01,
+            )
         redactor = await _redactor(self._engine, self._project)
         with _run_files(self._path, redactor, self._lock, events) as files:
             files.recorder.emit(RecoveryStarted(by))
-            failed = await self._heal([e for e in entries if e.kind != STACK], files, by)
+            failed = await self._heal([e for e in entries if e not in stack], files, by)
             left: list[Leftover] = []
             if owns_stack:
                 if self._lock is not None:
@@ -187,7 +208,7 @@ class _Undoing:
                 await stack.attach()
             for entry in entries:
                 try:
-                    detail = await asyncio.wait_for(_healed(entry, stack), _HEAL)
+                    detail = await asyncio.wait_for(_healed(entry, stack, self._on_host), _HEAL)
                 except (ChaoskitError, TimeoutError) as error:
                     problem = str(error) or f"no end within {_HEAL:.0f} s"
                     failed.append((entry, problem))
@@ -220,12 +241,24 @@ class _Undoing:
                 self._note(f"fault `{entry.id}` ({entry.kind}) is gone with the stack")
                 continue
             what = f"fault `{entry.id}` ({entry.kind}): {problem}"
-            left.append(Leftover(what=what, command=recover_command(self._path)))
+            left.append(Leftover(what=what, command=self._command(entry)))
         return left
 
+    def _command(self, entry: Entry) -> str:
+        """Return what ends a fault that is left: again, with the permission, or all by hand."""
+        with contextlib.suppress(ChaoskitError):
+            if entry.undo.on_host and not self._signed:
+                return "; ".join(entry.undo.commands)
+            if entry.undo.on_host and not self._on_host:
+                return f"{recover_command(self._path)} --allow-host-exec"
+        return recover_command(self._path)
 
-async def _healed(entry: Entry, stack: Stack) -> str:
+
+async def _healed(entry: Entry, stack: Stack, on_host: bool) -> str:
+    """Heal a fault; `on_host` allows the commands that this takes on this machine."""
     undo = entry.undo
+    if undo.on_host and undo.commands and not on_host:
+        raise FaultFailed(f"healing it runs on this machine: {'; '.join(undo.commands)}")
     kind = REGISTRY.get(entry.kind)
     assert kind is not None, "its undo data has a model"
     return await heal(kind, stack, undo)
@@ -287,8 +320,13 @@ async def _redactor(engine: Engine, project: str) -> Redactor:
     return Redactor(secrets, keep={c.state.service for c in found})
 
 
-def _finish_folder(path: Path, events: list[Recorded], by: str, left: Sequence[Leftover]) -> None:
-    """Write the result, judged from what there is, and its reports, unless they are complete."""
+def _finish_folder(
+    path: Path, events: list[Recorded], by: str, left: Sequence[Leftover], say: Say
+) -> None:
+    """Write the result, judged from what there is, and its reports, unless they are complete.
+
+    A record that cannot be read has no result; that is said.
+    """
     log = RunLog(events)
     if log.last(RunEnded) is not None and (path / RESULT).exists():
         write_reports(path, stored_result(path))
@@ -298,7 +336,11 @@ def _finish_folder(path: Path, events: list[Recorded], by: str, left: Sequence[L
         files.recorder.emit(RunEndedEarly(reason, ExitCode.UNKNOWN))
         for one in left:
             files.recorder.emit(LeftBehind(one.what, one.command))
-        record = RunRecord.read(path, events)
+        try:
+            record = RunRecord.read(path, events)
+        except ChaoskitError as error:
+            say(f"it gets no result, for its record is damaged: {error.message}")
+            return
         try:
             result = judge(stored_scenario(path), record)
         except ChaoskitError:  # killed before there was a scenario in it
@@ -307,43 +349,22 @@ def _finish_folder(path: Path, events: list[Recorded], by: str, left: Sequence[L
     write_reports(path, result)
 
 
-def _kill_stragglers(project: str) -> list[int]:
-    """Kill what the dead process had started on this machine, and return what was still there: its
-    `docker compose up` would go on making containers while they are removed."""
-    wanted = f"{PROJECT_VARIABLE}={project}".encode()
-    found = [pid for pid in _pids() if wanted in _environment(pid)]
-    for pid in found:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    return found
-
-
-def _pids() -> Iterator[int]:
-    with contextlib.suppress(OSError):
-        for path in Path("/proc").iterdir():
-            if path.name.isdigit() and int(path.name) != os.getpid():
-                yield int(path.name)
-
-
-def _environment(pid: int) -> list[bytes]:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-    return []
-
-
 # -- as a process of its own: what the guard becomes -------------------------------------------
 
 
-async def _heal_one(path: Path, fault: str, engine: Engine, say: Say) -> None:
+async def _heal_one(
+    path: Path, fault: str, engine: Engine, say: Say, *, allow_host_exec: bool
+) -> None:
     """Heal one fault whose lease is over while its runner is stuck."""
-    project = project_of(path / LEDGER)
+    opening = trusted(path, named=True)
     entry = next((e for e in to_undo(path) if e.id == fault), None)
-    if project is None or entry is None:
+    if opening is None or entry is None:
         return
+    project = opening.project
     stack = Stack(engine, project)
     try:
         await stack.attach()
-        detail = await _healed(entry, stack)
+        detail = await _healed(entry, stack, allow_host_exec and opening.signed)
     finally:
         await stack.close()
     redactor = await _redactor(engine, project)
@@ -355,18 +376,25 @@ async def _heal_one(path: Path, fault: str, engine: Engine, say: Say) -> None:
     say(text)
 
 
-async def _as_guard(path: Path, lease: str | None) -> ExitCode:
+async def _as_guard(path: Path, lease: str | None, *, allow_host_exec: bool) -> ExitCode:
     def say(text: str) -> None:
         print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", flush=True)
 
     try:
         async with Engine.connect(ENGINE_BACK) as engine:
             if lease is not None:
-                await _heal_one(path, lease, engine, say)
+                await _heal_one(path, lease, engine, say, allow_host_exec=allow_host_exec)
                 return ExitCode.PASSED
             say("the run's process is gone")
             done = await recover(
-                path, engine, say, by="the guard", dying=_DYING, engine_back=ENGINE_BACK
+                path,
+                engine,
+                say,
+                by="the guard",
+                named=True,
+                allow_host_exec=allow_host_exec,
+                dying=_DYING,
+                engine_back=ENGINE_BACK,
             )
     except ChaoskitError as error:
         say(error.message)
@@ -378,9 +406,10 @@ async def _as_guard(path: Path, lease: str | None) -> ExitCode:
 
 def main() -> ExitCode:
     """Heal one run, or with `--lease FAULT` one fault of it; return the exit code."""
-    path = Path(sys.argv[1])
-    lease = sys.argv[3] if sys.argv[2:3] == ["--lease"] else None
-    return asyncio.run(_as_guard(path, lease))
+    path, *options = sys.argv[1:]
+    lease = options[options.index("--lease") + 1] if "--lease" in options else None
+    allowed = ALLOW_HOST_EXEC in options
+    return asyncio.run(_as_guard(Path(path), lease, allow_host_exec=allowed))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,7 @@ class Options:
     command: str
     image: str  # Toxiproxy's
     keep: bool = False
+    allow_host_exec: bool = False
 
 
 class Runner:
@@ -84,7 +85,7 @@ class Runner:
         self._recorder = Recorder(folder, self._clock, listener)
         self._ledger = Ledger(folder, self._clock, plan.project.name)
         self._stack = Stack(engine, plan.project.name, plan.protocols, options.seed)
-        self._guard = Guard(folder.path)
+        self._guard = Guard(folder.path, allow_host_exec=options.allow_host_exec)
         self._injector = Injector(
             self._stack, self._ledger, self._guard, self._recorder, self._clock
         )

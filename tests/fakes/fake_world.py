@@ -8,15 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from signal import Signals
 from typing import Any, Literal, cast
 
 from chaoskit.docker.call import NoSuchContainer
+from chaoskit.docker.cleanup import made_by
 from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
 from chaoskit.docker.events import EngineEvent
 from chaoskit.docker.helper import OWN_HELPER, HelperOutput, helper_labels
-from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.docker.labels import (
+    CLIENT_LABEL,
+    COMPOSE_PROJECT_LABEL,
+    FOLDER_LABEL,
+    PROXIES_LABEL,
+    ROLE_LABEL,
+    RUN_LABEL,
+)
 from chaoskit.docker.machine import MachineInfo
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
@@ -59,7 +68,7 @@ def container(
         started_at="2026-01-01T00:00:00.000000001Z",
     )
     values: dict[str, Any] = {
-        "labels": {},
+        "labels": {COMPOSE_PROJECT_LABEL: PROJECT},
         "addresses": ("10.0.0.2",),
         "published": {},
         "image": "image",
@@ -90,6 +99,15 @@ class FakeEngine:
         self.machine = FakeMachine(self)
         self.events = FakeEvents(self)
         self.helpers = FakeHelpers(self, fuse)
+        self.cleanup = FakeCleanup(self)
+
+    async def back(self, within: float) -> None:
+        """It is never away."""
+
+    def belongs_to(self, folder: Path) -> None:
+        """Label everything as what the run with this folder made."""
+        mine = {RUN_LABEL: folder.name, FOLDER_LABEL: str(folder)}
+        self.all = {id: replace(c, labels={**c.labels, **mine}) for id, c in self.all.items()}
 
     def add(self, one: Container) -> None:
         self.all[one.id] = one
@@ -108,6 +126,22 @@ class FakeEngine:
         else:
             state = replace(one.state, status="exited", exit_code=137)
         self.all[container_id] = replace(one, state=state)
+
+
+class FakeCleanup:
+    """Looks at and takes away all that there is in memory."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self._engine = engine
+
+    async def foreign(self, project: str, folder: Path) -> list[str]:
+        every = self._engine.all.values()
+        return [f"container {c.name}" for c in every if not made_by(c.labels, project, folder)]
+
+    async def project(self, project: str) -> list[str]:
+        assert project == PROJECT
+        self._engine.all.clear()
+        return []
 
 
 class FakeContainers:

@@ -15,7 +15,9 @@ from chaoskit.faults.engines.toxics import EdgeUndo, ProxyRow
 from chaoskit.faults.exec import ExecUndo
 from chaoskit.faults.postgres_lock import LockUndo
 from chaoskit.record.folder import RunFolder, read_ndjson
+from chaoskit.records import Json
 from chaoskit.recovery.ledger import LEDGER, Ledger, project_of, read_ledger
+from chaoskit.recovery.signing import Signer, own_key
 from chaoskit.secrets import Redactor
 
 UNDO = EdgeUndo(rows=(ProxyRow(container="chaoskit-chat", proxy="redis_6379"),))
@@ -82,8 +84,8 @@ def test_whoever_heals_after_a_kill_can_go_on_writing_it(folder: RunFolder) -> N
     ledger.close()
     path = folder.path / LEDGER
     path.write_bytes(path.read_bytes() + b'{"t":1,"step":"do')
-    another = folder.ndjson(LEDGER, durable=True)
-    another.append({"t": 2, "step": "healed", "id": "slow"})
+    another = Ledger(folder, Clock(), None)
+    another.healed("slow")
     another.close()
     (entry,) = read_ledger(path)
     assert (entry.id, entry.healed, entry.undo) == ("slow", True, UNDO)
@@ -145,15 +147,16 @@ def test_what_is_called_like_a_secret_is_found_again_and_commands_are_masked(
     ],
 )
 def test_undo_data_that_is_no_good_is_named_and_keeps_no_other_from_being_read(
-    folder: RunFolder, kind: str, changed: dict[str, object], says: str
+    folder: RunFolder, kind: str, changed: dict[str, Json], says: str
 ) -> None:
     ledger = Ledger(folder, Clock(), "run-1")
     ledger.intent("good", "latency", UNDO)
     ledger.close()
     path = folder.path / LEDGER
     written = {**UNDO.model_dump(mode="json"), **changed}
-    row = {"t": 1, "step": "intent", "id": "bad", "kind": kind, "undo": written}
-    path.write_text(path.read_text() + json.dumps(row) + "\n")
+    row: dict[str, Json] = {"t": 1, "step": "intent", "id": "bad", "kind": kind, "undo": written}
+    signed = Signer(own_key(), folder.path).sign(row)
+    path.write_text(path.read_text() + json.dumps(signed) + "\n")
     good, bad = read_ledger(path)
     assert good.undo == UNDO
     with pytest.raises(StoreFailed, match=says):

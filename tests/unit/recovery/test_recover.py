@@ -18,13 +18,6 @@ from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import PROJECT, FakeEngine
 
 
-class AnsweringEngine(FakeEngine):
-    """An engine that is there."""
-
-    async def back(self, within: float) -> None:
-        pass
-
-
 async def test_the_command_for_what_is_left_can_be_pasted_whatever_the_folder_is_called(
     tmp_path: Path,
 ) -> None:
@@ -36,7 +29,7 @@ async def test_the_command_for_what_is_left_can_be_pasted_whatever_the_folder_is
     ledger.close()
     assert folder.lock is not None
     folder.lock.release(finished=False)
-    engine = cast("Engine", AnsweringEngine(Fuse()))
+    engine = cast("Engine", FakeEngine(Fuse()))
     done = await recover(folder.path, engine, lambda _text: None, by="a test")
     (left,) = done.left
     assert shlex.split(left.command) == ["chaoskit", "recover", str(folder.path)]

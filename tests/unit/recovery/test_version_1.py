@@ -6,10 +6,11 @@ import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, BinaryIO, cast
 
 import pytest
 
+from chaoskit import files
 from chaoskit.docker.client import Engine
 from chaoskit.judge.result import stored_result
 from chaoskit.record.lock import LOCK
@@ -17,20 +18,10 @@ from chaoskit.records import Verdict
 from chaoskit.recovery import teardown
 from chaoskit.recovery.ledger import LEDGER, read_ledger
 from chaoskit.recovery.recover import described, recover, to_undo
+from chaoskit.recovery.trust import NotTrusted
 from tests.fakes.fake_world import PROJECT, World
 
 FIXTURE = Path(__file__).parents[2] / "fixtures" / "v1" / "20261125T205001Z-v1-killed-b8fc6c"
-
-
-class Cleanup:
-    """Removes what the engine of a world has."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    async def project(self, project: str) -> list[str]:
-        self._world.engine.all.clear()
-        return []
 
 
 @pytest.fixture
@@ -38,6 +29,7 @@ def killed(tmp_path: Path) -> Path:
     """The run folder, with the project that the fake engine knows."""
     path = tmp_path / FIXTURE.name
     shutil.copytree(FIXTURE, path)
+    path.chmod(0o700)
     for file in (path / LEDGER, path / "events.ndjson"):
         file.write_text(file.read_text().replace("ck-v1-killed-b8fc6c", PROJECT))
     return path
@@ -54,12 +46,18 @@ async def world() -> AsyncIterator[World]:
     for one in engine.of("redis"):
         engine.add(replace(one, state=replace(one.state, status="paused")))
 
-    async def back(within: float) -> None:
-        del within
-
-    engine.back, engine.cleanup = back, Cleanup(world)
     yield world
     await world.close()
+
+
+async def test_without_its_name_nothing_of_it_is_touched(killed: Path, world: World) -> None:
+    world.engine.belongs_to(killed)
+    before = (world.state(), (killed / LEDGER).read_text())
+    engine = cast("Engine", world.engine)
+    with pytest.raises(NotTrusted, match="no key of this user signed its ledger"):
+        await recover(killed, engine, lambda _text: None, by="`chaoskit recover`")
+    assert (world.state(), (killed / LEDGER).read_text()) == before
+    assert (killed / LOCK).exists()
 
 
 def test_its_ledger_says_what_would_be_undone(killed: Path) -> None:
@@ -74,22 +72,22 @@ async def test_it_is_healed_removed_and_finished(
 ) -> None:
     monkeypatch.setattr(teardown, "_PAUSE", 0.0)
     opened: list[str] = []
-    real = Path.open
+    real = files.opened
 
-    def counting(self: Path, *args: Any, **options: Any) -> Any:
-        mode = args[0] if args else "r"
-        opened.append(f"{self.name} {mode}")
-        return real(self, *args, **options)
+    def counting(path: Path) -> BinaryIO:
+        opened.append(path.name)
+        return real(path)
 
-    monkeypatch.setattr(Path, "open", counting)
+    monkeypatch.setattr(files, "opened", counting)
+    world.engine.belongs_to(killed)
     engine = cast("Engine", world.engine)
-    done = await recover(killed, engine, lambda _text: None, by="`chaoskit recover`")
+    done = await recover(killed, engine, lambda _text: None, by="`chaoskit recover`", named=True)
     assert done.left == ()
     assert done.did == (
         f"healed fault `frozen` (pause): {PROJECT}-redis-1 running",
         f"removed the stack `{PROJECT}`",
     )
-    assert opened.count("events.ndjson r") == 1, "a recovery reads the events once"
+    assert opened.count("events.ndjson") == 1, "a recovery reads the events once"
     assert all(entry.healed for entry in read_ledger(killed / LEDGER))
     assert not (killed / LOCK).exists()
     result = stored_result(killed)
