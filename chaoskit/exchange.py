@@ -73,6 +73,34 @@ class Exchange:
         }[self.outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the real client of an edge did at its proxy in a stretch of time; sizes in bytes.
+
+    `open_before` counts its connections that were open when the stretch began, `opened` those that
+    it opened, `attempts` those that it tried to open (None where they cannot be counted), `active`
+    those on which anything moved. What it said is `requested`, what it was told is `replied`;
+    `largest_request` and `largest_reply` are of one connection. `pushed` is what the upstream said
+    to the proxy on connections from before, whether or not it was passed on.
+    """
+
+    seconds: float
+    open_before: int = 0
+    opened: int = 0
+    attempts: int | None = 0
+    active: int = 0
+    requested: int = 0
+    replied: int = 0
+    largest_request: int = 0
+    largest_reply: int = 0
+    pushed: int = 0
+
+    def largest(self, direction: str) -> int:
+        """Return the most bytes that one connection moved in a direction: request, reply, both."""
+        found = {"request": self.largest_request, "reply": self.largest_reply}
+        return found.get(direction, max(found.values()))
+
+
 def _no_answer(_before: Exchange, during: Exchange) -> bool:
     return not during.answered
 
@@ -85,18 +113,23 @@ def _sighted(_before: Exchange) -> str | None:
     return None
 
 
+def _anybody(_traffic: Traffic) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Canary:
     """What a canary must do to feel one fault, and how to tell from its exchanges that it did.
 
     `deadline` is how many seconds it waits for its answer while the fault is in force; `tries` is
     how many may go, one after another, until one feels it. Clients that feel a `traceless` fault
-    leave no trace at the proxy. The three functions are pure:
+    leave no trace at the proxy. The four functions are pure:
 
     - `felt(before, during)` returns whether the second exchange felt the fault,
     - `doubtful(before, during)` whether a busy machine alone could have made that difference,
     - `blind(before)` why a canary that went like this before the fault could not feel it, if it
-      could not; asked only when none did.
+      could not; asked only when none did,
+    - `spared(traffic)` why nothing that the real client did can have met it, if nothing did.
     """
 
     ask: Ask = BRIEFLY
@@ -106,6 +139,7 @@ class Canary:
     felt: Callable[[Exchange, Exchange], bool] = _no_answer
     doubtful: Callable[[Exchange, Exchange], bool] = _never
     blind: Callable[[Exchange], str | None] = _sighted
+    spared: Callable[[Traffic], str | None] = _anybody
 
 
 def typical(exchanges: Sequence[Exchange]) -> Exchange:

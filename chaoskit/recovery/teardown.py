@@ -75,6 +75,8 @@ async def save_logs(engine: Engine, project: str, folder: RunFolder) -> None:
     """Write each service's container log into the run folder. Raises `ChaoskitError`."""
     texts: dict[str, list[str]] = {}
     for container in await engine.containers.of(project):
+        if not container.state.service:  # a helper's
+            continue
         lines = await engine.containers.logs(container.id)
         texts.setdefault(container.state.service, []).extend(lines)
     for service, lines in texts.items():
