@@ -7,7 +7,7 @@ reads them from the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chaoskit.text import seconds_text
@@ -39,7 +39,8 @@ BRIEFLY = Ask()
 class Exchange:
     """How one canary exchange went; `seconds` from connecting to the first byte back, with a
     payload to the last. `sent` and `received` count bytes, `pieces` how many reads they took.
-    `closing` is how long the connection took to end after this side had closed it."""
+    `closing` is how long the connection took to end after this side had closed it, `spread` by how
+    many seconds half of the canaries of its kind were slower than this one."""
 
     what: str
     outcome: Outcome
@@ -48,6 +49,7 @@ class Exchange:
     received: int = 0
     pieces: int = 0
     closing: float | None = None
+    spread: float = 0.0
 
     @property
     def answered(self) -> bool:
@@ -149,4 +151,6 @@ def typical(exchanges: Sequence[Exchange]) -> Exchange:
     """
     ordered = sorted(exchanges, key=lambda e: (not e.answered, e.seconds))
     middle = ordered[len(ordered) // 2]
-    return ordered[0] if middle.answered else middle
+    if not middle.answered:
+        return middle
+    return replace(ordered[0], spread=middle.seconds - ordered[0].seconds)

@@ -113,6 +113,8 @@ async def undisturbed(stack: Stack, canary: Canary, proxy: Proxy) -> Exchange:
 def _calm(canary: Canary, seen: Exchange) -> bool:
     if not seen.answered or (seen.speechless and seen.closing is None):  # more of it say no more
         return True
+    if canary.blind(seen) and not canary.blind(replace(seen, spread=0.0)):  # only by the noise
+        return False
     closing = None if seen.closing is None else 2 * seen.closing
     return not canary.felt(seen, replace(seen, seconds=2 * seen.seconds, closing=closing))
 

@@ -17,7 +17,6 @@ from chaoskit.docker.containers import Container
 from chaoskit.docker.exec import ContainerExec
 from chaoskit.errors import ChaoskitError
 
-_ESTABLISHED = 0x01
 _LISTEN = 0x0A
 TABLES = ("net/tcp", "net/tcp6")  # below `/proc` or `/proc/PID`
 
@@ -30,10 +29,6 @@ class Connection:
     remote_port: int
     state: int
     local_port: int
-
-    @property
-    def established(self) -> bool:
-        return self.state == _ESTABLISHED
 
 
 @dataclass(frozen=True, slots=True)
