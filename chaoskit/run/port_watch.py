@@ -122,9 +122,15 @@ class PortWatch:
         await self.look()
         for service in sorted(self._unreadable):
             for container in await self._stack.containers.of(self._stack.project, service):
-                await self._read_by_helper(container)
+                with contextlib.suppress(ChaoskitError):
+                    await self._read_by_helper(container)
         await self.look()
         self._up = True
+        for service in sorted(self._unreadable):
+            text = (
+                f"the sockets of `{service}` cannot be read: only ports that are known are served"
+            )
+            self._recorder.emit(Noted(text))
         faulted = {(e.client, e.upstream) for fault in plan.faults for e in fault.edges()}
         for edge in plan.proxied:
             if edge.port is not None or any(
