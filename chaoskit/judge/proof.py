@@ -67,14 +67,15 @@ def prove(fault: Fault, log: FaultLog, *, recorded: bool = True) -> Proof:
     return Proof((*went, *receipts, *used), tuple(_unproven_reasons(log, missing)))
 
 
-def unanswered(log: FaultLog) -> list[str]:
-    """Return which edges answer no canary after the heal although they did before the fault."""
-    said = []
+def unanswered(log: FaultLog) -> dict[str, str]:
+    """Return each edge that answers no canary after the heal although it did before the fault, and
+    how both went."""
+    found = {}
     for edge, seen in log.edges.items():
         before, after = seen.exchanges.get("before"), seen.exchanges.get("after")
         if before is not None and before.answered and after is not None and not after.answered:
-            said.append(f"{before.what} through {edge}: {before} before, {after} after")
-    return said
+            found[edge] = f"{before.what} through {edge}: {before} before, {after} after"
+    return found
 
 
 def _unproven_reasons(log: FaultLog, missing: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ The `Stack` over it is the real one, and so is its HTTP.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from chaoskit.docker.containers import Container
 from chaoskit.docker.events import EngineEvent
 from chaoskit.docker.helper import OWN_HELPER, HelperOutput, helper_labels
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL, UPSTREAMS_LABEL
+from chaoskit.docker.logs import LogStream
 from chaoskit.docker.machine import MachineInfo
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
@@ -87,6 +89,7 @@ class FakeEngine:
         self.history = FakeHistory()
         self.exec = FakeExec(self, fuse)
         self.containers = FakeContainers(self, fuse)
+        self.logs = FakeLogs()
         self.machine = FakeMachine(self)
         self.events = FakeEvents(self)
         self.helpers = FakeHelpers(self, fuse)
@@ -108,6 +111,14 @@ class FakeEngine:
         else:
             state = replace(one.state, status="exited", exit_code=137)
         self.all[container_id] = replace(one, state=state)
+
+
+class FakeLogs:
+    """Containers that printed nothing."""
+
+    async def open(self, container_id: str, *, since: float, follow: bool) -> LogStream:
+        del container_id, since, follow
+        return LogStream(io.StringIO(), iter(()), None)
 
 
 class FakeContainers:
