@@ -54,7 +54,7 @@ def test_ports_that_only_sockets_tell_are_served_and_faults_touch_them(chaoskit:
     evidence = " ".join(run.fault("slow").evidence)
     assert "web -> api:8000" in evidence
     assert "web -> api:8080" in evidence
-    seen = {(e.client, e.upstream, e.port): e for e in run.result.edges}
+    seen = {(e.client, e.upstream, e.port): e for e in run.result.stack.edges}
     assert seen["web", "api", 8080].evidence == "its sockets"
     assert seen["web", "api", 8080].connections
 
