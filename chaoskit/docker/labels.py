@@ -7,6 +7,7 @@ ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway | helper
 HELPER = "helper"
 CLIENT_LABEL = "io.chaoskit.client"
 PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for any healer
+UPSTREAMS_LABEL = "io.chaoskit.upstreams"  # JSON list of the services whose names it takes over
 
 COMPOSE_PROJECT_LABEL = "com.docker.compose.project"
 COMPOSE_SERVICE_LABEL = "com.docker.compose.service"

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from chaoskit.docker.errors import translated
+from chaoskit.errors import EnvironmentFailure
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -68,6 +69,9 @@ class Logs:
         def opened() -> LogStream:
             api = cast("Any", self._api)  # its stubs know no fractions of seconds
             data = self._api.inspect_container(container_id)
+            config: Mapping[str, Any] = data["HostConfig"].get("LogConfig") or {}
+            if config.get("Type") == "none":
+                raise EnvironmentFailure("its log driver `none` keeps nothing to read")
             stream = api.logs(
                 container_id,
                 stream=True,
@@ -79,7 +83,7 @@ class Logs:
             if data["Config"].get("Tty"):  # no frames, and docker-py would read it byte by byte
                 raw = api._stream_raw_result(stream._response, chunk_size=_PIECE, decode=False)
                 pieces = _whole_lines(raw)
-            return LogStream(stream, pieces, kept(data["HostConfig"].get("LogConfig") or {}))
+            return LogStream(stream, pieces, kept(config))
 
         return await self._call("read logs", opened)
 

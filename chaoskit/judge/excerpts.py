@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from chaoskit.judge.result import LogExcerpt
 from chaoskit.records import Evidence, Finding, LogLine, Verdict
@@ -38,8 +37,9 @@ def beside(
 ) -> list[LogExcerpt]:
     """Return the lines that explain a check that did not pass: the first errors since the fault of
     the services on its path, else what was printed closest to the moment it is about."""
-    injected = min((fault.injected for fault in evidence.faults), default=None)
-    at = injected if finding.at is None else finding.at
+    at = finding.at
+    if at is None and finding.verdict is Verdict.FAIL:
+        at = min((fault.injected for fault in evidence.faults), default=None)
     if finding.verdict is Verdict.PASS or at is None:
         return []
     before = [fault for fault in evidence.faults if fault.injected <= at]
@@ -65,15 +65,14 @@ def beside(
 
 def _telling(lines: Iterable[LogLine], begun: float, at: float) -> list[LogLine]:
     """Return the first errors since `begun`, else the lines closest to `at`."""
-    errors = _Distinct(_LINES)
-    closest: list[tuple[float, int, LogLine]] = []
-    for number, line in enumerate(lines):
+    errors = _Distinct(_LINES, lambda line: line.t)
+    closest = _Distinct(_LINES, lambda line: abs(line.t - at))
+    for line in lines:
         if line.t >= begun and tells(line.text):
             errors.take(line)
         if abs(line.t - at) <= _MARGIN:
-            add = heapq.heappush if len(closest) < _LINES else heapq.heappushpop
-            add(closest, (-abs(line.t - at), -number, line))
-    return errors.lines or [line for _, _, line in closest]
+            closest.take(line)
+    return errors.lines or closest.lines
 
 
 def of_unready(scenario: Scenario, evidence: Evidence) -> dict[str, list[str]]:
@@ -105,10 +104,11 @@ def of_unready(scenario: Scenario, evidence: Evidence) -> dict[str, list[str]]:
 
 
 class _Distinct:
-    """The earliest lines, each only once."""
+    """The lines of the lowest rank, of those alike only one."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, rank: Callable[[LogLine], float]) -> None:
         self._most = most
+        self._rank = rank
         self._lines: dict[tuple[str, str], LogLine] = {}
 
     @property
@@ -116,14 +116,14 @@ class _Distinct:
         return list(self._lines.values())
 
     def take(self, line: LogLine) -> None:
-        latest = max((one.t for one in self._lines.values()), default=line.t)
-        if len(self._lines) == self._most and line.t >= latest:
+        rank = self._rank(line)
+        if len(self._lines) == self._most and all(rank >= self._rank(one) for one in self.lines):
             return
         alike = _alike(line)
-        if alike not in self._lines or line.t < self._lines[alike].t:
+        if alike not in self._lines or rank < self._rank(self._lines[alike]):
             self._lines[alike] = line
-            earliest = sorted(self._lines.items(), key=lambda item: item[1].t)
-            self._lines = dict(earliest[: self._most])
+            ranked = sorted(self._lines.items(), key=lambda item: self._rank(item[1]))
+            self._lines = dict(ranked[: self._most])
 
 
 def _alike(line: LogLine) -> tuple[str, str]:

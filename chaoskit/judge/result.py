@@ -155,7 +155,7 @@ class EdgeResult(Part):
 
     client: str
     upstream: str
-    port: int
+    port: int | None
     evidence: str | None = None
     proxied: bool = False
     connections: int | None = Field(default=None, description="seen through the proxy")

@@ -11,6 +11,7 @@ from chaoskit.checks._health import next_injection, time_to_detect, time_to_reco
 from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
+from chaoskit.fields import Edge
 from chaoskit.judge.deaths import Death, advice, deaths, unsettled
 from chaoskit.judge.excerpts import beside, of_unready
 from chaoskit.judge.felt import unfelt
@@ -259,7 +260,8 @@ def _unproven_reasons(
     return reasons + [
         f"after fault `{id}` was healed, its canary got no answer: {said}"
         for id, fault in log.faults.items()
-        for said in unanswered(fault)
+        for edge, said in unanswered(fault).items()
+        if not scenario.may(Edge.parse(edge).upstream, "exit")
     ]
 
 

@@ -12,12 +12,12 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from chaoskit.errors import StoreFailed
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.events import (
     CanaryExchanged,
-    ConnectionsAccepted,
     ContainerChanged,
-    EdgeRead,
+    EdgeNotCounted,
+    EdgeUsed,
     FaultEvent,
     FaultHealed,
     FaultInjected,
@@ -82,8 +82,8 @@ class EdgeLog:
     """What was recorded of one edge that a fault touches: its canaries, and whether it was used."""
 
     exchanges: dict[str, Exchange] = field(default_factory=dict)  # before, during, after
-    readings: dict[str, tuple[float, EdgeRead]] = field(default_factory=dict)  # before, start, end
-    accepted: ConnectionsAccepted | None = None
+    traffic: Traffic | None = None  # of its real client, while the fault was in force
+    uncounted: str | None = None  # why nobody knows that
 
 
 class FaultLog(EventLog):
@@ -118,14 +118,14 @@ class FaultLog(EventLog):
     def edges(self) -> dict[str, EdgeLog]:
         """What was recorded of each edge that canaries go through."""
         found: dict[str, EdgeLog] = {}
-        for t, event in self.events:
+        for _, event in self.events:
             match event:
                 case CanaryExchanged(edge=edge, when=when, exchange=exchange):
                     found.setdefault(edge, EdgeLog()).exchanges[when] = exchange
-                case EdgeRead(edge=edge, when=when):
-                    found.setdefault(edge, EdgeLog()).readings[when] = (t, event)
-                case ConnectionsAccepted(edge=edge):
-                    found.setdefault(edge, EdgeLog()).accepted = event
+                case EdgeUsed(edge=edge, traffic=traffic):
+                    found.setdefault(edge, EdgeLog()).traffic = traffic
+                case EdgeNotCounted(edge=edge, reason=reason):
+                    found.setdefault(edge, EdgeLog()).uncounted = reason
         return found
 
 

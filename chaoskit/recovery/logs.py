@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
@@ -20,21 +21,25 @@ from chaoskit.record.logs import LogWriter
 TAIL = 10  # lines that explain an end
 _WIDTH = 400  # characters of each
 _BEHIND = 1.0  # seconds; what was printed longer ago may have been rotated away meanwhile
+_QUIET, _LATE_QUIET = 0.1, 1.0  # seconds without a line that say there is none
 _WITHIN = 15.0  # seconds for what is left of a log
 
 
 class ContainerLog:
     """How far the log of one container was copied into the file of its service.
 
-    `complete` says that its container ended and all of it was read. `cut_at` is the time of the
-    line at which the file was full; between the two of `overtaken` the engine may have dropped
-    lines before they were read.
+    `complete` says that all of it was read, `read_at` when the last line was, on the monotonic
+    clock (0 before reading begins), and `late` that it was printed a good while before that.
+    `cut_at` is the time of the line at which the file was full; between the two of `overtaken`
+    the engine may have dropped lines before they were read.
     """
 
     def __init__(self, writer: LogWriter, last: str = "") -> None:
         """`last` is the time of the last line that the file has of it already."""
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.complete = False
+        self.read_at = 0.0
+        self.late = False
         self.cut_at: str | None = None
         self.overtaken: tuple[str, str] | None = None
         self.last = last
@@ -52,6 +57,7 @@ class ContainerLog:
         """Copy what comes until its end, in this thread. Raises `ChaoskitError`."""
         skip = self._at_last
         known = self.last
+        self.read_at = time.monotonic()
         for line in stream:
             stamp, _, text = line.partition(" ")
             if stamp < known:
@@ -67,17 +73,27 @@ class ContainerLog:
                 self.cut_at = stamp
                 stream.close()
                 return
+            self.read_at = time.monotonic()
         self.complete = not stream.closed
 
     def _look_behind(self, line: str, stamp: str, keeps: int | None) -> None:
-        """Note when more was printed than the engine keeps, and this line is late."""
+        """Note a line that is late, and whether more was printed than the engine keeps by then."""
         self._bytes += len(line)
-        if keeps is None or self._bytes <= keeps:
-            return
         when = parse_stamp(stamp)
-        if when is not None and (datetime.now(UTC) - when).total_seconds() > _BEHIND:
+        self.late = when is not None and (datetime.now(UTC) - when).total_seconds() > _BEHIND
+        if self.late and keeps is not None and self._bytes > keeps:
             begin = self.last if self.overtaken is None else self.overtaken[0]
             self.overtaken = begin, stamp
+
+    def caught_up(self, wall: float) -> bool:
+        """Return whether it was read as far as `wall`, Unix seconds: by a later line, or because
+        none came for a while."""
+        if not self.read_at:
+            return False
+        when = parse_stamp(self.last)
+        if when is not None and when.timestamp() >= wall:
+            return True
+        return time.monotonic() - self.read_at >= (_LATE_QUIET if self.late else _QUIET)
 
 
 async def copied(log: ContainerLog, stream: LogStream) -> None:
@@ -116,8 +132,8 @@ async def save_logs(
 ) -> dict[str, str]:
     """Append to the run folder what it lacks of the logs of a run's services.
 
-    `so_far` are those that were followed, by container. Returns why logs could not be read, by
-    container. Raises `ChaoskitError` when nothing can.
+    `so_far` are those that were followed, by container; the complete ones are left out. Returns
+    why logs could not be read, by container. Raises `ChaoskitError` when nothing can.
     """
     known = so_far or {}
     failed: dict[str, str] = {}

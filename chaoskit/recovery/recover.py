@@ -206,6 +206,7 @@ class _Undoing:
         try:
             with contextlib.suppress(ChaoskitError):
                 await stack.attach()
+                await stack.find_late_proxies()
             for entry in entries:
                 try:
                     detail = await asyncio.wait_for(_healed(entry, stack, self._on_host), _HEAL)
@@ -364,6 +365,8 @@ async def _heal_one(
     stack = Stack(engine, project)
     try:
         await stack.attach()
+        with contextlib.suppress(ChaoskitError):
+            await stack.find_late_proxies()
         detail = await _healed(entry, stack, allow_host_exec and opening.signed)
     finally:
         await stack.close()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from dataclasses import dataclass
 
-from chaoskit.clock import Clock, parse_stamp
+from chaoskit.clock import Clock, parse_stamp, until
 from chaoskit.docker.call import NoSuchContainer
 from chaoskit.docker.client import Engine
 from chaoskit.docker.events import EngineEvent
@@ -20,8 +21,9 @@ from chaoskit.recovery.logs import TAIL, ContainerLog, copied, save_logs
 from chaoskit.tasks import whole
 
 _ENDING = 2.0  # seconds that the log of a dead container may take to end
+_CATCHING_UP, _POLL = 15.0, 0.02
 _CUT = f"it grew beyond {LIMIT >> 20} MiB, and the rest was not kept"
-_OVERTAKEN = "it was printed faster than it could be read, and its log driver keeps little of it"
+_OVERTAKEN = "it was printed faster than it could be read"
 
 
 @dataclass(slots=True)
@@ -86,15 +88,16 @@ class LogFollower:
         if self._stopped:
             return
         self._stopped = True
-        await asyncio.gather(*(_end(one, one.work, 0.0) for one in self._followed.values()))
-        logs = {one.id: one.log for one in self._followed.values()}
+        work = (self._caught_up(one, _CATCHING_UP if read else 0.0) for one in self.all)
+        await asyncio.gather(*work)
+        logs = {one.id: one.log for one in self.all}
         failed: dict[str, str] = {}
         if read:
             try:
                 failed = await save_logs(self._engine, self._project, self._folder, logs)
             except ChaoskitError as error:
                 failed = dict.fromkeys(logs, error.message)
-        for one in self._followed.values():
+        for one in self.all:
             problem = failed.get(one.id, one.problem)
             if problem is not None and not one.log.complete and one.log.cut_at is None:
                 self._incomplete(one, one.log.last, None, problem)
@@ -104,6 +107,26 @@ class LogFollower:
                 self._incomplete(one, *one.log.overtaken, _OVERTAKEN)
         for writer in self._writers.values():
             writer.close()
+
+    @property
+    def all(self) -> list[_Followed]:
+        """Every container that was followed."""
+        return list(self._followed.values())
+
+    async def _caught_up(self, one: _Followed, within: float) -> None:
+        """Stop following a container as soon as all of it is read, or after `within` seconds."""
+        now = time.time()
+
+        async def read() -> bool:
+            return one.work is None or one.work.done() or one.log.caught_up(now)
+
+        done = await until(read, within=within, every=_POLL)
+        following = one.work is not None and not one.work.done()
+        await _end(one, one.work, 0.0)
+        if following and one.problem is None:
+            one.log.complete = True  # or as much as can be had
+            if not done:
+                one.log.overtaken = one.log.last, ""
 
     def _incomplete(self, one: _Followed, first: str, last: str | None, reason: str) -> None:
         """Record that lines may be missing between those of two times; from its start where no line
@@ -124,10 +147,12 @@ class LogFollower:
             await asyncio.wait([before])
         if self._stopped or one.log.cut_at is not None:
             return
-        one.log.complete = False
+        one.log.complete, one.log.read_at = False, 0.0
         try:
             opening = self._engine.logs.open(one.id, since=one.log.since, follow=True)
             one.stream = await whole(opening, _closed)
+            if self._stopped:
+                one.stream.close()
             await copied(one.log, one.stream)
         except NoSuchContainer:
             one.problem = "its container was gone before its log was read"
