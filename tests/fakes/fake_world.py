@@ -142,6 +142,10 @@ class FakeCleanup:
         every = self._engine.all.values()
         return [f"container {c.name}" for c in every if not made_by(c.labels, project, folder)]
 
+    async def label_values(self, label: str, among: str | None = None) -> list[str]:
+        del among
+        return sorted({c.labels[label] for c in self._engine.all.values() if label in c.labels})
+
     async def project(self, project: str) -> list[str]:
         assert project == PROJECT
         self._engine.all.clear()
