@@ -11,11 +11,13 @@ from decimal import Decimal
 from chaoskit.numeric import TOLERANCE, above
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # they turn the text around them
+_CONTROL = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{BIDI}\ud800-\udfff\ufffe\uffff]")
 
 
 def printable(text: str) -> str:
-    """Return `text` without terminal sequences and without what XML and terminals cannot show.
+    """Return `text` without terminal sequences, without what XML and terminals cannot show, and
+    without what makes text look like another one. Whatever reaches a terminal goes through it.
 
     Line ends and tabs stay. The rest of Unicode stays.
     """

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
+from chaoskit.cli.output import say, tell
 from chaoskit.cli.progress import console
 from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.result import EXIT_CODES
@@ -81,7 +82,7 @@ def _file(path: Path, request: CheckRequest) -> ExitCode:
     evidence = _evidence(name, events)
     with without_collecting():
         findings = [(check, judged(check, evidence)) for check in checks]
-    _say(f"{path}: {_counted(events)}")
+    say(f"{path}: {_counted(events)}")
     out = console(sys.stdout)
     terminal.render_checks([check_result(check, finding) for check, finding in findings], out)
     if request.explain:
@@ -270,10 +271,10 @@ def _run(folder: Path, request: CheckRequest) -> ExitCode:
 
 def _explain(kinds: Sequence[type[Check]]) -> None:
     for kind in dict.fromkeys(kinds):
-        _say("")
-        _say(f"{kind.kind}")
+        say("")
+        say(f"{kind.kind}")
         for line in inspect.cleandoc(kind.__doc__ or "").splitlines():
-            _say(f"  {line}".rstrip())
+            say(f"  {line}".rstrip())
         for title, text in (
             ("formal name", kind.formal),
             ("cannot tell", kind.cannot_tell),
@@ -281,14 +282,10 @@ def _explain(kinds: Sequence[type[Check]]) -> None:
         ):
             if text:
                 lines = textwrap.wrap(text, _WIDE, break_on_hyphens=False)
-                _say(f"  {title:<{_MARGIN}}{lines[0]}")
+                say(f"  {title:<{_MARGIN}}{lines[0]}")
                 for line in lines[1:]:
-                    _say(f"  {'':<{_MARGIN}}{line}")
+                    say(f"  {'':<{_MARGIN}}{line}")
 
 
 def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
-
-
-def _say(text: str) -> None:
-    print(text)
+    tell(f"note: {text}")

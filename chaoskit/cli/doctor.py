@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from chaoskit.cli.output import say
 from chaoskit.cli.recover import orphans
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import run
@@ -41,9 +42,9 @@ def examine(*, fix: bool) -> ExitCode:
     rows = asyncio.run(_rows(fix))
     width = max(len(row.need) for row in rows)
     for row in rows:
-        print(f"{row.state:<4}  {row.need:<{width}}  {row.found}")
+        say(f"{row.state:<4}  {row.need:<{width}}  {row.found}")
         if row.fix and row.state != "ok":
-            print(f"{'':<4}  {'':<{width}}  fix: {row.fix}")
+            say(f"{'':<4}  {'':<{width}}  fix: {row.fix}")
     return ExitCode.ENVIRONMENT if any(row.state == "fail" for row in rows) else ExitCode.PASSED
 
 

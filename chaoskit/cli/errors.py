@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
+from chaoskit.cli.output import tell
 from chaoskit.errors import ChaoskitError, ExitCode, ScenarioInvalid
 
 
 def complain(error: ChaoskitError) -> ExitCode:
     """Print an error and its hint on stderr; return its exit code."""
     prefix = "" if isinstance(error, ScenarioInvalid) else "error: "
-    print(f"{prefix}{error.message}", file=sys.stderr)
+    tell(f"{prefix}{error.message}")
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        tell(f"hint: {error.hint}")
     return error.exit_code

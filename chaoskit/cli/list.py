@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from chaoskit.cli.output import say
 from chaoskit.errors import ExitCode, ScenarioInvalid, UsageError
 from chaoskit.registry import summary
 from chaoskit.scenario.discover import find
@@ -25,7 +26,7 @@ def list_kinds(what: str, path: Path) -> ExitCode:
         )
     width = max(len(name) for name in registry.names())
     for kind in registry:
-        print(f"{kind.kind:<{width}}  {summary(kind)}")
+        say(f"{kind.kind:<{width}}  {summary(kind)}")
     return ExitCode.PASSED
 
 
@@ -36,8 +37,8 @@ def _list_scenarios(path: Path) -> ExitCode:
         try:
             scenario = load(file, os.environ).scenario
         except ScenarioInvalid as error:
-            print(f"{file!s:<{width}}  invalid: {count(len(error.problems), 'problem')}")
+            say(f"{file!s:<{width}}  invalid: {count(len(error.problems), 'problem')}")
             continue
         tags = f" [{', '.join(scenario.tags)}]" if scenario.tags else ""
-        print(f"{file!s:<{width}}  {scenario.description.strip() or scenario.name}{tags}")
+        say(f"{file!s:<{width}}  {scenario.description.strip() or scenario.name}{tags}")
     return ExitCode.PASSED

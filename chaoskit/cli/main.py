@@ -4,6 +4,7 @@ Nothing heavy is imported here: `--help` must answer as fast as an empty Typer a
 reason annotations are not strings here: Typer would have to evaluate each of them.
 """
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 
 from chaoskit import __version__
 from chaoskit.cli.errors import complain
-from chaoskit.errors import ChaoskitError, ExitCode
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode
 
 app = typer.Typer(
     name="chaoskit",
@@ -262,27 +263,59 @@ def schema(
 def entry() -> None:
     """Run the command line and leave with the exit code that the contract gives."""
     try:
-        code = app(standalone_mode=True)
+        code = _called()
     except ChaoskitError as error:
         code = complain(error)
     except BrokenPipeError:
         # The reader of our output went away: not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         code = ExitCode.PASSED
+    except OSError as error:
+        code = _refused(error)
     except Exception as error:  # noqa: BLE001  # the last resort: a file to attach, no traceback
         code = _internal(error)
     raise SystemExit(code or ExitCode.PASSED)
+
+
+def _called() -> int | str | None:
+    """Run a command to the end of its output, and return its exit code."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as ended:
+        code = ended.code
+    else:
+        code = None
+    if sys.stdout is not None:
+        sys.stdout.flush()
+    return code
+
+
+def _forget_stdout() -> None:
+    """Let stdout lead nowhere: what is still buffered must not fail at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError) -> ExitCode:
+    """Say what this machine refused, such as room on its disk."""
+    where = f" `{error.filename}`" if error.filename else ""
+    with contextlib.suppress(OSError):  # stderr may lead to the same disk
+        complain(EnvironmentFailure(f"this machine refuses{where}: {error.strerror or error}"))
+    with contextlib.suppress(OSError, ValueError):
+        _forget_stdout()
+    return ExitCode.ENVIRONMENT
 
 
 def _internal(error: Exception) -> ExitCode:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="chaoskit-crash-", suffix=".txt", delete=False
-    ) as file:
-        file.write(f"chaoskit {__version__}\n{' '.join(sys.argv)}\n\n")
-        file.write("".join(traceback.format_exception(error)))
-    print(f"internal error: {type(error).__name__}: {error}", file=sys.stderr)
-    print(f"hint: please report it and attach `{file.name}`", file=sys.stderr)
+    hint = "please report it"
+    with contextlib.suppress(OSError):  # a disk may be full
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="chaoskit-crash-", suffix=".txt", delete=False
+        ) as file:
+            file.write(f"chaoskit {__version__}\n{' '.join(sys.argv)}\n\n")
+            file.write("".join(traceback.format_exception(error)))
+        hint += f" and attach `{file.name}`"
+    complain(ChaoskitError(f"internal error: {type(error).__name__}: {error}", hint=hint))
     return ExitCode.INTERNAL

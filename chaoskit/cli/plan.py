@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from pathlib import Path
 
+from chaoskit.cli.output import say, tell
 from chaoskit.cli.warnings import warn
 from chaoskit.docker.client import Engine
 from chaoskit.errors import EnvironmentFailure, ExitCode
@@ -22,12 +22,12 @@ def show_plan(path: Path, *, as_json: bool) -> ExitCode:
     plan, impossible, answers = asyncio.run(_planned(loaded))
     redactor = plan.redactor()
     if as_json:
-        print(redactor.clean(json.dumps(plan.document(), indent=2)))
+        say(redactor.clean(json.dumps(plan.document(), indent=2)))
     else:
-        print(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
+        say(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
     warn(loaded)
     for problem in impossible:
-        print(f"error: {problem}", file=sys.stderr)
+        tell(f"error: {problem}")
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
 
 

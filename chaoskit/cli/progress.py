@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TextIO
 
 from chaoskit.record import events as e
-from chaoskit.text import seconds_text
+from chaoskit.text import printable, seconds_text
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from collections.abc import Iterator
+
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.text import Text
 
     from chaoskit.record.events import Recorded
@@ -131,14 +133,22 @@ def stderr_console() -> Console:
 
 
 def console(file: TextIO) -> Console:
-    """Return a console that raises `BrokenPipeError` when its reader is gone.
+    """Return a console that shows nothing that a terminal would act on, and raises
+    `BrokenPipeError` when its reader is gone.
 
     Rich's own exits the process there, in the middle of a run whose faults are in force.
     """
     from rich.console import Console
+    from rich.segment import Segment
 
     class Patient(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else printable(text), style, control)
 
     return Patient(file=file)

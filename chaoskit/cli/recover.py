@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from chaoskit.cli.output import say, tell
 from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import FOLDER_LABEL, PROJECT_LABEL
 from chaoskit.errors import ChaoskitError, ExitCode, UsageError
@@ -46,13 +47,13 @@ async def _recover_runs(request: RecoverRequest) -> ExitCode:
     async with Engine.connect() as engine:
         folders = [find_run(runs, run)] if run is not None else await _abandoned(engine, runs)
         if not folders:
-            print("nothing to recover")
+            say("nothing to recover")
             return ExitCode.PASSED
         if request.dry_run or not (named or request.all_of_them):
             for folder in folders:
                 await _show(folder, engine, named=named)
             if not request.dry_run:
-                print("recover one by its name, or `chaoskit recover --all`")
+                say("recover one by its name, or `chaoskit recover --all`")
             return ExitCode.PASSED
         allowed = request.allow_host_exec
         return max([await _recovered(f, engine, sys.stdout, allowed, named) for f in folders])
@@ -71,7 +72,7 @@ def recover_before_run(runs: Path, *, allow_host_exec: bool) -> None:
 async def _recover_before_run(folders: Sequence[Path], allow_host_exec: bool) -> None:
     async with Engine.connect() as engine:
         for folder in folders:
-            print("recovering a run that was killed:", file=sys.stderr)
+            tell("recovering a run that was killed:")
             await _recovered(folder, engine, sys.stderr, allow_host_exec)
 
 
@@ -98,9 +99,9 @@ def _entries(folder: Path) -> Sequence[Entry]:
 async def _show(folder: Path, engine: Engine, *, named: bool) -> None:
     owner = live_owner(folder)
     if owner is not None:
-        print(f"{folder}: goes on, process {owner} owns it")
+        say(f"{folder}: goes on, process {owner} owns it")
         return
-    print(f"{folder}:", flush=True)
+    say(f"{folder}:")
     if not await asyncio.to_thread(folder.is_dir):
         _name(await orphans(folder, engine))
         return
@@ -108,9 +109,9 @@ async def _show(folder: Path, engine: Engine, *, named: bool) -> None:
         opening = trusted(folder, named=named)
         if opening is not None:
             for entry in to_undo(folder):
-                print(f"  would {described(entry, opening.project)}")
+                say(f"  would {described(entry, opening.project)}")
     except ChaoskitError as error:
-        print(f"  {error.message}" + (f"; {error.hint}" if error.hint else ""))
+        say(f"  {error.message}" + (f"; {error.hint}" if error.hint else ""))
 
 
 async def _recovered(
@@ -118,36 +119,36 @@ async def _recovered(
 ) -> ExitCode:
     """Recover one run, saying what was done or why not; return its exit code."""
 
-    def say(text: str) -> None:
-        print(f"  {text}", file=out, flush=True)
+    def note(text: str) -> None:
+        say(f"  {text}", out)
 
-    print(f"{folder}:", file=out, flush=True)
+    say(f"{folder}:", out)
     if not await asyncio.to_thread(folder.is_dir):
-        say("its run folder is gone, and the ledger with it: nothing says who owns it")
+        note("its run folder is gone, and the ledger with it: nothing says who owns it")
         _name(await orphans(folder, engine))
         return ExitCode.LEFT_BEHIND
     try:
         done: Recovery = await recover(
             folder,
             engine,
-            say,
+            note,
             by="`chaoskit recover`",
             named=named,
             allow_host_exec=allow_host_exec,
         )
     except ChaoskitError as error:
-        say(error.message + (f"; {error.hint}" if error.hint else ""))
+        note(error.message + (f"; {error.hint}" if error.hint else ""))
         return error.exit_code
     _name(done.left)
     if not done.did and not done.left:
-        say("nothing was left to undo")
+        note("nothing was left to undo")
     return ExitCode.LEFT_BEHIND if done.left else ExitCode.PASSED
 
 
 def _name(left: Sequence[Leftover]) -> None:
     for thing in left:
-        print(f"  left behind: {thing.what}", file=sys.stderr)
-        print(f"    remove it with: {thing.command}", file=sys.stderr)
+        tell(f"  left behind: {thing.what}")
+        tell(f"    remove it with: {thing.command}")
 
 
 async def orphans(folder: Path, engine: Engine) -> list[Leftover]:

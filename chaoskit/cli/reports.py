@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chaoskit.errors import UsageError
+from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.report import junit, summary
 
@@ -25,12 +26,17 @@ _REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
 
 
 def parsed(text: str) -> tuple[str, Path]:
-    """Return the kind and the file of one option. Raises `UsageError`."""
+    """Return the kind and the file of one option. Raises `UsageError`, also for a file that will
+    not be written through a link that came with a checkout."""
     kind, separator, file = text.partition("=")
     if not separator or kind not in _REPORTS or not file:
         raise UsageError(
             f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(_REPORTS)}"
         )
+    try:
+        refuse_link(Path(file))
+    except OSError as error:
+        raise _unwritable(Path(file), error) from error
     return kind, Path(file)
 
 
@@ -38,7 +44,12 @@ def write(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> Non
     """Write each report into its file. Raises `UsageError` when one cannot be written."""
     for kind, path in reports:
         try:
+            refuse_link(path)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(_REPORTS[kind](results), encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"cannot write the report `{path}`: {error.strerror}") from error
+            raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"cannot write the report `{path}`: {error.strerror}")

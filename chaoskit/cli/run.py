@@ -25,8 +25,10 @@ from chaoskit.errors import (
     ChaoskitError,
     EnvironmentFailure,
     ExitCode,
+    StoreFailed,
     UsageError,
 )
+from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.plan.plan import make_plan
 from chaoskit.record.events import Recorded
@@ -86,9 +88,13 @@ def run_scenarios(request: RunRequest) -> ExitCode:
             codes.append(interrupted.code)
             break
         results.append(result)
-        codes.append(ExitCode(result.exit_code))
-        _print(result, folder, request)
-        if codes[-1].by_signal:
+        code = ExitCode(result.exit_code)
+        codes.append(code)
+        try:
+            _print(result, folder, request)
+        except StoreFailed as error:  # such as a full disk: other scenarios go on
+            codes.append(complain(error))
+        if code.by_signal:
             break
     write(reports, results)
     if request.json:
@@ -209,6 +215,7 @@ class _Events:
             self._file = sys.stdout
         elif where is not None:
             try:
+                refuse_link(Path(where))
                 self._file = Path(where).open("w", encoding="utf-8")  # noqa: SIM115  # open all along
             except OSError as error:
                 raise UsageError(f"cannot write events to `{where}`: {error.strerror}") from error

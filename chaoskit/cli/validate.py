@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaoskit.cli.output import say, tell
 from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
@@ -21,9 +21,7 @@ def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> Ex
     when `strict`, warnings are problems."""
     loaded = load_all(paths, os.environ)
     if compose and shutil.which("docker") is None:
-        print(
-            "note: services and edges are not checked: `docker` is not installed", file=sys.stderr
-        )
+        tell("note: services and edges are not checked: `docker` is not installed")
         compose = False
     problems: list[Problem] = []
     if compose:
@@ -40,5 +38,5 @@ def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> Ex
         warn(scenario)
         faults = len(scenario.scenario.timeline.faults)
         checks = len(scenario.scenario.expect)
-        print(f"{scenario.path}: ok ({count(faults, 'fault')}, {count(checks, 'check')})")
+        say(f"{scenario.path}: ok ({count(faults, 'fault')}, {count(checks, 'check')})")
     return ExitCode.PASSED

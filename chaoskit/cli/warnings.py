@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
+from chaoskit.cli.output import tell
 from chaoskit.scenario.loading import Loaded
 
 
 def warn(scenario: Loaded) -> None:
     """Print the warnings of a scenario to stderr."""
     for warning in scenario.warnings():
-        print(warning.render(), file=sys.stderr)
+        tell(warning.render())

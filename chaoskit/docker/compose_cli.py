@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chaoskit.errors import CommandFailed, EnvironmentFailure, UsageError
+from chaoskit.files import read_bytes
 from chaoskit.records import Json
+from chaoskit.scripts import script
 from chaoskit.tasks import whole
 
 CONFIG_DEADLINE = 30.0
+_CONFIG_MEMORY = 1024**2  # KiB; the largest projects take a tenth of it
+_LARGEST = 16 * 1024**2  # bytes of one Compose file
 PROJECT_VARIABLE = "CHAOSKIT_PROJECT"  # marks every process that is started for a run
 
 
@@ -45,15 +49,20 @@ class Compose:
 
         Raises `UsageError` when Compose does not accept the files.
         """
+        await asyncio.to_thread(_refuse_special, self.files)
         argv = self.argv("config", "--format", "json")
         try:
-            text = await run(argv, within=CONFIG_DEADLINE, env=self.env)
+            text = await run(argv, within=CONFIG_DEADLINE, env=self.env, memory=_CONFIG_MEMORY)
         except CommandFailed as error:
+            if "fatal error: runtime: out of memory" in error.stderr:
+                raise UsageError(
+                    f"Compose finds no end of what {_named(self.files)} include",
+                    hint="look at `env_file`, `include`, `extends` and the `.env` beside them",
+                ) from None
             if error.status is None or "is not a docker command" in error.stderr:
                 raise
-            files = ", ".join(str(file) for file in self.files)
             raise UsageError(
-                f"Compose does not accept {files}:\n{error.stderr.strip()[-1500:]}",
+                f"Compose does not accept {_named(self.files)}:\n{error.stderr.strip()[-1500:]}",
                 hint=f"try `docker compose -f {self.files[0]} config`",
             ) from None
         parsed: Mapping[str, Json] = json.loads(text)
@@ -69,26 +78,64 @@ class Compose:
         await run(argv, within=within, env={**self.env, PROJECT_VARIABLE: self.project})
 
 
-async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | None = None) -> str:
+def _refuse_special(files: Sequence[Path]) -> None:
+    """Raise `UsageError` for a file that Compose would read for ever, or wait for."""
+    for file in files:
+        try:
+            read_bytes(file, _LARGEST)
+        except OSError as error:
+            raise UsageError(f"cannot read `{file}`: {error.strerror}") from None
+
+
+def _named(files: Sequence[Path]) -> str:
+    return ", ".join(str(file) for file in files)
+
+
+async def run(
+    argv: Sequence[str],
+    *,
+    within: float,
+    env: Mapping[str, str] | None = None,
+    memory: int | None = None,
+) -> str:
     """Run a command in its own session and return its stdout.
 
     The own session keeps a Ctrl-C at the terminal away from it: chaoskit decides what stops when.
     Past the deadline, or when the caller is cancelled, its process group is stopped for certain
-    before this returns. Raises `CommandFailed`.
+    before this returns; when this process is killed, it is killed too. Each of its processes gets
+    `memory` KiB at most. Raises `CommandFailed`.
     """
     if shutil.which(argv[0]) is None:
         raise EnvironmentFailure(
             f"`{argv[0]}` is not installed", hint="run `chaoskit doctor` to see what is missing"
         )
+    leash, ours = os.pipe()  # closed by the kernel when this process ends
+    try:
+        return await _leashed(argv, leash, within, env, memory)
+    finally:
+        os.close(ours)
+
+
+async def _leashed(
+    argv: Sequence[str],
+    leash: int,
+    within: float,
+    env: Mapping[str, str] | None,
+    memory: int | None,
+) -> str:
+    """Run a command that ends with the pipe `leash` leads to; takes that over."""
     starting = asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
+        *("sh", "-c", script("host/leash.sh"), "leash", str(memory or ""), *argv),
+        stdin=leash,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **(env or {})},
         start_new_session=True,
     )
-    process = await whole(starting, _stop)
+    try:
+        process = await whole(starting, _stop)
+    finally:
+        os.close(leash)
     try:
         out, err = await asyncio.wait_for(process.communicate(), within)
     except TimeoutError:

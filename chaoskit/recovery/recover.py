@@ -54,6 +54,7 @@ from chaoskit.recovery.teardown import (
 from chaoskit.recovery.trust import refuse_foreign, trusted
 from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.stack import Stack
+from chaoskit.text import printable
 
 STACK = "stack"  # the ledger's entry for the run's whole copy of the stack
 ENGINE_BACK = 120.0  # seconds the guard waits for an engine that went away
@@ -381,7 +382,9 @@ async def _heal_one(
 
 async def _as_guard(path: Path, lease: str | None, *, allow_host_exec: bool) -> ExitCode:
     def say(text: str) -> None:
-        print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", flush=True)
+        print(
+            f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {printable(text)}", flush=True
+        )
 
     try:
         async with Engine.connect(ENGINE_BACK) as engine:

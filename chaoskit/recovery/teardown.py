@@ -10,7 +10,7 @@ from pathlib import Path
 
 from chaoskit.docker.call import EngineGone
 from chaoskit.docker.client import Engine
-from chaoskit.errors import ChaoskitError
+from chaoskit.errors import ChaoskitError, StoreFailed
 from chaoskit.judge.result import Leftover, Result
 from chaoskit.record.events import FaultGone
 from chaoskit.record.writer import Recorder
@@ -78,6 +78,12 @@ def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
 
 
 def write_reports(folder: Path, result: Result) -> None:
-    """Write the two reports that every run folder has. Raises `OSError`."""
-    (folder / "junit.xml").write_text(junit.render([result]), encoding="utf-8")
-    (folder / "summary.md").write_text(summary.render([result]), encoding="utf-8")
+    """Write the two reports that every run folder has. Raises `StoreFailed`."""
+    for name, text in (
+        ("junit.xml", junit.render([result])),
+        ("summary.md", summary.render([result])),
+    ):
+        try:
+            (folder / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StoreFailed(f"cannot write `{folder / name}`: {error.strerror}") from error

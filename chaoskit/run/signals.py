@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from chaoskit.errors import ExitCode
+from chaoskit.text import printable
 
 _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -63,4 +64,4 @@ class Signals:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # the terminal may be closed: healing goes on
-        print(f"\n{text}", file=sys.stderr, flush=True)
+        print(f"\n{printable(text)}", file=sys.stderr, flush=True)

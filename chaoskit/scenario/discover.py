@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaoskit.errors import NothingSelected, UsageError
+from chaoskit.files import opened
 from chaoskit.scenario.source import LARGEST, no_such_path
 
 _SUFFIXES = (".yaml", ".yml")
@@ -68,7 +69,7 @@ def _below(folder: Path) -> list[Path]:
 
 def _may_be_a_scenario(file: Path) -> bool:
     try:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             text = stream.read(LARGEST).decode("utf-8-sig", errors="replace")
     except OSError:
         return True  # loading it says why

@@ -95,6 +95,8 @@ def compose_files(source: Source, folder: FilePath) -> tuple[list[FilePath], lis
         if is_folder:
             hint = "name the Compose file in it, such as `compose.yaml`"
             problems.append(source.problem(path, f"`{item.value}` is a directory", hint))
+        elif is_there and not file.is_file():
+            problems.append(source.problem(path, f"`{item.value}` is not a regular file"))
         elif not is_there:
             problems.append(_no_compose_file(source, path, item.value, file))
         else:

@@ -11,12 +11,14 @@ from typing import Literal
 import yaml
 
 from chaoskit.errors import Problem, ScenarioInvalid, UsageError
+from chaoskit.files import opened
 from chaoskit.scenario import nodes
 from chaoskit.scenario.composer import Stopped, compose, lines_of
 from chaoskit.scenario.masking import LONGEST, masked, masked_line
 from chaoskit.scenario.nodes import Mapping, Node, Scalar, Span
 from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.scenario.yaml_errors import explained
+from chaoskit.text import BIDI
 
 LARGEST = 1024 * 1024  # bytes
 MOST_PROBLEMS = 1000  # of one file
@@ -25,6 +27,7 @@ _LONGEST_MESSAGE = 500
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\u2028\u2029]"
 )
+_NOT_SHOWN = re.compile(f"{_UNPRINTABLE.pattern}|[{BIDI}]")
 
 Where = Literal["value", "key"]
 
@@ -153,7 +156,7 @@ def problem_at(
     line = lines[span.line - 1] if span.line <= len(lines) else ""
     shown = ""
     if len(line) <= LONGEST and span.column <= _LONGEST_SHOWN:
-        shown = _UNPRINTABLE.sub("?", masked_line(line.replace("\t", " ")))
+        shown = _NOT_SHOWN.sub("?", masked_line(line.replace("\t", " ")))
         if len(shown) > _LONGEST_SHOWN:
             shown = shown[: _LONGEST_SHOWN - 3] + "..."
     width = len(shown[span.column - 1 : span.column - 1 + span.width].rstrip())
@@ -169,7 +172,7 @@ def problem_at(
 
 
 def _cut(text: str) -> str:
-    text = _UNPRINTABLE.sub("?", " ".join(text.splitlines()))
+    text = _NOT_SHOWN.sub("?", " ".join(text.splitlines()))
     return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 3] + "..."
 
 
@@ -177,7 +180,7 @@ def _bytes(path: Path) -> bytes:
     if path.is_dir():
         raise UsageError(f"`{path}` is a directory, not a scenario file")
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             data = stream.read(LARGEST + 1)
             size = max(len(data), path.stat().st_size)
     except FileNotFoundError:

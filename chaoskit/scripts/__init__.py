@@ -1,4 +1,4 @@
-"""Shell, SQL and Lua that run inside containers, from the files beside this module."""
+"""Shell, SQL and Lua from the files beside this module; all but `host` runs inside containers."""
 
 from __future__ import annotations
 
