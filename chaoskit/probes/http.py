@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -17,13 +18,14 @@ from chaoskit.stack.routes import Routes
 from chaoskit.text import one_line, shown
 from chaoskit.wire import load
 from chaoskit.wire.error_text import LONGEST, error_words
-from chaoskit.wire.http import headers_for, routed
+from chaoskit.wire.http import headers_for, larger_than, read_body, routed, unpacked
 from chaoskit.wire.paths import JsonPath, NoMatch, one
 
 if TYPE_CHECKING:
     import httpx
 
 _CANCELLED_WITHIN = 1.0  # seconds
+MOST_READ = 1024**2  # bytes of a body, packed or not
 
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
 
@@ -47,7 +49,8 @@ class HttpProbe(Probe):
     The request carries the service's own name in `Host`. Redirects are answers like any other,
     certificates are not verified. `body` maps a JSONPath to the value expected there; a path that
     may match several things is compared as a list. `value` is the JSONPath of a number that each
-    good sample keeps.
+    good sample keeps. At most 1 MiB of a body is read: where only status and headers are expected,
+    the rest does not matter, nor does the end of an event stream.
     """
 
     example: ClassVar[str] = (
@@ -108,17 +111,29 @@ class HttpSession:
 
         url = self._probe.url
         try:
-            response = await self._client.request(
+            request = self._client.build_request(
                 self._probe.method,
                 routed(url, self._routes) + (url.path or "/"),
                 headers=self._headers,
                 extensions={"sni_hostname": url.service} if url.scheme == "https" else None,
             )
+            response = await self._client.send(request, stream=True)
+            try:
+                if not self._looks_inside and _endless(response):
+                    return self._judged(response, b"", whole=True)
+                # To its end, although nobody looks at it: what cuts answers off must be felt.
+                body, whole = await read_body(response.aiter_raw(), MOST_READ)
+            finally:
+                await response.aclose()
         except httpx.HTTPError as error:
             return Observed(False, error_words(error), broken=True)
-        return self._judged(response)
+        return self._judged(response, body, whole=whole)
 
-    def _judged(self, response: httpx.Response) -> Observed:
+    @property
+    def _looks_inside(self) -> bool:
+        return bool(self._probe.expect.body) or self._probe.value is not None
+
+    def _judged(self, response: httpx.Response, body: bytes, *, whole: bool) -> Observed:
         expect = self._probe.expect
         if response.status_code not in expect.statuses:
             return Observed(False, f"status {response.status_code}")
@@ -127,13 +142,19 @@ class HttpSession:
             if found != wanted:
                 was = "missing" if found is None else f"{shown(found)} not {shown(wanted)}"
                 return Observed(False, one_line(f"header {name} was {was}", LONGEST))
-        if not expect.body and self._probe.value is None:
+        if not self._looks_inside:
             return Observed(True)
-        return self._judged_body(response)
-
-    def _judged_body(self, response: httpx.Response) -> Observed:
+        if not whole:
+            return Observed(False, f"body: {larger_than(MOST_READ)}")
         try:
-            body: Json = response.json()
+            text = unpacked(body, response.headers.get("content-encoding", ""), MOST_READ)
+        except ValueError as refusal:
+            return Observed(False, one_line(f"body: {refusal}", LONGEST))
+        return self._judged_body(text)
+
+    def _judged_body(self, document: bytes) -> Observed:
+        try:
+            body: Json = json.loads(document)
             for path, wanted in self._probe.expect.body.items():
                 value = one(path, body)
                 if not _same(value, wanted):
@@ -142,7 +163,7 @@ class HttpSession:
             return Observed(True, value=one(self._probe.value, body) if self._probe.value else None)
         except NoMatch as missing:
             return Observed(False, f"body has {missing}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return Observed(False, "body is not JSON")
 
     async def close(self) -> None:
@@ -161,6 +182,11 @@ def _unverified() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def _endless(response: httpx.Response) -> bool:
+    """Return whether an answer is a stream of events, which has no end: its headers decide."""
+    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
 
 
 def _same(value: object, wanted: object) -> bool:

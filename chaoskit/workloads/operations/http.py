@@ -21,7 +21,15 @@ from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
 from chaoskit.wire.error_text import error_words
-from chaoskit.wire.http import headers_for, routed, single_connection
+from chaoskit.wire.http import (
+    MOST_UNUSED,
+    headers_for,
+    larger_than,
+    read_body,
+    routed,
+    single_connection,
+    unpacked,
+)
 from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
 from chaoskit.workloads.operations._base import OperationModel, Refused, Reply, read_one_way
 from chaoskit.workloads.operations._template import (
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     import aiohttp
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+MOST_READ = 16 * 1024**2  # bytes of an answer that is looked at: it may list everything written
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
 
 
@@ -75,7 +84,7 @@ class HttpOperation(OperationModel):
     reset and a closed connection are `info`. `fail` and `info` list statuses to see differently.
     `values` is the JSONPath of the list a read returns, `value` that of a single one; `columns`
     names the fields to take of each object in the list. A status in `none` is `ok` and says that
-    there is nothing.
+    there is nothing. Of an answer that holds a value, at most 16 MiB are read, of others 1 MiB.
     """
 
     model_config = ConfigDict(populate_by_name=False)
@@ -174,7 +183,10 @@ class HttpOperationSession:
                 allow_redirects=False,
                 server_hostname=request.url.service if request.url.scheme == "https" else None,
             ) as response:
-                answer = await response.read()
+                limit = MOST_READ if self._looks_inside else MOST_UNUSED
+                answer, whole = await read_body(response.content.iter_any(), limit)
+                if not whole:
+                    response.close()
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Reply("fail", error=error_words(error))  # nothing was sent
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -184,13 +196,23 @@ class HttpOperationSession:
             return Reply(outcome, error=f"status {response.status}")
         if response.status in self._operation.none:
             return Reply("ok", value=None if self._operation.values is None else [])
-        return self._read(answer)
+        if not self._looks_inside:
+            return Reply("ok")
+        if not whole:
+            return Reply("info", error=f"the answer: {larger_than(MOST_READ)}")
+        try:
+            text = unpacked(answer, response.headers.get("Content-Encoding", ""), MOST_READ)
+        except ValueError as error:
+            return Reply("info", error=f"the answer: {error}")
+        return self._read(text)
+
+    @property
+    def _looks_inside(self) -> bool:
+        return self._operation.values is not None or self._operation.value is not None
 
     def _read(self, answer: bytes) -> Reply:
         """Pick the value out of an `ok` answer; one that cannot be read leaves doubt."""
         operation = self._operation
-        if operation.values is None and operation.value is None:
-            return Reply("ok")
         try:
             document: Json = json.loads(answer)
             if operation.values is not None:
@@ -198,7 +220,7 @@ class HttpOperationSession:
             return Reply("ok", value=one(operation.value or "$", document))
         except NoMatch as missing:
             return Reply("info", error=str(missing))
-        except ValueError:
+        except (ValueError, RecursionError):
             return Reply("info", error="the answer is not JSON")
 
     async def close(self) -> None:
