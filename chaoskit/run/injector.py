@@ -136,13 +136,12 @@ class Injector:
     async def ready(self, injections: Sequence[Injection]) -> None:
         """Let every fault start what makes its injection quick, and what counts who uses it."""
 
-        async def one(work: Awaitable[None]) -> None:
+        async def one(fault: Fault) -> None:
             with contextlib.suppress(ChaoskitError):  # it is said when the fault is injected
-                await work
+                await fault.ready(self._stack)
 
         proxies = {p for injection in injections for p in self._edge_listeners(injection)}
-        counted = one(self.meters.start(proxies))
-        await asyncio.gather(counted, *(one(i.fault.ready(self._stack)) for i in injections))
+        await asyncio.gather(self.meters.start(proxies), *(one(i.fault) for i in injections))
 
     async def measure_before(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries through every listener that a fault will touch, before any fault."""

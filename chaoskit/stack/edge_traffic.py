@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 
 from chaoskit.clock import until
 from chaoskit.docker.containers import Container
-from chaoskit.errors import FaultFailed
+from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.exchange import Traffic
 from chaoskit.fields import HOST
 from chaoskit.stack.proxy import Proxy
@@ -81,15 +81,22 @@ class Meters:
         self._stack = stack
         self._names: dict[tuple[str, str], str] = {}  # by container id and start
         self._of: dict[str, list[str]] = {}  # by the service name of the proxies' container
+        self._failed: dict[str, str] = {}  # why there is none, by the same
 
     def has(self, container: str) -> bool:
         """Return whether what arrives at a proxy container is counted."""
         return container in self._of
 
     async def start(self, proxies: Iterable[Proxy]) -> None:
-        """Return when everything that arrives at these proxies is counted. Raises
-        `ChaoskitError`."""
-        await together(*(self._start(name) for name in {p.container for p in proxies}))
+        """Return when everything that arrives at these proxies is counted, or cannot be."""
+
+        async def one(name: str) -> None:
+            try:
+                await self._start(name)
+            except ChaoskitError as error:
+                self._failed[name] = error.message
+
+        await together(*(one(name) for name in {p.container for p in proxies}))
 
     async def _start(self, name: str) -> None:
         container = self._stack.proxy_container(name)
@@ -109,14 +116,15 @@ class Meters:
         )
         self._of.setdefault(name, []).append(meter)
         if not await until(lambda: self._read(meter), within=_READY, every=_POLL):
-            raise FaultFailed(f"what arrives at `{name}` cannot be counted: nothing is read")
+            raise FaultFailed(f"`{meter}` counts nothing")
 
     async def lines(self, container: str, until_wall: float = 0.0) -> list[Line]:
         """Return what was counted at a proxy container so far, at least until a moment of the wall
         clock. Raises `ChaoskitError` where it was not counted."""
         meters = self._of.get(container)
         if not meters:
-            raise FaultFailed(f"what arrived at `{container}` was not counted")
+            why = self._failed.get(container, "nothing counts there")
+            raise FaultFailed(f"what arrived at `{container}` was not counted: {why}")
         earlier = [line for meter in meters[:-1] for line in await self._read(meter)]
         latest = await until(
             lambda: self._read(meters[-1]),

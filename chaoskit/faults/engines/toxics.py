@@ -215,6 +215,7 @@ class EdgeFault(Fault[EdgeUndo]):
     """A fault on one edge, made of toxics on its proxies."""
 
     undo_model = EdgeUndo
+    needs = ("helper",)  # it counts who uses the edge
 
     edge: Edge
 
@@ -239,8 +240,8 @@ class EdgeFault(Fault[EdgeUndo]):
         if not before.speechless:
             return None
         return (
-            f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "
-            "redis://, postgres:// or http:// URL of that port says how to talk to it"
+            f"no canary can feel `{self.kind}` on a plain TCP port; a redis://, postgres:// or"
+            " http:// URL of that port (of a probe, a workload, a client) says how to talk to it"
         )
 
     def toxics(self) -> Sequence[Toxic]:
