@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._own_data import foreign_gap
 from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
 from chaoskit.fields import Model
@@ -215,7 +216,7 @@ class WorkloadCheck(Check):
             judged = self.look(history)
         except NotJudged as nothing:
             raise NotJudged(gap or nothing.reason) from nothing
-        gap = gap or judged.gap
+        gap = gap or judged.gap or foreign_gap(history.kind, history.events, self.workload)
         if gap is None and not judged.of and not judged.found:
             raise NotJudged(f"there was nothing in this window that could show {self.anomalies}")
         return build_finding(judged, evidence, self.bound, self.formal, gap)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import hidden_messages, hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element, name, pairs
 from chaoskit.checks.histories.queue import SEEN as SEEN_QUEUE
@@ -22,13 +23,15 @@ from chaoskit.text import count, moment
 class _Strange:
     """What was read without a reason: refused values, values never written, and how many were read.
 
-    `unsure` says that nobody looked before the first write, so they may have been there already.
+    `unsure` says that nobody looked before the first write, so they may have been there already,
+    `gap` why not enough was read.
     """
 
     refused: Sequence[Anomaly]
     unknown: Sequence[Anomaly]
     of: int
     unsure: bool = False
+    gap: str | None = None
 
     def within(self, window: tuple[float, float]) -> _Strange:
         """Return what of it is about a moment inside the window."""
@@ -75,6 +78,7 @@ class NoPhantoms(WorkloadCheck):
             tail="; nobody looked before the first write, so they may have been there already"
             if strange.unsure and strange.unknown
             else "",
+            gap=strange.gap,
         )
 
 
@@ -104,7 +108,8 @@ def _in_set(events: Sequence[Event]) -> _Strange:
             strange.append(_never(value, where, t))
         else:
             refused.append(_refused(value, add.error, add.ended, where))
-    return _Strange(refused, strange, len(history.stored()), not history.read_before_adds)
+    unsure, gap = not history.read_before_adds, hidden_values(history)
+    return _Strange(refused, strange, len(history.stored()), unsure, gap)
 
 
 def _in_queue(events: Sequence[Event]) -> _Strange:
@@ -124,7 +129,7 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
         sent = history.ended(value)
         if sent is not None and sent.type == "fail":
             refused.append(_refused(value, sent.error, sent.t, where))
-    return _Strange(refused, strange, len(history.delivered), unsure)
+    return _Strange(refused, strange, len(history.delivered), unsure, hidden_messages(history))
 
 
 def _in_versions(events: Sequence[Event]) -> _Strange:

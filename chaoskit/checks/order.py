@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import channels
@@ -47,10 +48,12 @@ class Order(WorkloadCheck):
         start, end = history.window
         if history.kind == "queue":
             queue = queue_history(history.events)
+            gap = hidden_messages(queue)
             ends = [history.events[delivery[1]].t for delivery in queue.delivered.values()]
             late = _queue(history.events, queue)
         else:
             feed = channels(history.events)
+            gap = foreign_messages(feed, self.workload)
             ends = [t for one in feed.subscribers for t in one.received.values()]
             late = chain.from_iterable(
                 _subscriber(one.process, one.received, feed.sent) for one in feed.subscribers
@@ -59,7 +62,6 @@ class Order(WorkloadCheck):
         compared = [one for one in late if one is None or start <= one.at <= end]
         found = [one for one in compared if one is not None]
         judged = sum(start <= t <= end for t in ends)
-        gap = None
         if not compared:
             gap = (
                 f"no message of workload `{self.workload}` was received that had been acknowledged "

@@ -49,13 +49,14 @@ HOLLOW = {
     "versions-no_phantoms": "reads before the first write are enough",
     "register-linearizable": "reads before the first write, or of another key, are enough",
     "queue-order": "one message is enough",
-    "queue-no_phantoms": "reads before the first write are enough",
     "lock-mutual_exclusion": "no release has to succeed",
     "lock-fencing": "no release has to succeed; a few tokens are enough",
     "events-order": "one message is enough",
     "events-at_most_n_duplicates": "reads before the first write are enough",
 }
 FIXED = {
+    "converges_only_a_stale_read",
+    "events_nothing_heard_after_the_first_message",
     "queue_lost_or_in_a_receive_without_an_answer",
     "queue_lost_or_in_a_receive_without_an_end",
     "queue_order_nothing_in_the_window",
