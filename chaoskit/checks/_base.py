@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Annotated, ClassVar, Literal, Self
 
@@ -24,6 +24,7 @@ from chaoskit.records import (
     Verdict,
 )
 from chaoskit.registry import Registry
+from chaoskit.text import seconds_text
 
 _op = attrgetter("op")
 
@@ -67,9 +68,17 @@ class Check(Model):
     def judge(self, evidence: Evidence) -> Finding:
         """Return the finding; it is unknown where there was nothing to judge."""
         try:
-            return self.rule(evidence)
+            found = self.rule(evidence)
         except NotJudged as nothing:
             return Finding(Verdict.UNKNOWN, "nothing", self.bound, nothing.reason)
+        unseen = self.unseen(evidence) if found.verdict is Verdict.PASS else None
+        if unseen is None:
+            return found
+        return replace(found, verdict=Verdict.UNKNOWN, reason=unseen)
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        """Return why a pass would prove nothing: what it is about happened, and nobody looked."""
+        return None
 
     def rule(self, evidence: Evidence) -> Finding:
         """Return the finding. Raises `NotJudged` where there is nothing to judge."""
@@ -111,6 +120,16 @@ class ProbeCheck(Check):
     @property
     def subject(self) -> str:
         return self.probe
+
+    @property
+    def about(self) -> str | None:
+        """The one fault it is about, None for all of its window."""
+        return None
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        faults = [fault for fault in evidence.faults if self.about in (None, fault.id)]
+        samples = evidence.samples.get(self.probe, ())
+        return _unseen(f"probe `{self.probe}`", "sample", self, faults, samples, evidence)
 
 
 class SampledCheck(Check):
@@ -157,6 +176,13 @@ class SampledCheck(Check):
         if not made:
             raise NotJudged(f"{self.what} gave no operation in this window")
         return made
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        if self.probe is not None:
+            samples: Sequence[Sample] = evidence.samples.get(self.probe, ())
+        else:
+            samples = operations(evidence, self.workload or "", self.op)
+        return _unseen(self.what, self.unit, self, evidence.faults, samples, evidence)
 
     def unless_omitted(self, finding: Finding, evidence: Evidence) -> Finding:
         """Return the finding, or `unknown` when too little was sent of what was due."""
@@ -292,3 +318,25 @@ def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:
     if not found:
         raise NotJudged(f"probe `{probe}` gave no sample in this window")
     return found
+
+
+def _unseen(
+    what: str,
+    unit: str,
+    check: Check,
+    faults: Sequence[FaultWindow],
+    samples: Sequence[Sample],
+    evidence: Evidence,
+) -> str | None:
+    """Return which fault of the check's window no sample fell into, and what to change."""
+    start, end = window(check, evidence)
+    for fault in faults:
+        if not fault.must_be_seen or not fault.meets(start, end):
+            continue
+        if not any(fault.meets(sample.sent, sample.done) for sample in samples):
+            lasted = "" if fault.healed is None else seconds_text(fault.healed - fault.injected)
+            return (
+                f"no {unit} of {what} was under way while fault `{fault.id}` was in force "
+                f"({lasted or 'to the end'}); look more often"
+            )
+    return None

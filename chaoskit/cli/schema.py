@@ -6,7 +6,7 @@ import json
 
 from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.schema import result_schema
-from chaoskit.record.events import events_schema
+from chaoskit.record.schema import events_schema
 from chaoskit.scenario.schema import scenario_schema
 
 _SCHEMAS = {"scenario": scenario_schema, "result": result_schema, "events": events_schema}

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import Field, model_validator
@@ -50,6 +50,13 @@ class ExecUndo(Undo):
     def on_host(self) -> bool:
         return self.service is None
 
+    def masked(self, clean: Callable[[str], str]) -> Self:
+        def cleaned(command: Command) -> Command:
+            return clean(command) if isinstance(command, str) else list(map(clean, command))
+
+        heal = None if self.heal is None else cleaned(self.heal)
+        return self.model_copy(update={"verify": cleaned(self.verify), "heal": heal})
+
 
 class _WithoutHeal:
     """True on an instance that has no heal command: it is over as soon as it is injected."""
@@ -72,6 +79,7 @@ class Exec(Fault[ExecUndo]):
     """
 
     undo_model = ExecUndo
+    risks_processes = True  # whatever a command does to its container is meant
     example = (
         "{ at: 2s, for: 4s, fault: exec, service: chat, inject: touch /tmp/full,"
         " verify: test -e /tmp/full, heal: rm -f /tmp/full }"
@@ -113,7 +121,7 @@ class Exec(Fault[ExecUndo]):
         return [] if self.service is None else [self.service]
 
     def restarts_services(self) -> Sequence[str]:
-        return self.services()  # whatever a command does to its container is meant
+        return self.services()
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         if self.service is None or self.replica is not None:

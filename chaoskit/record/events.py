@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast, dataclass_transform
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic.json_schema import JsonSchemaMode
 
 from chaoskit.errors import StoreFailed
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.folder import read_ndjson
 from chaoskit.records import Json, Phase, Schedule, Verdict
 
@@ -41,12 +40,12 @@ class Recorded(NamedTuple):
 
     def row(self) -> dict[str, Json]:
         """Return it as one line of `events.ndjson`."""
-        fields = _adapter(type(self.event)).dump_python(self.event, mode="json")
+        fields = adapter(type(self.event)).dump_python(self.event, mode="json")
         return {"t": self.t, "event": self.event.name, **fields}
 
 
 KINDS: dict[str, type[RunEvent]] = {}  # by the names of their rows, former ones included
-_RETIRED: set[str] = set()  # only in old runs
+RETIRED: set[str] = set()  # names of rows that only old runs have
 Kind = TypeVar("Kind", bound=type[RunEvent])
 
 
@@ -64,7 +63,7 @@ def event(name: str, *, was: str | None = None, retired: bool = False) -> Callab
         if was is not None:
             KINDS[was] = made
         if retired:
-            _RETIRED.add(name)
+            RETIRED.add(name)
         return made
 
     return register
@@ -209,11 +208,12 @@ class ServicesUp(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class EdgeSeen:
-    """A possible edge; `connections` counts those that its proxy accepted from its client."""
+    """A possible edge; `connections` counts those that its proxy accepted from its client. Without
+    a `port` nothing told which one it may be."""
 
     client: str
     upstream: str
-    port: int
+    port: int | None
     evidence: str | None = None
     proxied: bool = False
     connections: int | None = None
@@ -234,6 +234,46 @@ class ContainerChanged(RunEvent):
     replica: int
     action: str
     exit_code: int | None = None
+    signal: int | None = None  # of a `kill`
+
+
+@event("last_lines")
+class LastLines(RunEvent):
+    """The last lines that a replica had printed when it died at `died`, run-clock seconds."""
+
+    service: str
+    replica: int
+    died: float
+    lines: tuple[str, ...]
+
+
+@event("log_incomplete")
+class LogIncomplete(RunEvent):
+    """A stretch of a service's log may lack lines, for this reason; `end` is null for the rest."""
+
+    service: str
+    start: float
+    end: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSeen:
+    """What the engine shows of one replica."""
+
+    service: str
+    replica: int
+    status: str
+    exit_code: int = 0
+
+
+@event("replicas")
+class ReplicasRead(RunEvent):
+    """The replicas of the stack as they were when everything had settled. `jobs` are the services
+    that are meant to complete: others wait for that."""
+
+    replicas: tuple[ReplicaSeen, ...]
+    jobs: tuple[str, ...] = ()
 
 
 @event("workload_ended")
@@ -263,13 +303,15 @@ class FaultNotInjected(FaultEvent):
 
 @event("fault_injected")
 class FaultInjected(FaultEvent):
-    """A fault is about to be put in force; `services` are those that it hits directly, and
-    `ends_processes` says whether it ends processes of theirs."""
+    """A fault is about to be put in force; `services` are those that it hits directly,
+    `ends_processes` says whether it ends processes of theirs, and `instant` whether it is over as
+    soon as it is injected."""
 
     fault: str
     target: str
     services: tuple[str, ...] = ()
     ends_processes: bool | None = None
+    instant: bool = False
 
 
 @event("fault_receipt")
@@ -313,29 +355,21 @@ class CanaryExchanged(FaultEvent):
     exchange: Exchange
 
 
-@event("edge_reading")
-class EdgeRead(FaultEvent):
-    """One look at an edge of a fault: open connections of its client, bytes moved by its proxy.
-
-    `when` is before the injection, or the start or the end of the stretch over which use is shown.
-    What could not be read is null.
-    """
+@event("edge_used")
+class EdgeUsed(FaultEvent):
+    """What the client of an edge did while a fault was in force, as its proxy saw it; a later one
+    of the same edge counts instead."""
 
     edge: str
-    when: Literal["before", "start", "end"]
-    live: int | None
-    moved: int | None
+    traffic: Traffic
 
 
-@event("edge_accepted")
-class ConnectionsAccepted(FaultEvent):
-    """How many connections a proxy accepted from its client in the ten seconds before a fault,
-    while it was in force, and since; a later one of the same edge counts instead."""
+@event("edge_not_counted")
+class EdgeNotCounted(FaultEvent):
+    """Why nobody can say whether an edge was used while a fault was in force."""
 
     edge: str
-    before: int
-    during: int
-    after: int
+    reason: str
 
 
 @event("heal_failed")
@@ -374,7 +408,7 @@ class FaultConcluded(FaultEvent):
 _adapters: dict[type[RunEvent], TypeAdapter[RunEvent]] = {}
 
 
-def _adapter(kind: type[RunEvent]) -> TypeAdapter[RunEvent]:
+def adapter(kind: type[RunEvent]) -> TypeAdapter[RunEvent]:
     """Return what reads and writes an event's fields; made when it is first needed."""
     if kind not in _adapters:
         _adapters[kind] = TypeAdapter(kind)
@@ -389,7 +423,7 @@ def from_row(row: Mapping[str, Any]) -> Recorded | None:
     kind = KINDS.get(row.get("event", ""))
     if kind is None:
         return None
-    return Recorded(float(row["t"]), _adapter(kind).validate_python(dict(row)))
+    return Recorded(float(row["t"]), adapter(kind).validate_python(dict(row)))
 
 
 def read_events(folder: Path) -> list[Recorded]:
@@ -408,34 +442,3 @@ def _events(path: Path) -> Iterable[Recorded]:
             raise StoreFailed(f"`{path}` holds an event that is none: {row}") from error
         if recorded is not None:
             yield recorded
-
-
-def events_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of one line of the event stream."""
-    written = {name: kind for name, kind in KINDS.items() if kind.name == name}
-    adapters: list[tuple[str, JsonSchemaMode, TypeAdapter[RunEvent]]] = [
-        (name, "serialization", _adapter(kind))
-        for name, kind in written.items()
-        if name not in _RETIRED
-    ]
-    found, rest = TypeAdapter.json_schemas(adapters)
-    definitions: dict[str, Any] = rest.get("$defs", {})
-    references = []
-    for (name, _), reference in found.items():
-        references.append(reference)
-        schema = definitions[reference["$ref"].rpartition("/")[2]]
-        fields = schema.get("properties", {})
-        schema["properties"] = {
-            "t": {"type": "number", "description": "seconds on the run's clock"},
-            "event": {"const": name},
-            **fields,
-        }
-        schema["required"] = list(schema["properties"])
-        schema["additionalProperties"] = False
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": f"urn:chaoskit:events:{FORMAT}",
-        "title": "chaoskit event",
-        "oneOf": references,
-        "$defs": definitions,
-    }

@@ -13,7 +13,7 @@ import jsonschema
 import junitparser
 import pytest
 
-from chaoskit.record.events import events_schema
+from chaoskit.record.schema import events_schema
 from tests.stack.running import (
     Chaoskit,
     Run,

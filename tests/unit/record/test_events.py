@@ -23,10 +23,10 @@ from chaoskit.record.events import (
     RunnerStalled,
     RunStarted,
     RunUnproven,
-    events_schema,
     from_row,
     read_events,
 )
+from chaoskit.record.schema import events_schema
 from chaoskit.records import Verdict
 
 EVENTS = sorted({kind.name: kind for kind in KINDS.values()}.items())
