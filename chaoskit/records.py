@@ -165,7 +165,8 @@ def in_order(events: Sequence[Event]) -> Sequence[Event]:
 class Evidence:
     """Everything a check may look at. Checks are pure functions of this.
 
-    Histories are in order of time here, whatever order they are given in.
+    Histories are in order of time here, whatever order they are given in. `initial` says, where a
+    workload does, what its keys hold before they are written.
     """
 
     phases: Sequence[Phase]
@@ -175,6 +176,7 @@ class Evidence:
     containers: Sequence[ContainerEvent] = ()
     logs: Mapping[str, Sequence[LogLine]] = field(default_factory=dict)
     services: Sequence[str] = ()
+    initial: Mapping[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         history = {workload: in_order(events) for workload, events in self.history.items()}

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from chaoskit.records import Event, FaultWindow, Json
+from chaoskit.records import Event, FaultWindow, Json, Key
 from chaoskit.text import count
 
 LONG = 1.0  # seconds; nothing may be due during a shorter fault
@@ -34,15 +34,19 @@ class Need:
     """What a history must hold before its check may pass.
 
     `writes` and `reads` name operations. `final` asks for a good read of every view in use after
-    the last write; `saw` says which read values count as data. `refused` says that a refusal after
-    the faults is as good as an acknowledgement: what is sold out cannot be bought.
+    the last write, `after_write` for a read that began after a write of the same key had been
+    acknowledged; `saw` says which read values count as data. `refused` says that a refusal after
+    the faults is as good as an acknowledgement: what is sold out cannot be bought. `others` are
+    further operations that must have succeeded, where they are in use.
     """
 
     writes: tuple[str, ...]
     reads: tuple[str, ...] = ("read", "truth")
     final: bool = False
+    after_write: bool = False
     saw: Callable[[Json], bool] = _anything
     refused: bool = False
+    others: tuple[str, ...] = ()
 
 
 def coverage_gap(
@@ -72,7 +76,7 @@ def _gaps(
     need: Need,
     minimum: int,
 ) -> Iterator[str]:
-    yield from _unwritten(events, used, what, need.writes)
+    yield from _unwritten(events, used, what, need)
     if need.reads and not views:
         yield f"{what.removeprefix('of ')} never read back what it wrote"
     elif need.final:
@@ -89,12 +93,12 @@ def _gaps(
 
 
 def _unwritten(
-    events: Sequence[Event], used: Collection[str], what: str, writes: Sequence[str]
+    events: Sequence[Event], used: Collection[str], what: str, need: Need
 ) -> Iterator[str]:
-    kinds = _either(writes, used)
-    if not any(op in used for op in writes):
+    kinds = _either(need.writes, used)
+    if not any(op in used for op in need.writes):
         yield f"no {' or '.join(kinds)} {what} was invoked"
-    for kind in kinds:
+    for kind in [*kinds, *(op for op in need.others if op in used)]:
         if not any(event.op == kind and event.type == "ok" for event in events):
             last = _last_error(events, (kind,))
             see = f"see its `{kind}` and the statuses in `ok`"
@@ -108,6 +112,25 @@ def _unread(events: Sequence[Event], views: Sequence[str], what: str, need: Need
             yield f"no {view} {what} returned anything{last}; see its `{view}`{_hint(last)}"
     if not any(e.type == "ok" and e.op in views and need.saw(e.value) for e in events):
         yield f"no {' or '.join(views)} {what} saw any data; see what it extracts"
+    if need.after_write and not _read_after_a_write(events, views, need):
+        yield (
+            f"no {' or '.join(views)} {what} began after a write of the same key had been "
+            "acknowledged; use fewer keys or more reads"
+        )
+
+
+def _read_after_a_write(events: Sequence[Event], views: Sequence[str], need: Need) -> bool:
+    written: set[Key] = set()
+    begun: set[int] = set()
+    for event in events:
+        if event.type == "ok":
+            if event.op in views and event.id in begun and need.saw(event.value):
+                return True
+            if event.op in need.writes:
+                written.add(event.key)
+        elif event.type == "invoke" and event.op in views and event.key in written:
+            begun.add(event.id)
+    return False
 
 
 def _last_error(events: Sequence[Event], ops: Collection[str]) -> str:

@@ -14,12 +14,12 @@ from functools import partial
 from typing import NamedTuple
 
 from chaoskit.checks._coverage import Need
-from chaoskit.checks.histories.operations import number
+from chaoskit.checks.histories.operations import number, plain
 from chaoskit.records import Event, Json, Key
 from chaoskit.text import count
 
 VIEWS = ("read", "truth")
-NEED = Need(writes=("write",), reads=VIEWS)
+NEED = Need(writes=("write",), reads=VIEWS, after_write=True)
 NOTHING = float("-inf")  # the version of a key that has none
 
 
@@ -27,7 +27,7 @@ NOTHING = float("-inf")  # the version of a key that has none
 class KeyHistory:
     """The writes of one key: acknowledged versions and when, in order; and all versions tried.
 
-    `last` is when the last event of any of its writes was. `own` holds the newest version that a
+    `last` is the last event of any of its writes. `own` holds the newest version that a
     process wrote itself, `seen` the newest that it read, by view.
     """
 
@@ -35,7 +35,7 @@ class KeyHistory:
     times: list[float] = field(default_factory=list)
     tried: dict[float, Event] = field(default_factory=dict)  # version to invocation
     newest: float = NOTHING
-    last: float = NOTHING
+    last: Event | None = None
     own: dict[int, float] = field(default_factory=dict)
     seen: dict[str, dict[int, float]] = field(default_factory=lambda: {op: {} for op in VIEWS})
 
@@ -85,7 +85,7 @@ class Versions:
             if key_history is None:
                 key_history = keys[key] = KeyHistory()
             if op == "write":
-                key_history.last = event.t
+                key_history.last = event
                 if event.type == "invoke":
                     value = event.value
                     version = value if type(value) is int else _version(value)
@@ -140,4 +140,4 @@ def _version(value: Json) -> float | None:
 
 def shown(version: float) -> str:
     """Return a version for a sentence: `nothing`, or the number."""
-    return "nothing" if version == NOTHING else f"version {version:g}"
+    return "nothing" if version == NOTHING else f"version {plain(version)}"
