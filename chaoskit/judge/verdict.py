@@ -61,7 +61,12 @@ def judge(scenario: Scenario, folder: Path, context: RunContext) -> Result:
     """Judge a stored run with the checks of its scenario."""
     log = read_run_log(folder)
     with without_collecting():
-        evidence = read_evidence(folder)
+        initial = {
+            name: first
+            for name, workload in scenario.workloads.items()
+            if (first := getattr(workload, "initial", None)) is not None
+        }
+        evidence = read_evidence(folder, initial)
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
     faults = [_fault(fault, log, evidence) for fault in _wanted(scenario, log)]
     doubts = _doubts(scenario, log, evidence, faults, context)

@@ -100,8 +100,11 @@ def _add_fault(log: RunLog, row: Row, t: float) -> None:
             log.concluded[row["id"]] = row
 
 
-def read_evidence(folder: Path) -> Evidence:
-    """Return everything the checks of a stored run may look at."""
+def read_evidence(folder: Path, initial: Mapping[str, Json] = {}) -> Evidence:
+    """Return everything the checks of a stored run may look at.
+
+    `initial` says, by workload, what its keys hold before they are written.
+    """
     log = read_run_log(folder)
     return Evidence(
         phases=log.phases,
@@ -111,6 +114,7 @@ def read_evidence(folder: Path) -> Evidence:
         containers=log.containers,
         logs=_logs(folder / "logs", log.started_at),
         services=[str(row["service"]) for row in log.services],
+        initial=initial,
     )
 
 
