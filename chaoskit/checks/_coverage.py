@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
+from chaoskit.checks.histories.operations import about
 from chaoskit.records import Event, FaultWindow, Json, Key
 from chaoskit.text import count
 
@@ -33,16 +34,18 @@ def _anything(_value: Json) -> bool:
 class Need:
     """What a history must hold before its check may pass.
 
-    `writes` and `reads` name operations. `final` asks for a good read of every view in use after
-    the last write, `after_write` for a read that began after a write of the same key had been
-    acknowledged; `saw` says which read values count as data. `refused` says that a refusal after
-    the faults is as good as an acknowledgement: what is sold out cannot be bought. `others` are
-    further operations that must have succeeded, where they are in use.
+    `writes` and `reads` name operations; `others` are further ones that must have succeeded, where
+    they are in use. `final` asks for a good read of every view in use after the last write, with
+    `every_key` one of each key that was written; `after_write` for a read that began after a write
+    of the same key had been acknowledged. `saw` says which read values count as data. `refused`
+    says that a refusal after the faults is as good as an acknowledgement: what is sold out cannot
+    be bought.
     """
 
     writes: tuple[str, ...]
     reads: tuple[str, ...] = ("read", "truth")
     final: bool = False
+    every_key: bool = False
     after_write: bool = False
     saw: Callable[[Json], bool] = _anything
     refused: bool = False
@@ -148,27 +151,28 @@ def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) ->
     last = len(events)
     while last and events[last - 1].op not in need.writes:
         last -= 1
-    invoked: set[int] = set()
-    good: set[str] = set()
-    empty: set[str] = set()
-    errors: dict[str, str] = {}
-    for event in events[last:]:
-        if event.op not in views:
-            continue
-        if event.type == "invoke":
-            invoked.add(event.id)
-        elif event.id in invoked and event.type == "ok":
-            (good if need.saw(event.value) else empty).add(event.op)
-        elif event.id in invoked:
-            errors[event.op] = event.error or "no answer"
+    ended = [event for event in events[last:] if event.op in views and event.type != "invoke"]
+    begun = {event.id for event in events[last:] if event.type == "invoke"}
+    written: set[Key] = set()
+    if need.every_key:
+        written = {e.key for e in events if e.type == "ok" and e.op in need.writes}
     for view in views:
-        if view in good:
-            continue
-        if view in empty:
+        reads = [event for event in ended if event.op == view and event.id in begun]
+        errors = (event.error or "no answer" for event in reversed(reads) if event.type != "ok")
+        error = next(errors, "none was tried")
+        answers = [event for event in reads if event.type == "ok"]
+        seen = {event.key for event in answers if need.saw(event.value)}
+        unread = written - seen
+        if not seen and answers:
             yield f"the final reads of `{view}` saw no data; see what it extracts"
-        error = errors.get(view, "none was tried")
-        hint = _hint(error) if error.endswith("404") else ""
-        yield f"no final read of `{view}` succeeded: {error}{hint}"
+        elif not seen:
+            hint = _hint(error) if error.endswith("404") else ""
+            yield f"no final read of `{view}` succeeded: {error}{hint}"
+        elif unread and None not in seen:  # a read without a key is one of all keys
+            yield (
+                f"no final read of `{view}`{about(min(unread, key=str))} succeeded: {error} "
+                f"({len(unread)} of {count(len(written), 'key')} unread)"
+            )
 
 
 def _around(

@@ -16,7 +16,11 @@ from chaoskit.text import count, moment, percent
 
 MANY = 1e15  # above it a percentage says nothing more
 NEED = Need(
-    writes=("increment",), reads=VIEWS, final=True, saw=lambda value: number(value) is not None
+    writes=("increment",),
+    reads=VIEWS,
+    final=True,
+    every_key=True,
+    saw=lambda value: number(value) is not None,
 )
 
 

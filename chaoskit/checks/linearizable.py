@@ -39,7 +39,7 @@ class Linearizable(WorkloadCheck):
     formal: ClassVar[str] = "linearizability: Herlihy & Wing 1990"
     cannot_tell: ClassVar[str] = (
         "Whether several keys together are consistent: transactions over keys are not judged. "
-        "`truth` reads are not part of the order."
+        "`truth` reads are not part of the order, and a refused `cas` says nothing about the value."
     )
     remedy: ClassVar[str] = (
         "Give a larger budget, use more keys or a lower rate, write values that are all different, "

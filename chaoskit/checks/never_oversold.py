@@ -17,6 +17,7 @@ NEED = Need(
     writes=("buy",),
     reads=VIEWS,
     final=True,
+    every_key=True,
     saw=lambda value: number(value) is not None,
     refused=True,
 )

@@ -213,6 +213,20 @@ class TestEnoughToPass:
         assert found.verdict is UNKNOWN
         assert "there was nothing in this window" in (found.reason or "")
 
+    @pytest.mark.parametrize("view", ["read", "truth"])
+    def test_every_item_must_be_read_in_the_end_through_every_view(self, view: str) -> None:
+        ops = [Op("read", 0.0, 0.1, 0, key, None, 2) for key in ("tea", "mug")]
+        ops += [Op("buy", 1.0, 1.1, 0, key, 1) for key in ("tea", "mug")]
+        views = [(op, key) for op in ("read", "truth") for key in ("tea", "mug")]
+        ops += [Op(op, 5.0, 5.1, 0, key, None, 1) for op, key in views]
+        assert judge("never_oversold", ops, ()).verdict is PASS
+        ops = [op for op in ops if (op.op, op.key, op.start) != (view, "mug", 5.0)]
+        found = judge("never_oversold", ops, ())
+        assert (found.verdict, found.reason) == (
+            UNKNOWN,
+            f"no final read of `{view}` of mug succeeded: none was tried (1 of 2 keys unread)",
+        )
+
     def test_what_could_not_be_sold_out_is_noted_beside_the_pass(self) -> None:
         ops = [Op("read", 0.0, 0.1, 0, "x", None, 100), Op("buy", 1.0, 1.1, 0, "x", 1)]
         ops += [Op("read", 2.0, 2.1, 0, "x", None, 99)]
