@@ -18,11 +18,12 @@ images: ## build the images again
 demo: setup ## one rehearsal: Redis restarts and slows down under load
 	@$(BIN)/chaoskit run scenarios/redis-restart.yaml
 
-lint: ## ruff, mypy, import-linter
+lint: ## ruff, mypy, import-linter, shellcheck
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy chaoskit tests
 	$(BIN)/lint-imports
+	$(BIN)/shellcheck -x -P SCRIPTDIR chaoskit/scripts/*/*.sh tools/setup.sh
 
 unit: ## the tests that need no Docker
 	$(BIN)/pytest tests/unit -n 2

@@ -45,8 +45,8 @@ class Clock:
         return f"{_boot()} {self._zero:.6f}"
 
     def jump(self) -> str | None:
-        """Say in words that the wall clock and this one went apart since the start, or return None:
-        what others stamped meanwhile cannot be placed then."""
+        """Return a sentence when the wall clock and this one went apart since the start, else None:
+        then what others stamped meanwhile has no place on this clock."""
         apart = (datetime.now(UTC) - self.started_at).total_seconds() - self.now()
         if abs(apart) < _APART:
             return None
@@ -81,8 +81,8 @@ async def until(
     """Look again and again until what is seen is as wanted; return what was seen last.
 
     `met` says whether it is as wanted: by default, whether it is true. Looks once at least, `every`
-    seconds apart, and for the last time when `within` seconds are over: whoever asks says what it
-    means that it is not as wanted even then. What `look` raises ends it.
+    seconds apart, and for the last time when `within` seconds are over: the caller decides
+    what it means when it is not as wanted even then. What `look` raises ends it.
     """
     loop = asyncio.get_running_loop()
     ends = loop.time() + within

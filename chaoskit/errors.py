@@ -1,22 +1,37 @@
-"""Every error chaoskit raises on purpose, as one tree.
+"""Every error chaoskit raises on purpose, as one tree, and the exit codes of its commands.
 
-    ChaoskitError                 message, hint, exit_code
-    ├── UsageError                2   wrong command line
-    │   └── ScenarioInvalid       2   every problem of one scenario file, with positions
-    ├── NothingSelected           5   no scenario matched
-    ├── EnvironmentFailure        4   Docker, Compose, images, Toxiproxy, ports
-    │   ├── CommandFailed         4   argv, exit status, tail of stderr
-    │   └── StackNotReady         4   the stack did not come up; its logs are attached
-    ├── FaultFailed               3   a fault could not be injected, verified or healed
-    └── StoreFailed               4   the run folder cannot be written or read
+    ChaoskitError                    70  message, hint, exit_code
+    ├── UsageError                    2  wrong command line
+    │   ├── ScenarioInvalid           2  every problem of one scenario file, with positions
+    │   └── Owned                     2  the run to recover has a live owner
+    ├── NothingSelected               5  no scenario matched
+    ├── EnvironmentFailure            4  Docker, Compose, images, Toxiproxy, ports
+    │   ├── CommandFailed             4  argv, exit status, tail of stderr
+    │   ├── StackNotReady             4  the stack did not come up; its logs are attached
+    │   ├── StoreFailed               4  the run folder cannot be written or read
+    │   ├── EngineGone                4  the Docker engine does not answer, and may be back later
+    │   └── ToxiproxyUnreachable      4  a Toxiproxy does not answer
+    └── FaultFailed                   3  a fault could not be injected, verified or healed
+        ├── NoSuchContainer           3  a container that should be there is not
+        ├── ToxiproxyWedged           3  Toxiproxy answers, but one of its proxies hangs
+        ├── ToxiproxyRefused          3  Toxiproxy said no
+        └── GateUnmet                 3  the steady state was not reached
 
-What the system under test does wrong is data (samples, history), never one of these.
+Beside the tree stand errors that never reach the user, each caught by the module that knows it:
+    RedisRefused, WebSocketRefused, WebSocketEnded, FeedEnded
+        what the system under test answered: recorded as a sample or an operation, so it is data
+    NoMatch                a JSONPath finds nothing in an answer, which is data as well
+    Stopped, Unresolvable  end the reading of a scenario or of one value; they become a `Problem`
+    NotJudged              a check has nothing to judge: its verdict is `unknown`
+    Interrupted            a signal before the run began; its exit code is the signal's
+
 Messages say what, where and what to do: lower case, names in backticks, no full stop.
+What docker-py and requests raise is translated in `docker.errors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -136,3 +151,19 @@ class FaultFailed(ChaoskitError):
 
 class StoreFailed(EnvironmentFailure):
     """The run folder cannot be written or read."""
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what it came from, and what came together: nearest first, each once."""
+    seen: set[int] = set()
+    waiting: list[BaseException] = [error]
+    while waiting:
+        current = waiting.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        if isinstance(current, BaseExceptionGroup):
+            waiting.extend(current.exceptions)
+        # Also the suppressed ones: httpcore hides the OSError it wraps.
+        waiting.extend(e for e in (current.__cause__, current.__context__) if e is not None)

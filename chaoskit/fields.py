@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from chaoskit.text import decimal
-from chaoskit.text import seconds_text as seconds_text  # noqa: PLC0414  # faults import it here
+from chaoskit.ports import HTTP, HTTPS, POSTGRES, REDIS
+from chaoskit.text import decimal, seconds_text
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
@@ -253,7 +253,7 @@ class Url(Written):
     user: str | None = None
     password: str | None = None
 
-    SCHEMES: ClassVar[Mapping[str, int]] = {"http": 80, "https": 443}
+    SCHEMES: ClassVar[Mapping[str, int]] = {"http": HTTP, "https": HTTPS}
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -309,7 +309,7 @@ class HttpUrl(Url):
 class RedisUrl(Url):
     """`redis://redis:6379/0`."""
 
-    SCHEMES: ClassVar[Mapping[str, int]] = {"redis": 6379}
+    SCHEMES: ClassVar[Mapping[str, int]] = {"redis": REDIS}
 
     @classmethod
     def parse(cls, value: object) -> Self:
@@ -327,7 +327,7 @@ class RedisUrl(Url):
 class PostgresUrl(Url):
     """`postgres://user:password@postgres:5432/database`."""
 
-    SCHEMES: ClassVar[Mapping[str, int]] = {"postgres": 5432, "postgresql": 5432}
+    SCHEMES: ClassVar[Mapping[str, int]] = {"postgres": POSTGRES, "postgresql": POSTGRES}
 
     @property
     def database(self) -> str:

@@ -7,7 +7,7 @@ These plain values are the only thing that passes from running to judging to rep
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
@@ -67,7 +67,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the history: an invocation, or its completion joined to it by `id`."""
+    """One line of the history: an invocation, or its completion joined to it by `id`.
+
+    `due` is when an invocation should have been sent, in run-clock seconds; None where that is not
+    known, for what came by itself, and for completions.
+    """
 
     t: float
     type: Literal["invoke", "ok", "fail", "info"]
@@ -78,6 +82,41 @@ class Event:
     value: Json
     id: int
     error: str | None = None
+    due: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """Operations of one kind that were due and never sent: how many, and from when to when.
+
+    They were due evenly from `first` to `last`, in run-clock seconds.
+    """
+
+    op: str
+    count: int
+    first: float
+    last: float
+
+    def dues(self) -> Iterator[float]:
+        step = (self.last - self.first) / max(self.count - 1, 1)
+        return (self.first + step * number for number in range(self.count))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """From when to when a workload's operations were due, and those that were never sent.
+
+    `start` and `end` are run-clock seconds; `timeout` is how many seconds each may take.
+    """
+
+    start: float
+    end: float
+    timeout: float
+    omitted: tuple[Omitted, ...] = ()
+
+    def covers(self, due: float) -> bool:
+        """Return whether an operation was on the schedule; histories keep microseconds."""
+        return self.start - 1e-6 <= due <= self.end + 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +216,7 @@ class Evidence:
     logs: Mapping[str, Sequence[LogLine]] = field(default_factory=dict)
     services: Sequence[str] = ()
     initial: Mapping[str, Json] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload
 
     def __post_init__(self) -> None:
         history = {workload: in_order(events) for workload, events in self.history.items()}
@@ -184,6 +224,15 @@ class Evidence:
 
     def phase(self, name: str) -> Phase | None:
         return next((phase for phase in self.phases if phase.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What was measured and what is allowed, as numbers of one unit: `s`, `ratio` or `count`."""
+
+    measured: float
+    limit: float | None
+    unit: Literal["s", "ratio", "count"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +253,4 @@ class Finding:
     at: float | None = None
     services: tuple[str, ...] = ()  # whose log lines explain it; empty: all
     notes: tuple[str, ...] = ()
+    numbers: Numbers | None = None  # where what was measured is one number

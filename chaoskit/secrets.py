@@ -9,11 +9,34 @@ from urllib.parse import unquote
 
 from chaoskit.records import Json
 
-_SECRET_KEY = re.compile(
-    r"(pass(word|wd|phrase)?|secret|token|credential|auth"
-    r"|(api|private|secret|access|signing|encryption)_?key(_base)?)s?$",
-    re.IGNORECASE,
-)
+# What names of secrets are made of: by themselves, as a part (`DB_PASSWORD_2`), or at the end of a
+# part (`PGPASSWORD`, `APITOKEN`).
+WORDS = (
+    "password", "passwd", "passphrase", "pwd", "secret", "token", "credential", "authorization",
+    "api_key", "private_key", "secret_key", "access_key", "signing_key", "encryption_key",
+    "master_key", "account_key", "license_key", "ssh_key",
+)  # fmt: skip
+# These only at the end of a name: `DB_PASS` and `REDIS_AUTH`, not `pass_count` and `auth_backend`.
+LAST_WORDS = ("pass", "auth", "cookie", "jwt")
+# What a name is about that ends so, whatever comes before: never the secret itself.
+HARMLESS_ENDS = (
+    "url", "uri", "host", "hostname", "port", "addr", "address", "endpoint", "service", "domain",
+    "user", "username", "name", "type", "mode", "method", "algorithm", "alg", "issuer", "audience",
+    "scope", "realm", "prefix", "enabled", "required", "ttl", "timeout", "expiry",
+    "expires", "lifetime", "age", "interval", "length", "size", "count", "limit", "rounds",
+)  # fmt: skip
+
+_ANY_WORD = "|".join(word.replace("_", "_?") for word in WORDS)
+_NAMED = re.compile(rf"(?:{_ANY_WORD})s?(?:_|\d|$)|(?<!com)(?<!by)(?:{'|'.join(LAST_WORDS)})s?$")
+_HARMLESS = re.compile(rf"_(?:{'|'.join(HARMLESS_ENDS)})s?$")
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_DIRECTORIES = ("PWD", "OLDPWD")  # of a shell
+
+_VALUE = r"(?P<secret>\"[^\"$][^\"]*\"|'[^']+'|[^\s\"'&;,$-][^\s\"'&;,]*)"
+_ASSIGNED = re.compile(rf"(?<![\w.-])(?P<key>[\w.-]+)=(?={_VALUE})")
+_OPTION = re.compile(rf"(?<![\w.-])--(?P<key>[\w-]+)\s+(?={_VALUE})")
+_PLACEHOLDER = re.compile(r"(\{\w+\})")  # which a workload fills in: no secret
+_SCHEME = re.compile(r"(?:basic|bearer|digest|token)\s+", re.IGNORECASE)
 _IN_URL = re.compile(
     r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)(?P<secret>[^\s/\"']+)(?=@)", re.IGNORECASE
 )
@@ -66,17 +89,64 @@ class Redactor:
         return document
 
 
+def named_like_a_secret(name: str) -> bool:
+    """Return whether the value of a key or variable of this name must not be shown."""
+    if name in _DIRECTORIES:
+        return False
+    name = re.sub(r"[.\s-]+", "_", _CAMEL.sub("_", name)).lower()
+    return _NAMED.search(name) is not None and _HARMLESS.search(name) is None
+
+
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
-    """Return the values of keys named like a secret, and passwords inside URL values."""
+    """Return the values of keys named like a secret, and the passwords inside other values."""
     found = []
     for key, value in environment.items():
-        if _SECRET_KEY.search(key):
-            found.append(value)
+        if named_like_a_secret(key):
+            found += forms_of(value)
         found += passwords_in(value)
     return found
 
 
+def forms_of(secret: str) -> list[str]:
+    """Return what a secret may show up as: whole, without `Bearer`, each of its lines.
+
+    A placeholder such as `{value}` is no secret, only what stands around it.
+    """
+    parts = [part for part in _PLACEHOLDER.split(secret)[::2] if part]
+    forms = [form for part in parts for form in (part, _SCHEME.sub("", part, count=1))]
+    lines = [line.strip() for form in forms for line in form.splitlines()]
+    return list(dict.fromkeys(form for form in (*forms, *lines) if form))
+
+
 def passwords_in(text: str) -> list[str]:
-    """Return the passwords of all URLs in a text."""
+    """Return the passwords of all URLs, assignments and options in a text, such as `PGPASSWORD=x`
+    and `--requirepass x`."""
     written = [match["secret"] for match in _IN_URL.finditer(text)]
-    return list(dict.fromkeys(form for one in written for form in (one, unquote(one))))
+    for pattern in (_ASSIGNED, _OPTION):
+        found = (match for match in pattern.finditer(text) if named_like_a_secret(match["key"]))
+        written += [match["secret"].strip("\"'") for match in found]
+    forms = (form for one in written for meant in (one, unquote(one)) for form in forms_of(meant))
+    return list(dict.fromkeys(forms))
+
+
+def without_secrets(document: Json) -> Json:
+    """Return a document in which texts and numbers under keys named like a secret are `***`."""
+    if isinstance(document, Mapping):
+        return {
+            key: _masked(value) if named_like_a_secret(key) else without_secrets(value)
+            for key, value in document.items()
+        }
+    if isinstance(document, Sequence) and not isinstance(document, str):
+        return [without_secrets(item) for item in document]
+    return document
+
+
+def _masked(value: Json) -> Json:
+    if isinstance(value, str):
+        parts = _PLACEHOLDER.split(value)
+        return "".join(part if n % 2 else MASK if part else "" for n, part in enumerate(parts))
+    if isinstance(value, Sequence):
+        return [_masked(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return MASK
+    return without_secrets(value)

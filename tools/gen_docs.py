@@ -1,4 +1,5 @@
-"""Writes the generated pages: `docs/faults.md` and the JSON Schemas. A test keeps them current.
+"""Writes what is generated in `docs/`: `faults.md`, the JSON Schemas and the table of packages in
+`architecture.md`. A test keeps them current.
 
 python tools/gen_docs.py          write them
 python tools/gen_docs.py --check  exit 1 when one is out of date
@@ -6,10 +7,13 @@ python tools/gen_docs.py --check  exit 1 when one is out of date
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
+import re
 import sys
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -184,12 +188,43 @@ def _type(field: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     )
 
 
+PACKAGES = re.compile(r"(<!-- packages:[^\n]*-->\n).*?(<!-- end of packages -->)", re.DOTALL)
+
+
+def architecture_page() -> str:
+    """Return `docs/architecture.md` with its table of packages drawn from the import contract."""
+    rows = [
+        [" ".join(f"`{name.partition('.')[2]}`" for name in layer), _said_of(layer)]
+        for layer in layers()
+    ]
+    table = _table(["package", "what is in it"], rows)
+    page = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    return PACKAGES.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page)
+
+
+def layers() -> list[list[str]]:
+    """Return the packages on each floor, from the top, as the import contract has them."""
+    document = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = document["tool"]["importlinter"]["contracts"]
+    (contract,) = (one for one in contracts if one["type"] == "layers")
+    return [line.split(" | ") for line in contract["layers"]]
+
+
+def _said_of(layer: Sequence[str]) -> str:
+    """Return the first paragraph that each package says of itself, as one cell of a table."""
+    texts = [inspect.getdoc(importlib.import_module(name)) or "" for name in layer]
+    cells = [" ".join(text.split("\n\n")[0].split()) for text in texts]
+    return "<br>".join(cell.replace("|", "\\|") for cell in cells)
+
+
 def pages() -> dict[Path, str]:
     """Return every generated file and its text."""
     return {
         DOCS / "faults.md": faults_page(),
+        DOCS / "architecture.md": architecture_page(),
         DOCS / "scenario.schema.json": schema_text("scenario"),
         DOCS / "result.schema.json": schema_text("result"),
+        DOCS / "events.schema.json": schema_text("events"),
     }
 
 

@@ -10,10 +10,19 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
-from chaoskit.checks.histories.operations import pairs
 from chaoskit.fields import Model
-from chaoskit.records import Event, Evidence, FaultWindow, Finding, Json, Outcome, Sample, Verdict
+from chaoskit.records import (
+    Event,
+    Evidence,
+    FaultWindow,
+    Finding,
+    Json,
+    Numbers,
+    Sample,
+    Verdict,
+)
 from chaoskit.registry import Registry
 
 ALL = (float("-inf"), float("inf"))
@@ -68,8 +77,8 @@ class Check(Model):
         """Return the finding. Raises `NotJudged` where there is nothing to judge."""
         raise NotImplementedError
 
-    def passed(self, measured: str) -> Finding:
-        return Finding(Verdict.PASS, measured, self.bound)
+    def passed(self, measured: str, numbers: Numbers | None = None) -> Finding:
+        return Finding(Verdict.PASS, measured, self.bound, numbers=numbers)
 
     def failed(
         self,
@@ -78,9 +87,17 @@ class Check(Model):
         witness: Sequence[str] = (),
         at: float | None = None,
         services: Sequence[str] = (),
+        numbers: Numbers | None = None,
     ) -> Finding:
         return Finding(
-            Verdict.FAIL, measured, self.bound, reason, tuple(witness), at, tuple(services)
+            Verdict.FAIL,
+            measured,
+            self.bound,
+            reason,
+            tuple(witness),
+            at,
+            tuple(services),
+            numbers=numbers,
         )
 
 
@@ -101,8 +118,8 @@ class ProbeCheck(Check):
 class SampledCheck(Check):
     """A check over the samples of a probe, or over the operations of a workload of any kind.
 
-    An operation is a sample from its invocation to its completion: the history does not say when it
-    was due. `op` picks one kind of operation.
+    An operation is a sample from when it was due to its completion; one that was due and never sent
+    is one too. `op` picks one kind of operation.
     """
 
     probe: str | None = None
@@ -137,12 +154,23 @@ class SampledCheck(Check):
         """Return the samples due inside the window; raises `NotJudged` when there are none."""
         if self.probe is not None:
             return samples_in(self, self.probe, evidence)
-        start, end = window(self, evidence)
-        events = evidence.history.get(self.workload or "", ())
-        made = [s for s in _as_samples(events, self.op) if start <= s.due <= end]
+        span = window(self, evidence)
+        made = operations(evidence, self.workload or "", self.op, span)
         if not made:
             raise NotJudged(f"{self.what} gave no operation in this window")
         return made
+
+    def unless_omitted(self, finding: Finding, evidence: Evidence) -> Finding:
+        """Return the finding, or `unknown` when too little was sent of what was due."""
+        if self.workload is None:
+            return finding
+        sent = sent_of_due(evidence, self.workload, self.op, window(self, evidence))
+        reason = too_few_sent(self.workload, sent)
+        if reason is None:
+            return finding
+        return Finding(
+            Verdict.UNKNOWN, finding.measured, self.bound, reason, numbers=finding.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,19 +307,3 @@ def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:
     if not found:
         raise NotJudged(f"probe `{probe}` gave no sample in this window")
     return found
-
-
-def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
-    """Return operations as samples; one without a completion lasts until the history ends."""
-    end_of_history = events[-1].t if events else 0.0
-    ops = {event.op for event in events} if op is None else {op}
-    found = []
-    for begin, end in pairs(events, ops):
-        done = end_of_history if end is None else end.t
-        outcome: Outcome = "info"
-        error: str | None = "no answer before the end of the history"
-        if end is not None:
-            error = end.error
-            outcome = "ok" if end.type == "ok" else "fail" if end.type == "fail" else "info"
-        found.append(Sample(begin.op, begin.t, begin.t, done, outcome, error))
-    return sorted(found, key=lambda sample: sample.due)

@@ -11,7 +11,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaoskit.records import FaultWindow, Sample
+from chaoskit.records import FaultWindow, Numbers, Sample
 
 FEW = 3  # healthy samples that are enough when there was no time to watch for longer
 
@@ -126,3 +126,9 @@ def clear(faults: Sequence[FaultWindow], window: FaultWindow) -> float | None:
         heals = [f.healed for f in holding if f.healed is not None]
         t = max(heals) if len(heals) == len(holding) else None
     return None
+
+
+def slowest(times: Sequence[float | None], within: float) -> Numbers | None:
+    """Return the longest of the times against its limit; None where one of them is not known."""
+    known = [seconds for seconds in times if seconds is not None]
+    return Numbers(max(known), within, "s") if known and len(known) == len(times) else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chaoskit.checks._fault_position import fault_at, inside_outside, position_in_faults
 from chaoskit.checks._witness import LINES, capped
 from chaoskit.numeric import above
-from chaoskit.records import Evidence, FaultWindow, Finding, Verdict
+from chaoskit.records import Evidence, FaultWindow, Finding, Numbers, Verdict
 from chaoskit.text import moment
 
 
@@ -61,6 +61,7 @@ def build_finding(
     about the rest; else it is unknown when there is a gap.
     """
     found = judged.found
+    numbers = Numbers(len(found), judged.at_most * judged.of, "count")
     if found and above(len(found) / max(judged.of, 1), judged.at_most):
         worst = max(found, key=lambda one: one.size)
         return Finding(
@@ -71,10 +72,12 @@ def build_finding(
             _witness(found, worst, evidence),
             worst.at if worst.size else found[0].at,
             notes=tuple(judged.notes),
+            numbers=numbers,
         )
     if gap is not None:
-        return Finding(Verdict.UNKNOWN, judged.measured, bound, gap)
-    return Finding(Verdict.PASS, judged.measured, bound, notes=tuple(judged.notes))
+        return Finding(Verdict.UNKNOWN, judged.measured, bound, gap, numbers=numbers)
+    notes = tuple(judged.notes)
+    return Finding(Verdict.PASS, judged.measured, bound, notes=notes, numbers=numbers)
 
 
 def _reason(judged: Judged, formal: str, faults: Sequence[FaultWindow]) -> str:

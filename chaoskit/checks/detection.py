@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import NotJudged, ProbeCheck, check, fault_windows
 from chaoskit.checks._fault_position import named
-from chaoskit.checks._health import failing_before, first_failure, next_injection
+from chaoskit.checks._health import failing_before, first_failure, next_injection, slowest
 from chaoskit.checks._witness import capped
 from chaoskit.fields import Duration, Name
 from chaoskit.numeric import above
@@ -41,12 +41,15 @@ class Detection(ProbeCheck):
         judged = [(fault, *self._noticed(fault, evidence)) for fault in faults]
         verdict = combined([one[1] for one in judged])
         measured = self._measured([one[2] for one in judged], verdict)
+        numbers = slowest([one[2] for one in judged], self.within)
         if verdict is Verdict.PASS:
-            return self.passed(measured)
+            return self.passed(measured, numbers)
         fault, _, _, why = next(one for one in judged if one[1] is verdict)
         witness = capped([f"{one[0]}: {one[3]}" for one in judged])
         reason = f"{named(fault)}, injected at {moment(fault.injected)}: {why}"
-        return Finding(verdict, measured, self.bound, reason, witness, fault.injected)
+        return Finding(
+            verdict, measured, self.bound, reason, witness, fault.injected, numbers=numbers
+        )
 
     def _measured(self, times: Sequence[float | None], verdict: Verdict) -> str:
         known = [seconds for seconds in times if seconds is not None]

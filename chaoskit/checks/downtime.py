@@ -10,7 +10,7 @@ from chaoskit.checks._health import Stretch, stretches
 from chaoskit.checks._witness import capped, failing
 from chaoskit.fields import Duration
 from chaoskit.numeric import above
-from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.records import Evidence, Finding, Numbers, Verdict
 from chaoskit.text import moment, seconds_text
 
 
@@ -42,9 +42,10 @@ class Downtime(ProbeCheck):
             if not stretch.healthy and stretch.samples[0].due <= end
         ]
         if not spans:
-            return self.passed("0s (never failed)")
+            return self.passed("0s (never failed)", Numbers(0.0, self.at_most, "s"))
         seconds, longest, still_open = max(spans, key=lambda span: span[0])
         text = seconds_text(seconds, self.at_most)
+        numbers = Numbers(seconds, self.at_most, "s")
         if still_open:
             text = f">= {text}"
         at = longest.samples[0].done
@@ -56,16 +57,15 @@ class Downtime(ProbeCheck):
                 f"probe `{self.probe}` failed for {text} from {begin}{until}, "
                 f"{fault_at(evidence, at)}"
             )
-            return self.failed(text, reason, witness, at)
+            return self.failed(text, reason, witness, at, numbers=numbers)
         if spans[-1][2]:
             reason = (
                 f"probe `{self.probe}` was still failing at the end of the run, so its last "
                 "downtime was not seen to the end; a longer `settle` would show it"
             )
-            return Finding(
-                Verdict.UNKNOWN, text, self.bound, reason, witness, spans[-1][1].samples[0].done
-            )
-        return self.passed(text)
+            at = spans[-1][1].samples[0].done
+            return Finding(Verdict.UNKNOWN, text, self.bound, reason, witness, at, numbers=numbers)
+        return self.passed(text, numbers)
 
 
 def _seconds(stretch: Stretch, following: Stretch | None) -> float:

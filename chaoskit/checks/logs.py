@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, LogLine
+from chaoskit.records import Evidence, Finding, LogLine, Numbers
 from chaoskit.text import count, moment
 
 WIDTH = 160  # characters of a log line that a witness shows
@@ -77,15 +77,16 @@ class Logs(ServiceCheck):
         found = [line for line in printed if pattern.search(line.text)]
         measured = f"{len(found)} (of {count(len(printed), 'line')})"
         few, most = len(found) < self._fewest(), self._most()
+        numbers = Numbers(len(found), most, "count")
         if not few and (most is None or len(found) <= most):
-            return self.passed(measured)
+            return self.passed(measured, numbers)
         reason = (
             f"service `{self.service}` printed {count(len(found), 'line')} matching "
             f"`{pattern.pattern}`, expected {self.bound}"
         )
         witness = capped([_shown(line, evidence) for line in found])
         at = found[0].t if found else None
-        return self.failed(measured, reason, witness, at, (self.service,))
+        return self.failed(measured, reason, witness, at, (self.service,), numbers)
 
 
 def _shown(line: LogLine, evidence: Evidence) -> str:

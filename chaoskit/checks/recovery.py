@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import NotJudged, ProbeCheck, check, fault_windows
 from chaoskit.checks._fault_position import named
-from chaoskit.checks._health import Recovery, clear, next_injection, recovery
+from chaoskit.checks._health import Recovery, clear, next_injection, recovery, slowest
 from chaoskit.checks._witness import capped
 from chaoskit.fields import Duration, Name
 from chaoskit.numeric import above
@@ -55,11 +55,20 @@ class RecoveryCheck(ProbeCheck):
         judged = [self._after(fault, evidence) for fault in faults]
         verdict = combined([one.verdict for one in judged])
         measured = self._measured(judged)
+        numbers = slowest([one.seconds for one in judged], self.within)
         if verdict is Verdict.PASS:
-            return self.passed(measured)
+            return self.passed(measured, numbers)
         decisive = next(one for one in judged if one.verdict is verdict)
         witness = capped([one.line for one in judged])
-        return Finding(verdict, measured, self.bound, decisive.reason, witness, decisive.at)
+        return Finding(
+            verdict,
+            measured,
+            self.bound,
+            decisive.reason,
+            witness,
+            decisive.at,
+            numbers=numbers,
+        )
 
     def _measured(self, judged: Sequence[_Judged]) -> str:
         times = [one.seconds for one in judged if one.seconds is not None]

@@ -10,7 +10,7 @@ from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._starts import again, of_service
 from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding
+from chaoskit.records import Evidence, Finding, Numbers
 from chaoskit.text import count, moment
 
 
@@ -47,9 +47,11 @@ class Restarts(ServiceCheck):
             raise NotJudged(f"the engine reported no start of service `{self.service}`")
         found = [event for event in again(events) if start <= event.t <= end]
         measured = count(len(found), "restart")
+        limit = self.at_least if self.at_most is None else self.at_most
+        numbers = Numbers(len(found), limit, "count")
         few = self.at_least is not None and len(found) < self.at_least
         if not few and (self.at_most is None or len(found) <= self.at_most):
-            return self.passed(measured)
+            return self.passed(measured, numbers)
         reason = (
             f"service `{self.service}` was restarted {count(len(found), 'time')}, not {self.bound}"
         )
@@ -58,4 +60,4 @@ class Restarts(ServiceCheck):
             for e in found
         ]
         at = found[0].t if found else None
-        return self.failed(measured, reason, capped(lines), at, (self.service,))
+        return self.failed(measured, reason, capped(lines), at, (self.service,), numbers)

@@ -8,7 +8,7 @@ from chaoskit.checks._base import Check, NotJudged, check
 from chaoskit.checks._starts import ready
 from chaoskit.fields import Duration
 from chaoskit.numeric import above
-from chaoskit.records import Evidence, Finding
+from chaoskit.records import Evidence, Finding, Numbers
 from chaoskit.text import moment, seconds_text
 
 
@@ -47,8 +47,9 @@ class Startup(Check):
             raise NotJudged(f"{what} was not seen to become ready")
         took = max(end - up.start, 0.0)
         text = seconds_text(took, self.within)
+        numbers = Numbers(took, self.within, "s")
         if not above(took, self.within):
-            return self.passed(text)
+            return self.passed(text, numbers)
         reason = f"{what} took {text} to become ready, at {moment(end)}"
         services = (self.service,) if self.service else ()
-        return self.failed(text, reason, (), end, services)
+        return self.failed(text, reason, (), end, services, numbers)

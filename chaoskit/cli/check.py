@@ -7,7 +7,7 @@ import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,12 @@ from pydantic import ValidationError
 from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
 from chaoskit.cli.progress import console
-from chaoskit.cli.report import stored_result
-from chaoskit.errors import ExitCode, StoreFailed, UsageError
+from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.result import EXIT_CODES
-from chaoskit.judge.stored import stored_context, stored_scenario
-from chaoskit.judge.verdict import RunContext, check_result, judge, judged
+from chaoskit.judge.verdict import check_result, judge, judged
 from chaoskit.record.folder import find_run
 from chaoskit.record.history import read_history, without_collecting
+from chaoskit.record.reader import RunRecord, stored_scenario
 from chaoskit.record.writer import HISTORY
 from chaoskit.records import Event, Evidence, Json, Phase, combined
 from chaoskit.report import terminal
@@ -30,7 +29,6 @@ from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.text import count, listed
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
-_JUDGED = (*EXIT_CODES.values(), ExitCode.LEFT_BEHIND)  # of runs that came to their end
 _SAMPLED = ("availability", "latency")  # they judge a workload of any kind
 _WIDE, _MARGIN = 85, 13  # columns of the text that explains a check, and before it
 
@@ -260,29 +258,11 @@ def _run(folder: Path, request: CheckRequest) -> ExitCode:
             for check in checks
         ]
     scenario = scenario.model_copy(update={"expect": checks})
-    result = judge(scenario, folder, _circumstances(folder))
+    result = judge(scenario, RunRecord.read(folder))
     terminal.render(result, console(sys.stdout), folder)
     if request.explain:
         _explain([type(check) for check in checks])
     return EXIT_CODES[result.verdict]
-
-
-def _circumstances(folder: Path) -> RunContext:
-    """Return what the first judging knew besides the files; a killed run left no result."""
-    context = stored_context(folder)
-    try:
-        was = stored_result(folder)
-    except StoreFailed:
-        return replace(context, ended_early="the run was cut off: it left no result")
-    lateness = {
-        workload.workload.rpartition(" (")[0]: workload.lateness_p99
-        for workload in was.workloads
-        if workload.lateness_p99 is not None
-    }
-    early = None
-    if was.exit_code not in _JUDGED:  # how it ended counts, whatever its data says
-        early = was.reason or f"the run ended with exit code {was.exit_code}"
-    return replace(context, lateness=lateness, last_logs=was.stack.last_logs, ended_early=early)
 
 
 # -- explaining ----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,47 +16,13 @@ from chaoskit.docker.compose_cli import run
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.docker.labels import FOLDER_LABEL
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode
+from chaoskit.faults import REGISTRY
 from chaoskit.record.folder import RESULT
 from chaoskit.record.lock import LOCK, live_owner
 from chaoskit.recovery.teardown import recover_command
-from chaoskit.stack.capabilities import Need, has_netem, is_rootless, missing
+from chaoskit.stack.capabilities import CAPABILITIES, Need, has_netem, is_rootless, missing
 
 _OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
-
-
-# What faults need of the host: its name here, which faults miss it, and what gives it.
-_NEEDS: tuple[tuple[Need, str, str, str], ...] = (
-    (
-        "helper",
-        "helper image",
-        "faults by netfilter, crash, stress, disk_full, disconnect",
-        "make images, or name one in CHAOSKIT_HELPER_IMAGE",
-    ),
-    (
-        "netfilter",
-        "netfilter",
-        "packet_loss, partition with `engine: netfilter`",
-        "on the engine's host: modprobe -a nf_tables nft_compat xt_statistic",
-    ),
-    (
-        "host-processes",
-        "host processes",
-        "crash",
-        "use an engine that runs as root",
-    ),
-    (
-        "memory-limit",
-        "memory limits",
-        "memory",
-        "boot the engine's kernel with cgroup_enable=memory",
-    ),
-    (
-        "cpu-limit",
-        "cpu limits",
-        "cpu",
-        "use a kernel with CONFIG_CFS_BANDWIDTH, and cgroup v2 if rootless",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +49,46 @@ def examine(*, fix: bool) -> ExitCode:
 async def _rows(fix: bool) -> list[Row]:
     rows = [Row("ok", "python", platform.python_version()), await _compose()]
     try:
-        engine = await asyncio.to_thread(Engine)
+        async with Engine.connect() as engine:
+            return rows + await _of_engine(engine, fix)
     except EnvironmentFailure as error:
         return [*rows, Row("fail", "docker engine", error.message, error.hint or "")]
-    rows.append(Row("ok", "docker engine", engine.version))
-    rows.append(await _toxiproxy(engine, pull=fix))
-    rows.append(await _leftovers(engine))
-    rows.append(_tcp_tables())
-    rows += await asyncio.gather(*(_need(engine, *need) for need in _NEEDS))
-    rows += await _kernel(engine)
-    return rows
 
 
-async def _need(engine: Engine, need: Need, name: str, users: str, fix: str) -> Row:
+async def _of_engine(engine: Engine, fix: bool) -> list[Row]:
+    return [
+        Row("ok", "docker engine", engine.version),
+        await _toxiproxy(engine, pull=fix),
+        await _leftovers(engine),
+        _tcp_tables(),
+        *await asyncio.gather(*(_need(engine, need) for need in CAPABILITIES)),
+        *await _kernel(engine),
+    ]
+
+
+async def _need(engine: Engine, need: Need) -> Row:
     """Try what some faults need; without it they are refused before anything starts."""
+    wanted = CAPABILITIES[need]
+    users = ", ".join(_users(need))
     found = await missing(engine, [need])
     if need not in found:
-        return Row("ok", name, f"works ({users})")
-    if need in ("netfilter", "host-processes") and await missing(engine, ["helper"]):
-        fix = _NEEDS[0][-1]  # without the image it could not even be tried
-    return Row("warn", name, f"{found[need]}; not possible: {users}", fix)
+        return Row("ok", wanted.name, f"works ({users})")
+    fix = wanted.fix
+    if wanted.by_helper and await missing(engine, ["helper"]):
+        fix = CAPABILITIES["helper"].fix  # without the image it could not even be tried
+    return Row("warn", wanted.name, f"{found[need]}; not possible: {users}", fix)
+
+
+def _users(need: Need) -> Iterator[str]:
+    """Yield the kinds that need this of the host, or something that takes it."""
+    for kind in REGISTRY:
+        by_helper = any(CAPABILITIES[mine].by_helper for mine in kind.needs)
+        if need in kind.needs or (need == "helper" and by_helper):
+            yield f"{kind.kind} {kind.needs_when}".strip()
 
 
 async def _kernel(engine: Engine) -> list[Row]:
-    """Say what explains the rows above; no fault needs it."""
+    """Return rows that explain those above; no fault needs them."""
     host, rootless, netem = await asyncio.gather(
         engine.machine.info(), is_rootless(engine), has_netem(engine)
     )
@@ -138,7 +120,7 @@ async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:
 
 
 async def _leftovers(engine: Engine) -> Row:
-    """Say what runs have left here, kept or going on, and what removes it."""
+    """Return a row about runs that left something here, with the commands that remove it."""
     folders = await engine.cleanup.label_values(FOLDER_LABEL)
     if not folders:
         return Row("ok", "leftovers", "nothing of an earlier run")

@@ -1,7 +1,7 @@
 """The `chaoskit` command: its sub-commands, and errors turned into exit codes.
 
 Nothing heavy is imported here: `--help` must answer as fast as an empty Typer app. For the same
-reason annotations are no strings here, which Typer would have to evaluate one by one.
+reason annotations are not strings here: Typer would have to evaluate each of them.
 """
 
 import os
@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from chaoskit import __version__
-from chaoskit.errors import ChaoskitError, ExitCode, ScenarioInvalid
+from chaoskit.cli.errors import complain
+from chaoskit.errors import ChaoskitError, ExitCode
 
 app = typer.Typer(
     name="chaoskit",
@@ -171,7 +172,7 @@ def plan(
     path: Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)],
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
-    """Say what a run would do: faults, proxies, edges, what it undoes; touches nothing."""
+    """Show what a run would do: faults, proxies, edges, what it undoes; touches nothing."""
     from chaoskit.cli.plan import show_plan
 
     raise typer.Exit(show_plan(path, as_json=json))
@@ -238,9 +239,9 @@ def doctor(
 
 @app.command(epilog="Example: chaoskit schema scenario > scenario.schema.json")
 def schema(
-    what: Annotated[str, typer.Argument(help="scenario or result.")] = "scenario",
+    what: Annotated[str, typer.Argument(help="scenario, result or events.")] = "scenario",
 ) -> None:
-    """Print the JSON Schema of scenario files or of result.json."""
+    """Print the JSON Schema of scenario files, of result.json or of the events of a run."""
     from chaoskit.cli.schema import print_schema
 
     raise typer.Exit(print_schema(what))
@@ -259,15 +260,6 @@ def entry() -> None:
     except Exception as error:  # noqa: BLE001  # the last resort: a file to attach, no traceback
         code = _internal(error)
     raise SystemExit(code or ExitCode.PASSED)
-
-
-def complain(error: ChaoskitError) -> ExitCode:
-    """Print an error and its hint on stderr; return its exit code."""
-    prefix = "" if isinstance(error, ScenarioInvalid) else "error: "
-    print(f"{prefix}{error.message}", file=sys.stderr)
-    if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
-    return error.exit_code
 
 
 def _internal(error: Exception) -> ExitCode:

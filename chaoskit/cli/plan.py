@@ -18,23 +18,27 @@ from chaoskit.scenario.loading import Loaded, load
 def show_plan(path: Path, *, as_json: bool) -> ExitCode:
     """Print the plan of one scenario; works without an engine, which only adds image ports."""
     loaded = load(path, os.environ)
-    engine: Engine | None = None
-    with contextlib.suppress(EnvironmentFailure):
-        engine = Engine()
-    plan, impossible = asyncio.run(_planned(loaded, engine))
+    plan, impossible, answers = asyncio.run(_planned(loaded))
     redactor = plan.redactor()
     if as_json:
         print(redactor.clean(json.dumps(plan.document(), indent=2)))
     else:
-        print(redactor.clean("\n".join(_lines(plan, engine_answers=engine is not None))))
+        print(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
     for problem in impossible:
         print(f"error: {problem}", file=sys.stderr)
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
 
 
-async def _planned(loaded: Loaded, engine: Engine | None) -> tuple[Plan, list[str]]:
-    plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
-    return plan, await plan.impossible(engine) if engine is not None else []
+async def _planned(loaded: Loaded) -> tuple[Plan, list[str], bool]:
+    """Return the plan, what is impossible here, and whether an engine answers."""
+    async with contextlib.AsyncExitStack() as connection:
+        engine: Engine | None = None
+        with contextlib.suppress(EnvironmentFailure):
+            engine = await connection.enter_async_context(Engine.connect())
+        plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
+        if engine is None:
+            return plan, [], False
+        return plan, await plan.impossible(engine), True
 
 
 def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from chaoskit.records import Json
+from chaoskit.record import events as e
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
+    from chaoskit.record.events import Recorded
     from chaoskit.record.writer import LiveCounts
 
 
@@ -30,8 +30,7 @@ class Progress:
         self._console = console
         self._scenario = scenario
         self._phase = "starting"
-        self._tallies: LiveCounts | None = None
-        self._t = 0.0
+        self._counts: LiveCounts | None = None
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
@@ -59,20 +58,19 @@ class Progress:
 
     def watch(self, counts: LiveCounts) -> None:
         """Show these counts from now on."""
-        self._tallies = counts
+        self._counts = counts
 
-    def __call__(self, row: Mapping[str, Json]) -> None:
+    def __call__(self, recorded: Recorded) -> None:
         """Take note of an event of the run."""
-        event: Mapping[str, Any] = row
-        self._t = float(event["t"])
-        if event["event"] == "phase_started":
-            self._phase = str(event["phase"])
-        line = _line(event)
+        t, event = recorded
+        if isinstance(event, e.PhaseStarted):
+            self._phase = event.phase
+        line = _line(t, event)
         if line is None:
             return
         try:
             self._console.print(
-                f"{self._t:7.2f} s  {line}", markup=False, highlight=False, soft_wrap=True
+                f"{t:7.2f} s  {line}", markup=False, highlight=False, soft_wrap=True
             )
         except (OSError, ValueError):
             self._live_off()
@@ -83,41 +81,41 @@ class Progress:
 
         text = Text(no_wrap=True, overflow="ellipsis")
         text.append(f"{self._scenario}: {self._phase}", style="bold")
-        if self._tallies is not None:
-            for name, tally in self._tallies.probes.items():
-                good = tally.last is not None and tally.last.outcome == "ok"
+        if self._counts is not None:
+            for name, probe in self._counts.probes.items():
+                good = probe.last is not None and probe.last.outcome == "ok"
                 text.append(f"  {name} ", style="")
                 text.append("ok" if good else "failing", style="green" if good else "red")
-            for name, counts in self._tallies.workloads.items():
-                text.append(f"  {name} {counts.ok} ok", style="")
-                if counts.fail or counts.info:
-                    text.append(f", {counts.fail} fail, {counts.info} info", style="yellow")
+            for name, workload in self._counts.workloads.items():
+                text.append(f"  {name} {workload.ok} ok", style="")
+                if workload.fail or workload.info:
+                    text.append(f", {workload.fail} fail, {workload.info} info", style="yellow")
         return text
 
 
-def _line(event: Mapping[str, Any]) -> str | None:
+def _line(t: float, event: e.RunEvent) -> str | None:
     """Return what to print for an event, None for those that are not worth a line."""
-    match event["event"]:
-        case "run_started":
-            return f"{event['scenario']}: run {event['run']}"
-        case "phase_started":
-            return f"phase {event['phase']}"
-        case "progress":
-            return f"  {event['text']}"
-        case "fault_injected":
-            return f"  fault {event['id']}: {event['fault']} {event['target']} injected"
-        case "fault_healed":
-            return f"  fault {event['id']}: healed"
-        case "fault_failed":
-            return f"  fault {event['id']}: {event['reason']}"
-        case "heal_failed":
-            return f"  fault {event['id']}: heal failed: {event['reason']}"
-        case "doubt" | "note":
-            return f"  {event['text']}"
-        case "ended_early":
-            return f"ended early: {event['reason']}"
-        case "run_ended":
-            return f"{event['verdict']} after {seconds_text(float(event['t']))}"
+    match event:
+        case e.RunStarted(scenario=scenario, run=run):
+            return f"{scenario}: run {run}"
+        case e.PhaseStarted(phase=phase):
+            return f"phase {phase}"
+        case e.FaultInjected(id=id, fault=fault, target=target):
+            return f"  fault {id}: {fault} {target} injected"
+        case e.FaultHealed(id=id):
+            return f"  fault {id}: healed"
+        case e.FaultGone(id=id):
+            return f"  fault {id}: gone with the stack"
+        case e.FaultNotInjected(id=id, reason=reason):
+            return f"  fault {id}: {reason}"
+        case e.HealFailed(id=id, reason=reason):
+            return f"  fault {id}: heal failed: {reason}"
+        case e.Progressed(text=text) | e.RunUnproven(text=text) | e.Noted(text=text):
+            return f"  {text}"
+        case e.RunEndedEarly(reason=reason):
+            return f"ended early: {reason}"
+        case e.RunEnded(verdict=verdict):
+            return f"{verdict} after {seconds_text(t)}"
     return None
 
 

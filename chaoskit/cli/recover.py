@@ -23,35 +23,43 @@ def recover_runs(run: str | None, runs: Path, *, all_of_them: bool, dry_run: boo
     """Recover one run or all that are unfinished; return 0, or 6 when something is left."""
     if run is not None and all_of_them:
         raise UsageError("name a run or say --all, not both")
-    engine = Engine()
-    folders = [find_run(runs, run)] if run is not None else asyncio.run(_abandoned(engine, runs))
-    if not folders:
-        print("nothing to recover")
-        return ExitCode.PASSED
-    if dry_run or (run is None and not all_of_them):
-        for folder in folders:
-            _show(folder, engine)
-        if not dry_run:
-            print("recover one by its name, or `chaoskit recover --all`")
-        return ExitCode.PASSED
-    codes = [_recovered(folder, engine, sys.stdout) for folder in folders]
-    return max(codes)
+    return asyncio.run(_recover_runs(run, runs, all_of_them=all_of_them, dry_run=dry_run))
+
+
+async def _recover_runs(
+    run: str | None, runs: Path, *, all_of_them: bool, dry_run: bool
+) -> ExitCode:
+    async with Engine.connect() as engine:
+        folders = [find_run(runs, run)] if run is not None else await _abandoned(engine, runs)
+        if not folders:
+            print("nothing to recover")
+            return ExitCode.PASSED
+        if dry_run or (run is None and not all_of_them):
+            for folder in folders:
+                await _show(folder, engine)
+            if not dry_run:
+                print("recover one by its name, or `chaoskit recover --all`")
+            return ExitCode.PASSED
+        return max([await _recovered(folder, engine, sys.stdout) for folder in folders])
 
 
 def recover_before_run(runs: Path) -> None:
     """Recover what killed runs left in a runs directory, and say so, before anything is started."""
     folders = [folder for folder in unfinished(runs) if live_owner(folder) is None]
-    if not folders:
-        return
-    engine = Engine()
-    for folder in folders:
-        print("recovering a run that was killed:", file=sys.stderr)
-        _recovered(folder, engine, sys.stderr)
+    if folders:
+        asyncio.run(_recover_before_run(folders))
+
+
+async def _recover_before_run(folders: Sequence[Path]) -> None:
+    async with Engine.connect() as engine:
+        for folder in folders:
+            print("recovering a run that was killed:", file=sys.stderr)
+            await _recovered(folder, engine, sys.stderr)
 
 
 async def _abandoned(engine: Engine, runs: Path) -> list[Path]:
     """Return the folders of unfinished runs without a live owner: those of the runs directory, and
-    wherever else containers, networks and volumes say that theirs is."""
+    those that labels of containers, networks and volumes name elsewhere."""
     labelled = await engine.cleanup.label_values(FOLDER_LABEL)
     elsewhere = [Path(folder) for folder in labelled]
     found = dict.fromkeys([path.resolve() for path in unfinished(runs)] + elsewhere)
@@ -69,32 +77,32 @@ def _entries(folder: Path) -> Sequence[Entry]:
         return ()
 
 
-def _show(folder: Path, engine: Engine) -> None:
+async def _show(folder: Path, engine: Engine) -> None:
     owner = live_owner(folder)
     if owner is not None:
         print(f"{folder}: goes on, process {owner} owns it")
         return
     project = project_of(folder / LEDGER)
     print(f"{folder}:", flush=True)
-    if not folder.is_dir():
-        _name(asyncio.run(orphans(folder, engine)))
+    if not await asyncio.to_thread(folder.is_dir):
+        _name(await orphans(folder, engine))
     for entry in to_undo(folder) if project is not None else ():
         print(f"  would {described(entry, str(project))}")
 
 
-def _recovered(folder: Path, engine: Engine, out: TextIO) -> ExitCode:
+async def _recovered(folder: Path, engine: Engine, out: TextIO) -> ExitCode:
     """Recover one run, saying what was done; return its exit code."""
 
     def say(text: str) -> None:
         print(f"  {text}", file=out, flush=True)
 
     print(f"{folder}:", file=out, flush=True)
-    if not folder.is_dir():
+    if not await asyncio.to_thread(folder.is_dir):
         say("its run folder is gone, and the ledger with it: nothing says who owns it")
-        _name(asyncio.run(orphans(folder, engine)))
+        _name(await orphans(folder, engine))
         return ExitCode.LEFT_BEHIND
     try:
-        done: Recovery = asyncio.run(recover(folder, engine, say, by="`chaoskit recover`"))
+        done: Recovery = await recover(folder, engine, say, by="`chaoskit recover`")
     except Owned as error:
         say(error.message)
         return error.exit_code
@@ -111,9 +119,9 @@ def _name(left: Sequence[Leftover]) -> None:
 
 
 async def orphans(folder: Path, engine: Engine) -> list[Leftover]:
-    """Return what is there of a run whose folder is gone, by labels, and what removes it.
+    """Return what is left of a run whose folder is gone, found by labels, and what removes it.
 
-    Perhaps the run is alive where its folder is visible, so nothing is removed here.
+    The run may be alive where its folder is visible, so nothing is removed here.
     """
     projects = await engine.cleanup.label_values(PROJECT_LABEL, f"{FOLDER_LABEL}={folder}")
     return [Leftover(what=f"the stack `{p}`", command=down_command(p)) for p in projects]

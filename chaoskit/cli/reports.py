@@ -35,7 +35,7 @@ def parsed(text: str) -> tuple[str, Path]:
 
 
 def write(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> None:
-    """Write each report into its file. Raises `UsageError` when that cannot be."""
+    """Write each report into its file. Raises `UsageError` when one cannot be written."""
     for kind, path in reports:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from chaoskit.cli.main import complain
+from chaoskit.cli.errors import complain
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
@@ -23,20 +24,16 @@ from chaoskit.errors import (
     ChaoskitError,
     EnvironmentFailure,
     ExitCode,
-    Problem,
-    ScenarioInvalid,
     UsageError,
 )
-from chaoskit.faults.exec import Exec
 from chaoskit.judge.result import Result
 from chaoskit.plan.plan import make_plan
-from chaoskit.records import Json
+from chaoskit.record.events import Recorded
 from chaoskit.recovery.teardown import write_reports
 from chaoskit.report import terminal
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
-from chaoskit.scenario.discover import find
-from chaoskit.scenario.loading import Loaded, load
+from chaoskit.scenario.loading import Loaded, load_all
 
 # When scenarios end differently, the worst is the suite's: what is left behind comes first.
 _WORST_FIRST = (
@@ -68,7 +65,7 @@ class RunRequest:
 def run_scenarios(request: RunRequest) -> ExitCode:
     """Load everything, run one after another, report; return the exit code."""
     reports = [parsed(text) for text in request.reports]
-    loaded = load_all(request.paths)
+    loaded = load_all(request.paths, os.environ)
     if request.only_faults and len(loaded) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
     if not request.allow_host_exec:
@@ -104,7 +101,7 @@ def _refuse_host_commands(loaded: Sequence[Loaded], only: Sequence[str]) -> None
     """A scenario may come from anywhere: what it runs on this machine must be allowed by hand."""
     for one in loaded:
         for fault in one.scenario.timeline.faults:
-            if isinstance(fault, Exec) and fault.host and (not only or fault.name in only):
+            if fault.runs_on_host and (not only or fault.name in only):
                 raise UsageError(
                     f"fault `{fault.name}` of `{one.path}` runs commands on this machine",
                     hint="read them, then add `--allow-host-exec`",
@@ -119,38 +116,29 @@ class Interrupted(Exception):
         self.code = code
 
 
-def load_all(paths: Sequence[Path]) -> list[Loaded]:
-    """Find and load scenarios; raises `ScenarioInvalid` with the problems of all files at once."""
-    loaded, problems = [], list[Problem]()
-    for path in find(paths):
-        try:
-            loaded.append(load(path, os.environ))
-        except ScenarioInvalid as error:
-            problems += error.problems
-    if problems:
-        raise ScenarioInvalid(problems)
-    return loaded
-
-
 async def _run_one(loaded: Loaded, request: RunRequest, events: _Events) -> tuple[Result, Path]:
-    preparing = asyncio.create_task(_prepared(loaded, request, events))
-    interrupt: Callable[[], object] = preparing.cancel
-    with Signals(lambda: interrupt()) as signals:
-        try:
-            runner, folder, progress = await preparing
-        except asyncio.CancelledError:
-            raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
-        interrupt = runner.interrupt
-        with progress:
-            result = await runner.execute(signals)
-        return result, folder
+    async with contextlib.AsyncExitStack() as connection:
+        preparing = asyncio.create_task(_prepared(loaded, request, events, connection))
+        interrupt: Callable[[], object] = preparing.cancel
+        with Signals(lambda: interrupt()) as signals:
+            try:
+                runner, folder, progress = await preparing
+            except asyncio.CancelledError:
+                raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
+            interrupt = runner.interrupt
+            with progress:
+                result = await runner.execute(signals)
+            return result, folder
 
 
 async def _prepared(
-    loaded: Loaded, request: RunRequest, events: _Events
+    loaded: Loaded, request: RunRequest, events: _Events, connection: contextlib.AsyncExitStack
 ) -> tuple[Runner, Path, Progress]:
-    """Check engine, images and stack, and make the run folder; nothing is started yet."""
-    engine = await asyncio.to_thread(Engine)
+    """Check engine, images and stack, and make the run folder; nothing is started yet.
+
+    `connection` will hold the one to the engine, for as long as the run.
+    """
+    engine = await connection.enter_async_context(Engine.connect())
     image = await toxiproxy_image(engine.images)
     token = secrets.token_hex(3)
     name = loaded.scenario.name.lower().replace(".", "-")[:24].strip("-_")
@@ -176,9 +164,9 @@ async def _prepared(
     options = Options(seed=seed, command=command, image=image, keep=request.keep)
     progress = Progress(stderr_console(), loaded.scenario.name)
 
-    def listen(row: Mapping[str, Json]) -> None:
-        progress(row)
-        events.write(json.dumps(folder.redactor.clean_json(row)))
+    def listen(recorded: Recorded) -> None:
+        progress(recorded)
+        events.write(json.dumps(folder.redactor.clean_json(recorded.row())))
 
     runner = Runner(plan, engine, folder, options, listen)
     progress.watch(runner.counts)
@@ -192,7 +180,7 @@ def _print(result: Result, folder: Path, request: RunRequest) -> None:
 
 
 def _say(write: Callable[[], None]) -> None:
-    """Write to stdout; that its reader went away changes neither the verdict nor what follows."""
+    """Write to stdout; a reader that went away changes neither the verdict nor what follows."""
     try:
         write()
     except BrokenPipeError:

@@ -1,4 +1,4 @@
-"""`chaoskit schema`: the JSON Schemas for editors and for readers of result.json."""
+"""`chaoskit schema`: JSON Schemas for editors, and for readers of result.json and of events."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import json
 
 from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.schema import result_schema
+from chaoskit.record.schema import events_schema
 from chaoskit.scenario.schema import scenario_schema
+
+_SCHEMAS = {"scenario": scenario_schema, "result": result_schema, "events": events_schema}
 
 
 def print_schema(what: str) -> ExitCode:
@@ -16,11 +19,7 @@ def print_schema(what: str) -> ExitCode:
 
 
 def schema_text(what: str) -> str:
-    """Return a schema as indented JSON. Raises `UsageError` for a name that is none."""
-    if what == "scenario":
-        document = scenario_schema()
-    elif what == "result":
-        document = result_schema()
-    else:
-        raise UsageError(f"there is no schema of `{what}`", hint="one of scenario, result")
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    """Return a schema as indented JSON. Raises `UsageError` when there is no such schema."""
+    if what not in _SCHEMAS:
+        raise UsageError(f"there is no schema of `{what}`", hint=f"one of {', '.join(_SCHEMAS)}")
+    return json.dumps(_SCHEMAS[what](), indent=2, ensure_ascii=False) + "\n"

@@ -1,4 +1,4 @@
-"""The console script: as little as can be, so that Ctrl-C while loading is no traceback."""
+"""The console script: next to nothing, so that Ctrl-C while loading gives no traceback."""
 
 from __future__ import annotations
 

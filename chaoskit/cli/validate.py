@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chaoskit.cli.run import load_all
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
+from chaoskit.scenario.loading import load_all
 from chaoskit.text import count
 
 
 def validate_scenarios(paths: Sequence[Path], compose: bool) -> ExitCode:
     """Print `ok` per scenario, or raise `ScenarioInvalid` with all problems."""
-    loaded = load_all(paths)
+    loaded = load_all(paths, os.environ)
     if compose and shutil.which("docker") is None:
         print(
             "note: services and edges are not checked: `docker` is not installed", file=sys.stderr

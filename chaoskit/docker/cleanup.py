@@ -1,4 +1,4 @@
-"""Cleanup what a run made, and listing what is left of it, by the labels it carries."""
+"""Removing what a run made, and listing what is left of it, by the labels it carries."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ class Cleanup:
         return await self.leftovers(project)
 
     async def leftovers(self, project: str) -> list[str]:
-        """Return the names of everything that carries the project's label, each with its sort."""
+        """Return the names of everything that carries the project's label, each with what it is."""
         rows = await self._labelled(f"{COMPOSE_PROJECT_LABEL}={project}")
-        return [f"{sort} {name}" for sort, name, _ in rows]
+        return [f"{what} {name}" for what, name, _ in rows]
 
     async def label_values(self, label: str, among: str | None = None) -> list[str]:
         """Return the values of a label on everything that carries it, each once.
@@ -57,7 +57,7 @@ class Cleanup:
         return sorted({labels[label] for _, _, labels in found if label in labels})
 
     async def _labelled(self, label: str) -> list[tuple[str, str, Mapping[str, str]]]:
-        """Return sort, name and labels of every container, network and volume with this label."""
+        """Return what carries this label: `container`, `network` or `volume`, name, labels."""
 
         def read() -> list[tuple[str, str, Mapping[str, str]]]:
             wanted = {"label": label}
@@ -67,8 +67,8 @@ class Cleanup:
                 "volume": self._api.volumes(filters=wanted)["Volumes"] or (),
             }
             return [
-                (sort, _name_of(row), row["Labels"] or {})
-                for sort, rows in found.items()
+                (what, _name_of(row), row["Labels"] or {})
+                for what, rows in found.items()
                 for row in rows
             ]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from chaoskit.errors import CommandFailed, EnvironmentFailure, UsageError
 from chaoskit.records import Json
+from chaoskit.tasks import whole
 
 CONFIG_DEADLINE = 30.0
 PROJECT_VARIABLE = "CHAOSKIT_PROJECT"  # marks every process that is started for a run
@@ -69,7 +70,7 @@ class Compose:
 
 
 async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | None = None) -> str:
-    """Run a command in a session of its own and return its stdout.
+    """Run a command in its own session and return its stdout.
 
     The own session keeps a Ctrl-C at the terminal away from it: chaoskit decides what stops when.
     Past the deadline, or when the caller is cancelled, its process group is stopped for certain
@@ -79,21 +80,15 @@ async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | No
         raise EnvironmentFailure(
             f"`{argv[0]}` is not installed", hint="run `chaoskit doctor` to see what is missing"
         )
-    starting = asyncio.ensure_future(
-        asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-            start_new_session=True,
-        )
+    starting = asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **(env or {})},
+        start_new_session=True,
     )
-    try:
-        process = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # it runs all the same: half a start cannot be taken back
-        await asyncio.shield(_stop(await starting))
-        raise
+    process = await whole(starting, _stop)
     try:
         out, err = await asyncio.wait_for(process.communicate(), within)
     except TimeoutError:
@@ -109,11 +104,11 @@ async def run(argv: Sequence[str], *, within: float, env: Mapping[str, str] | No
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     """Ask the process group to stop, then make it: Compose may be in the middle of a create."""
-    for sign, patience in ((signal.SIGINT, 1.0), (signal.SIGKILL, 5.0)):
+    for sign, grace in ((signal.SIGINT, 1.0), (signal.SIGKILL, 5.0)):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, sign)
         try:
-            await asyncio.wait_for(process.wait(), patience)
+            await asyncio.wait_for(process.wait(), grace)
         except TimeoutError:
             continue
         break

@@ -82,16 +82,17 @@ class Containers:
 
         `since` is a Unix time in seconds; 0 means from the start.
         """
-        raw = await self._call(
-            "read logs",
-            lambda: self._api.logs(
+
+        def read() -> list[str]:  # whole here: a long log takes a while to decode
+            raw = self._api.logs(
                 container_id,
                 timestamps=True,
                 tail="all" if tail is None else tail,
                 since=since or None,
-            ),
-        )
-        return bytes(raw).decode(errors="replace").splitlines()
+            )
+            return bytes(raw).decode(errors="replace").splitlines()
+
+        return await self._call("read logs", read)
 
     async def network_bytes(self, container_id: str) -> int:
         """Return the bytes received and sent so far on all interfaces of a container."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from chaoskit.docker.call import EngineGone
 from chaoskit.docker.labels import (
     COMPOSE_NUMBER_LABEL,
     COMPOSE_PROJECT_LABEL,
     COMPOSE_SERVICE_LABEL,
 )
+from chaoskit.tasks import whole
 
 if TYPE_CHECKING:
     from docker import APIClient
+    from docker.types.daemon import CancellableStream
 
     from chaoskit.docker.call import Call
     from chaoskit.docker.machine import Machine
+
+_JOIN = 2.0  # seconds the thread may take to see that its stream was closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,37 +64,39 @@ class Events:
 
         return await self._call("read events", read)
 
-    def watch(
-        self, project: str, emit: Callable[[EngineEvent], None], lost: Callable[[], None]
-    ) -> Callable[[], None]:
-        """Call `emit` in the event loop for each container event of a project, until stopped.
-
-        `lost` is called there when the engine ends the stream. Returns the function that stops it.
-        """
+    @contextlib.asynccontextmanager
+    async def watch(self, project: str) -> AsyncIterator[AsyncIterator[EngineEvent]]:
+        """Give the container events of a project from now on, as they come, for the time of an
+        `async with`. The iterator raises `EngineGone` when the engine ends the stream."""
         loop = asyncio.get_running_loop()
-        stopped = threading.Event()
-        stream = self._api.events(
-            decode=True,
-            filters={"type": "container", "label": f"{COMPOSE_PROJECT_LABEL}={project}"},
-        )
+        rows: asyncio.Queue[Mapping[str, Any] | None] = asyncio.Queue()
+        filters = {"type": "container", "label": f"{COMPOSE_PROJECT_LABEL}={project}"}
 
-        def follow() -> None:
-            with contextlib.suppress(Exception):  # the stream was closed, or the engine went away
-                for row in stream:
-                    event = event_of(cast("Mapping[str, Any]", row))
-                    loop.call_soon_threadsafe(emit, event)
-            if not stopped.is_set():
-                with contextlib.suppress(RuntimeError):  # the loop may be gone, too
-                    loop.call_soon_threadsafe(lost)
-
-        threading.Thread(target=follow, name="engine-events", daemon=True).start()
-
-        def stop() -> None:
-            stopped.set()
-            with contextlib.suppress(Exception):
+        async def close(stream: CancellableStream[Any]) -> None:
+            with contextlib.suppress(Exception):  # the engine may have ended it already
                 stream.close()
 
-        return stop
+        def follow() -> None:
+            with contextlib.suppress(Exception):  # whyever the stream ends
+                for row in stream:
+                    loop.call_soon_threadsafe(rows.put_nowait, cast("Mapping[str, Any]", row))
+            with contextlib.suppress(RuntimeError):  # the loop may be gone, too
+                loop.call_soon_threadsafe(rows.put_nowait, None)
+
+        async def events() -> AsyncIterator[EngineEvent]:
+            while (row := await rows.get()) is not None:
+                yield event_of(row)
+            raise EngineGone("the Docker engine went away")
+
+        opening = self._call("watch events", lambda: self._api.events(decode=True, filters=filters))
+        stream = await whole(opening, close)
+        thread = threading.Thread(target=follow, name="engine-events", daemon=True)
+        thread.start()
+        try:
+            yield events()
+        finally:
+            await close(stream)
+            await asyncio.to_thread(thread.join, _JOIN)
 
 
 def event_of(row: Mapping[str, Any]) -> EngineEvent:

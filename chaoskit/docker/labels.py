@@ -5,7 +5,7 @@ PROJECT_LABEL = "io.chaoskit.project"
 FOLDER_LABEL = "io.chaoskit.folder"  # the run folder, where the ledger is
 ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway | helper
 CLIENT_LABEL = "io.chaoskit.client"
-PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for whoever heals
+PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for any healer
 
 COMPOSE_PROJECT_LABEL = "com.docker.compose.project"
 COMPOSE_SERVICE_LABEL = "com.docker.compose.service"

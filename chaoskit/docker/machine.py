@@ -42,5 +42,5 @@ class Machine:
         return ",".join(info.get("SecurityOptions") or ())
 
     async def has_limit(self, name: str) -> bool:
-        """Say whether the engine can set a limit, by its name in `docker info`."""
+        """Return whether the engine can set a limit, by its name in `docker info`."""
         return bool((await self._call("ask the engine", self._api.info)).get(name))

@@ -59,7 +59,7 @@ class Endpoint:
         ]
 
 
-class Endpoints:
+class Networks:
     """The engine's calls about containers on networks."""
 
     def __init__(self, api: APIClient, call: Call) -> None:
@@ -113,7 +113,7 @@ class Endpoints:
         return await self._call("inspect network", lambda: self._holder_of(network, address))
 
     def _could_be_nearer(self, got: Endpoint, wanted: Endpoint, tried: int) -> bool:
-        """Say whether another attempt may give the wanted address: a container that is down has
+        """Return whether another attempt may give the wanted address: a container that is down has
         none at all, and a taken one is never given."""
         if got.address is None or wanted.address is None or got.address == wanted.address:
             return False
@@ -162,7 +162,7 @@ class Endpoints:
 
 
 def same_but_for_address(now: Endpoint, before: Endpoint) -> list[str]:
-    """Return where two endpoints differ besides what the engine derives from the address."""
+    """Return where two endpoints differ, but for what the engine derives from the address."""
     return replace(now, address=before.address, mac=before.mac).differs(before)
 
 
@@ -184,7 +184,7 @@ def _endpoint(name: str, row: Mapping[str, Any]) -> Endpoint:
 
 
 def _follows_address(endpoint: Endpoint) -> bool:
-    """Say whether the engine made the MAC address from the IP address, as it does by default."""
+    """Return whether the engine made the MAC address from the IP address, as it does by default."""
     if endpoint.mac is None or endpoint.address is None:
         return True
     made = "02:42:" + ":".join(f"{int(part):02x}" for part in endpoint.address.split("."))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 
 
-class Recreation:
+class ContainerRecreation:
     """The engine's calls that make, rename and remove single containers."""
 
     def __init__(self, api: APIClient, call: Call) -> None:

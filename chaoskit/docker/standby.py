@@ -71,7 +71,7 @@ class StandbyHelper:
 
 
 class StandbyHelpers:
-    """The helpers that stand by, each under a key of its owner's."""
+    """The helpers that stand by, each under a key that its owner chose."""
 
     def __init__(self, api: APIClient, call: Call) -> None:
         self._api = api
@@ -120,24 +120,24 @@ class StandbyHelpers:
         self, key: tuple[str, ...], argv: Sequence[str], within: float = 10.0
     ) -> tuple[int, str] | None:
         """Run a command in the one under this key; None when there is none, or none that works."""
-        shell = self._open.get(key)
-        if shell is None:
+        helper = self._open.get(key)
+        if helper is None:
             return None
 
         def run() -> tuple[int, str] | None:
             try:
-                return shell.run(argv, within)
+                return helper.run(argv, within)
             except (OSError, ValueError):
                 return None
 
         done = await self._call("run a helper", run)
         if done is None:
             self._open.pop(key, None)
-            shell.close()
+            helper.close()
         return done
 
     def close(self) -> None:
         """End all of them."""
-        for shell in self._open.values():
-            shell.close()
+        for helper in self._open.values():
+            helper.close()
         self._open.clear()

@@ -58,5 +58,5 @@ class Volumes:
 
 
 def _is_random(name: str) -> bool:
-    """Say whether the engine made up a volume's name: not every anonymous one has a label."""
+    """Return whether the engine made up a volume's name: not every anonymous one has a label."""
     return re.fullmatch(r"[0-9a-f]{64}", name) is not None

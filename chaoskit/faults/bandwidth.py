@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pydantic import field_validator
 
 from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Direction, Fraction
-from chaoskit.fields import ByteRate, Percentage, seconds_text
+from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
+from chaoskit.fields import ByteRate, Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

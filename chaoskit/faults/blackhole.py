@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chaoskit.exchange import Canary
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
+from chaoskit.faults.engines.toxics import EdgeFault
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

@@ -8,27 +8,43 @@ back again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import TypeVar
 
-from chaoskit.exchange import Canary, Exchange
-from chaoskit.faults._replicas import Replica
+from chaoskit.exchange import Canary
 from chaoskit.faults._start import After, Repeat, When
-from chaoskit.faults.engines import containers, toxics
-from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
-from chaoskit.records import Json
+from chaoskit.fields import Duration, Edge, Model, Name
 from chaoskit.registry import Registry
 
 if TYPE_CHECKING:
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
-    from chaoskit.stack.toxiproxy import Toxic
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
-Undo = Mapping[str, Json]
+
+class Undo(Model):
+    """What `heal` needs, as the ledger keeps it: every engine, and some kinds, have their own."""
+
+    @property
+    def on_host(self) -> bool:
+        """Whether what it undoes outlives the stack."""
+        return False
+
+    def masked(self, clean: Callable[[str], str]) -> Self:
+        """Return it without secrets, where a text of the scenario's author may hold some.
+
+        Names stay as they are, also those that look like a secret: what they name could not be
+        found again.
+        """
+        return self
+
+
+U = TypeVar("U", bound=Undo, default=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +64,16 @@ class Forecast:
     not_tested: str = ""
 
 
-class Fault(Model):
+class Fault(Model, Generic[U]):
     """A condition: when it starts, how long it lasts, and how to inject, verify and heal it."""
 
     kind: ClassVar[str]
+    undo_model: ClassVar[type[Undo]]
     example: ClassVar[str] = ""
     instant: ClassVar[bool] = False  # over as soon as it is injected (restart): takes no `for`
+    ends_processes: ClassVar[bool] = False  # of the service: what was only in memory is lost
+    needs: ClassVar[Sequence[Need]] = ()  # what the host must be able to do for it
+    needs_when: ClassVar[str] = ""  # in words, where it does not always need that
 
     fault: str
     id: Name | None = None
@@ -77,7 +97,7 @@ class Fault(Model):
 
     @property
     def start(self) -> str:
-        """Say in words when it starts."""
+        """Its start in words."""
         return str(self.when or self.after or f"at {self.at or Duration.zero()}")
 
     def repetitions(self) -> list[Fault]:
@@ -111,7 +131,7 @@ class Fault(Model):
         """Return every service it names."""
         raise NotImplementedError
 
-    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+    def named_replicas(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
         """Return each service or replica that stands in a list of it: its place in the block, the
         service, the replica (None for all)."""
         return ()
@@ -130,43 +150,48 @@ class Fault(Model):
         return self.edges()
 
     def forecast(self) -> Forecast:
-        """Say what it will hit, how it is undone and what it does not test."""
+        """Return what it will hit, how it is undone and what it does not test."""
         raise NotImplementedError
 
     async def ready(self, stack: Stack) -> None:
         """Start what makes the injection quick, before the first fault is due. It must leave no
         trace in the stack, and nothing may depend on it. Raises `ChaoskitError`."""
 
-    async def prepare(self, stack: Stack) -> Undo:
+    async def prepare(self, stack: Stack) -> U:
         """Read what `heal` will need. Changes nothing. Raises `FaultFailed`."""
         raise NotImplementedError
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: U) -> None:
         """Put the fault in force; it may stop half-way, `heal` copes."""
         raise NotImplementedError
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
+    async def heal(cls, stack: Stack, undo: U) -> None:
         """Undo it: idempotent, also after a half-done inject, also in another process."""
         raise NotImplementedError
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+    async def verify_injected(cls, stack: Stack, undo: U) -> Receipt:
         """Read back that the fault is in force."""
         raise NotImplementedError
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
+    async def verify_healed(cls, stack: Stack, undo: U) -> Receipt:
         """Read back that the fault is gone."""
         raise NotImplementedError
 
-    def needs(self) -> Sequence[Need]:
-        """Return what the host must be able to do for it; checked before anything starts."""
-        return ()
+    def needed(self) -> Sequence[Need]:
+        """Return which of its kind's needs it has; checked before anything starts."""
+        return self.needs
 
-    def obstacle(self, project: Project) -> str | None:
-        """Say why this fault is impossible on this stack (no such mount, no restart policy), or
-        return None; checked before anything starts."""
+    @property
+    def runs_on_host(self) -> bool:
+        """Whether it runs commands of the scenario's author on this machine."""
+        return False
+
+    def impossible_because(self, project: Project) -> str | None:
+        """Return why this stack makes it impossible (no such mount, no restart policy), None where
+        it does not; checked before anything starts."""
         return None
 
     # -- effect ----------------------------------------------------------------------------------
@@ -179,7 +204,7 @@ class Fault(Model):
         """Return how a canary feels it; None: the engine's own state is the effect."""
         return None
 
-    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+    async def effect(self, stack: Stack, undo: U) -> Receipt | None:
         """Read, right before the heal, what counted the effect: packet counters, throttling, an
         error of the store. None where the canary or the engine's state says it already."""
         return None
@@ -187,87 +212,3 @@ class Fault(Model):
 
 REGISTRY: Registry[Fault] = Registry("fault", "chaoskit.faults")
 fault = REGISTRY.register
-
-
-class ServiceFault(Fault):
-    """A fault on the containers of one service: all replicas, or those that `replica` chooses."""
-
-    service: ServiceName
-    replica: Replica | None = None
-
-    @property
-    def target(self) -> str:
-        return self.service if self.replica is None else f"{self.service}[{self.replica}]"
-
-    def services(self) -> Sequence[str]:
-        return [self.service]
-
-    def restarts_services(self) -> Sequence[str]:
-        return [self.service]
-
-    def listeners(self, stack: Stack) -> Sequence[Proxy]:
-        return stack.proxies_to(self.service)[:1] if self.replica is None else ()
-
-    async def prepare(self, stack: Stack) -> Undo:
-        return await containers.describe(stack, self.name, self.service, self.replica)
-
-    @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await containers.bring_back(stack, undo)
-
-    @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.all_in(stack, undo, "running"))
-
-
-class EdgeFault(Fault):
-    """A fault on one edge, made of toxics on its proxies."""
-
-    edge: Edge
-
-    @property
-    def target(self) -> str:
-        return str(self.edge)
-
-    def services(self) -> Sequence[str]:
-        return [s for s in (self.edge.client, self.edge.upstream) if s != "host"]
-
-    def edges(self) -> Sequence[Edge]:
-        return [self.edge]
-
-    def listeners(self, stack: Stack) -> Sequence[Proxy]:
-        return stack.proxies_of(self.edge)
-
-    def canary(self) -> Canary:
-        return Canary(blind=self.speechless)
-
-    def speechless(self, before: Exchange) -> str | None:
-        """Return why a connection without a word feels nothing, if it was one."""
-        if not before.speechless:
-            return None
-        return (
-            f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "
-            "redis://, postgres:// or http:// URL of that port says how to talk to it"
-        )
-
-    def toxics(self) -> Sequence[Toxic]:
-        """Return the toxics that make this fault; their names start with the fault's id."""
-        raise NotImplementedError
-
-    async def prepare(self, stack: Stack) -> Undo:
-        return toxics.describe(stack.proxies_of(self.edge), self.toxics())
-
-    async def inject(self, stack: Stack, undo: Undo) -> None:
-        await toxics.add(stack, undo)
-
-    @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await toxics.remove(stack, undo)
-
-    @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await toxics.present(stack, undo))
-
-    @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await toxics.absent(stack, undo))

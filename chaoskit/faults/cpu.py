@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
+from chaoskit.docker.limits import Limits
 from chaoskit.errors import FaultFailed
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers, limits
-from chaoskit.fields import Percentage, seconds_text
+from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
+from chaoskit.fields import Percentage
+from chaoskit.tasks import together
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.stack import Stack
 
 _CLOSE = 0.005  # cores: what rounding to microseconds of a period can take
@@ -28,8 +27,22 @@ def _enough(share: Percentage) -> Percentage:
     return share
 
 
+class CpuRow(ReplicaRow):
+    """A container with the limits it had, and the throttled periods, all periods and the seconds
+    throttled that the kernel had counted."""
+
+    limits: Limits
+    throttled: tuple[int, int, float]
+
+
+class CpuUndo(ContainersUndo[CpuRow]):
+    """The limits to go back to, in cores."""
+
+    cores: float
+
+
 @fault("cpu")
-class Cpu(ServiceFault):
+class Cpu(ServiceFault[CpuUndo]):
     """Give a service only a share of one core; its processes wait for the rest of each period.
 
     `limit` is a share of one core, for each replica. The kernel stops a container that used up its
@@ -37,26 +50,23 @@ class Cpu(ServiceFault):
     service never reaches is not felt, and the run says so.
     """
 
+    undo_model = CpuUndo
+    restarts = False
+    needs = ("cpu-limit",)
     example = "{ at: 2s, for: 5s, fault: cpu, service: redis, limit: 20% }"
 
     limit: Annotated[Percentage, AfterValidator(_enough)]
-
-    def restarts_services(self) -> Sequence[str]:
-        return ()
 
     def forecast(self) -> Forecast:
         return Forecast(
             f"{self.target} gets at most {self.limit} of one core",
             "set the CPU limit that it had before",
-            "a busy host: other containers get as much as ever",
+            "a busy host: other containers are not slowed down",
         )
 
-    def needs(self) -> Sequence[Need]:
-        return ["cpu-limit"]
-
-    async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
-        replicas = []
+    async def prepare(self, stack: Stack) -> CpuUndo:
+        hit, whole = await self.chosen(stack)
+        rows = []
         for container in hit:
             found = await stack.limits.limits(container.id)
             if found.cores is not None and found.cores <= self.limit:
@@ -65,60 +75,45 @@ class Cpu(ServiceFault):
                     f" no more than {self.limit} of one core"
                 )
             used = await stack.limits.consumption(container.id)
-            replicas.append(
-                {
-                    **containers.row_of(container),
-                    "limits": asdict(found),
-                    "throttled": [used.throttled_periods, used.periods, used.throttled_seconds],
-                }
-            )
+            throttled = (used.throttled_periods, used.periods, used.throttled_seconds)
+            rows.append(CpuRow.of(container, limits=found, throttled=throttled))
         limits.claim(stack, "cpu", self.name, hit)
-        return {
-            "holder": self.name,
-            "service": self.service,
-            "whole": whole,
-            "cores": float(self.limit),
-            "replicas": replicas,
-        }
+        return self.undo_for(rows, whole, cores=float(self.limit))
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
-        await asyncio.gather(
+    async def inject(self, stack: Stack, undo: CpuUndo) -> None:
+        await together(
             *(
-                stack.limits.limit_cores(now.id, float(self.limit), limits.before(row))
+                stack.limits.limit_cores(now.id, float(self.limit), row.limits)
                 for row, now in await containers.pairs(stack, undo)
                 if now is not None
             )
         )
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
+    async def heal(cls, stack: Stack, undo: CpuUndo) -> None:
         for row, now in await containers.pairs(stack, undo):
             if now is not None:
-                was = limits.before(row)
-                await stack.limits.limit_cores(now.id, was.cores, was)
-        limits.release(stack, "cpu", undo)
+                await stack.limits.limit_cores(now.id, row.limits.cores, row.limits)
+        limits.give_up(stack, "cpu", undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        wanted = float(undo["cores"])  # type: ignore[arg-type]  # we wrote it
-        return await _read_back(
-            stack, undo, {row["replica"]: wanted for row in containers.rows(undo)}
-        )
+    async def verify_injected(cls, stack: Stack, undo: CpuUndo) -> Receipt:
+        return await _read_back(stack, undo, {row.replica: undo.cores for row in undo.replicas})
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        before = {row["replica"]: limits.before(row).cores for row in containers.rows(undo)}
+    async def verify_healed(cls, stack: Stack, undo: CpuUndo) -> Receipt:
+        before = {row.replica: row.limits.cores for row in undo.replicas}
         return await _read_back(stack, undo, before)
 
-    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
+    async def effect(self, stack: Stack, undo: CpuUndo) -> Receipt | None:
         felt, parts = False, []
         for row, now in await containers.pairs(stack, undo):
             if now is None or not now.state.running:
-                parts.append(f"{row['name']} does not run")
+                parts.append(f"{row.name} does not run")
                 continue
             used = await stack.limits.consumption(now.id)
-            throttled, periods, seconds = row["throttled"]
-            if now.state.started_at != row["started_at"] or used.periods < periods:
+            throttled, periods, seconds = row.throttled
+            if now.state.started_at != row.started_at or used.periods < periods:
                 throttled, periods, seconds = 0, 0, 0.0  # it restarted: its counters did too
             waited = used.throttled_seconds - seconds
             stopped = used.throttled_periods - throttled
@@ -133,14 +128,14 @@ class Cpu(ServiceFault):
         return Receipt(felt, "; ".join(parts))
 
 
-async def _read_back(stack: Stack, undo: Undo, wanted: dict[int, float | None]) -> Receipt:
+async def _read_back(stack: Stack, undo: CpuUndo, wanted: dict[int, float | None]) -> Receipt:
     holds, parts = True, []
     for row, now in await containers.pairs(stack, undo):
         if now is None:
             holds = False
-            parts.append(f"{row['name']} is gone")
+            parts.append(f"{row.name} is gone")
             continue
-        cores, due = (await stack.limits.limits(now.id)).cores, wanted[row["replica"]]
+        cores, due = (await stack.limits.limits(now.id)).cores, wanted[row.replica]
         same = cores is due if None in (cores, due) else abs((cores or 0) - (due or 0)) < _CLOSE
         holds = holds and same
         parts.append(f"{now.name} may use {_cores(cores)}")

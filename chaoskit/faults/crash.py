@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
+from chaoskit.fields import Duration
+from chaoskit.scripts import script
+from chaoskit.tasks import together
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
 _POLL = 0.02
-# A process id can have a new owner by the time it is used: the process must be the container's.
-_KILL = 'grep -q "$2" "/proc/$1/cgroup" && kill -9 "$1"'
+
+
+class CrashUndo(ContainersUndo):
+    """Who must come back, `within` seconds."""
+
+    within: float
 
 
 @fault("crash")
-class Crash(ServiceFault):
+class Crash(ServiceFault[CrashUndo]):
     """Let the main process of a service die; its own restart policy must bring it back.
 
     The process is killed from outside of the engine, which therefore sees a crash: unlike `kill`
@@ -35,8 +39,11 @@ class Crash(ServiceFault):
     may take; a service that is not back by then makes the run `unknown`, and the heal starts it.
     """
 
+    undo_model = CrashUndo
+    ends_processes = True
+    needs = ("host-processes",)
     example = "{ at: 2s, fault: crash, service: redis, within: 10s }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     within: Annotated[Duration, Field(gt=0, le=Duration(300))] = Duration(10)
 
@@ -48,10 +55,7 @@ class Crash(ServiceFault):
             "power loss: the kernel keeps every written page, so fsync is not tested",
         )
 
-    def needs(self) -> Sequence[Need]:
-        return ["helper", "host-processes"]
-
-    def obstacle(self, project: Project) -> str | None:
+    def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)
         if service is None or service.restart not in (None, "", "no", "none"):
             return None
@@ -60,19 +64,16 @@ class Crash(ServiceFault):
             " (for a service that stays down there is `fault: kill`)"
         )
 
-    async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
+    async def prepare(self, stack: Stack) -> CrashUndo:
+        hit, whole = await self.chosen(stack)
         for container in hit:
             if not container.restarts:
                 raise FaultFailed(f"`{container.name}` has no restart policy")
-        return {
-            **containers.undo_for(self.name, hit, whole),
-            "within": float(self.within),
-        }
+        return self.undo_for(map(ReplicaRow.of, hit), whole, within=float(self.within))
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: CrashUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(_kill(stack, container) for container in found))
+        await together(*(_kill(stack, container) for container in found))
         await containers.close_paths(stack, undo)
         receipt = await until(
             lambda: self.verify_injected(stack, undo),
@@ -84,14 +85,14 @@ class Crash(ServiceFault):
             await containers.open_paths(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
+    async def verify_injected(cls, stack: Stack, undo: CrashUndo) -> Receipt:
         holds, parts = True, []
         for row, now in await containers.pairs(stack, undo):
             if now is None:
                 holds = False
-                parts.append(f"{row['name']} is gone")
+                parts.append(f"{row.name} is gone")
                 continue
-            was, count = row["started_at"], row["restart_count"]
+            was, count = row.started_at, row.restart_count
             state = now.state
             clocks = f"started {containers.clock(was)} -> {containers.clock(state.started_at)}"
             counts = f"restart count {count} -> {state.restart_count}"
@@ -100,14 +101,16 @@ class Crash(ServiceFault):
                 parts.append(f"{now.name} did not die: it runs since {containers.clock(was)}")
             elif not state.running:
                 holds = False
-                within = seconds_text(float(undo["within"]))  # type: ignore[arg-type]  # we wrote it
                 parts.append(
                     f"{containers.said(state)}: its restart policy did not bring it back"
-                    f" within {within}"
+                    f" within {seconds_text(undo.within)}"
                 )
             elif state.restart_count <= count:
                 holds = False
-                parts.append(f"{now.name} was started by somebody else: {clocks}, {counts}")
+                parts.append(
+                    f"{now.name} was started by something other than its restart policy:"
+                    f" {clocks}, {counts}"
+                )
             else:
                 parts.append(
                     f"the main process of {now.name} died and its restart policy brought it back:"
@@ -117,7 +120,7 @@ class Crash(ServiceFault):
 
 
 async def _kill(stack: Stack, container: Container) -> None:
-    argv = ["sh", "-c", _KILL, "crash", str(container.pid), container.id]
+    argv = ["sh", "-c", script("processes/crash.sh"), "crash", str(container.pid), container.id]
     done = await stack.helpers.run(stack.project, argv, host_processes=True, capabilities=["KILL"])
     if done.status != 0:
         raise FaultFailed(

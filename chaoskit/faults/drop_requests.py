@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chaoskit.exchange import Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Fraction
+from chaoskit.faults.engines.toxics import EdgeFault, Fraction
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:

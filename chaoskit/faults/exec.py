@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import Field, model_validator
@@ -15,13 +16,15 @@ from pydantic import Field, model_validator
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
-from chaoskit.fields import Duration, ServiceName, seconds_text
+from chaoskit.fields import Duration, ServiceName
 from chaoskit.secrets import passwords_in
-from chaoskit.text import last_words
+from chaoskit.tasks import together
+from chaoskit.text import last_words, seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 Command = (
     Annotated[str, Field(min_length=1)]
@@ -32,6 +35,29 @@ _CANNOT_RUN = (126, 127)
 _printed: WeakKeyDictionary[Stack, dict[str, str]] = WeakKeyDictionary()  # by inject commands
 
 
+class ExecUndo(Undo):
+    """The commands, and where they run: in these replicas of `service`, or on the host."""
+
+    fault: str
+    service: str | None
+    replicas: tuple[int, ...]
+    verify: Command
+    heal: Command | None
+    timeout: float
+    directory: str
+
+    @property
+    def on_host(self) -> bool:
+        return self.service is None
+
+    def masked(self, clean: Callable[[str], str]) -> Self:
+        def cleaned(command: Command) -> Command:
+            return clean(command) if isinstance(command, str) else list(map(clean, command))
+
+        heal = None if self.heal is None else cleaned(self.heal)
+        return self.model_copy(update={"verify": cleaned(self.verify), "heal": heal})
+
+
 class _WithoutHeal:
     """True on an instance that has no heal command: it is over as soon as it is injected."""
 
@@ -40,7 +66,7 @@ class _WithoutHeal:
 
 
 @fault("exec")
-class Exec(Fault):
+class Exec(Fault[ExecUndo]):
     """Run commands of your own that put a fault in force, prove it and undo it.
 
     They run inside the containers of `service`, or on this machine with `host: true`, which `run`
@@ -52,6 +78,7 @@ class Exec(Fault):
     passwords are masked: let them read those from a variable.
     """
 
+    undo_model = ExecUndo
     example = (
         "{ at: 2s, for: 4s, fault: exec, service: chat, inject: touch /tmp/full,"
         " verify: test -e /tmp/full, heal: rm -f /tmp/full }"
@@ -85,6 +112,10 @@ class Exec(Fault):
             return "host"
         return self.service if self.replica is None else f"{self.service}[{self.replica}]"
 
+    @property
+    def runs_on_host(self) -> bool:
+        return self.host
+
     def services(self) -> Sequence[str]:
         return [] if self.service is None else [self.service]
 
@@ -102,7 +133,7 @@ class Exec(Fault):
             undo = f"run `{_said(self.heal_)}` there"
         return Forecast(f"`{_said(self.inject_)}` run on {self.target}", undo)
 
-    async def prepare(self, stack: Stack) -> Undo:
+    async def prepare(self, stack: Stack) -> ExecUndo:
         replicas: list[int] = []
         if self.service is not None:
             found = await stack.replicas(self.service, self.replica)
@@ -112,15 +143,15 @@ class Exec(Fault):
                         f"`{container.name}` is {container.state.status}, not running"
                     )
             replicas = [container.state.replica for container in found]
-        undo: Undo = {
-            "fault": self.name,
-            "service": self.service,
-            "replicas": replicas,
-            "verify": self.verify,
-            "heal": self.heal_,
-            "timeout": float(self.timeout),
-            "directory": os.getcwd(),  # noqa: PTH109  # as text, for the ledger
-        }
+        undo = ExecUndo(
+            fault=self.name,
+            service=self.service,
+            replicas=tuple(replicas),
+            verify=self.verify,
+            heal=self.heal_,
+            timeout=float(self.timeout),
+            directory=str(Path.cwd()),
+        )
         for place, status, text in await _everywhere(stack, undo, self.verify):
             if status == 0:
                 raise FaultFailed(f"{place}: `verify` succeeds before the fault: it proves nothing")
@@ -128,29 +159,28 @@ class Exec(Fault):
                 raise FaultFailed(f"{place}: `verify` {_ended(self.verify, undo, status, text)}")
         return undo
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ExecUndo) -> None:
         done = await _everywhere(stack, undo, self.inject_)
         _printed.setdefault(stack, {})[self.name] = "; ".join(text for _, _, text in done if text)
         _check(done, self.inject_, undo)
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        command = cast("Command | None", undo["heal"])
-        if command is not None:
-            _check(await _everywhere(stack, undo, command), command, undo)
+    async def heal(cls, stack: Stack, undo: ExecUndo) -> None:
+        if undo.heal is not None:
+            _check(await _everywhere(stack, undo, undo.heal), undo.heal, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        done = await _everywhere(stack, undo, cast("Command", undo["verify"]))
-        printed = _printed.get(stack, {}).get(str(undo["fault"]))
+    async def verify_injected(cls, stack: Stack, undo: ExecUndo) -> Receipt:
+        done = await _everywhere(stack, undo, undo.verify)
+        printed = _printed.get(stack, {}).get(undo.fault)
         before = f"inject printed `{printed}`; " if printed else ""
         return Receipt(all(status == 0 for _, status, _ in done), before + _verified(undo, done))
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        if undo["heal"] is None:
+    async def verify_healed(cls, stack: Stack, undo: ExecUndo) -> Receipt:
+        if undo.heal is None:
             return Receipt(True, "there is nothing to undo")
-        done = await _everywhere(stack, undo, cast("Command", undo["verify"]))
+        done = await _everywhere(stack, undo, undo.verify)
         gone = all(status not in (0, None, *_CANNOT_RUN) for _, status, _ in done)
         return Receipt(gone, _verified(undo, done))
 
@@ -158,21 +188,20 @@ class Exec(Fault):
 Done = tuple[str, int | None, str]  # where, exit status (None: no end in time), what it printed
 
 
-async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
+async def _everywhere(stack: Stack, undo: ExecUndo, command: Command) -> list[Done]:
     """Run a command in every container of the undo data, as they are now, or on the host.
 
     Raises `FaultFailed` when one of them does not run.
     """
-    within = float(cast("float", undo["timeout"]))
-    if undo["service"] is None:
-        variables = {PROJECT_VARIABLE: stack.project, "CHAOSKIT_FAULT": str(undo["fault"])}
-        status, text = await _on_host(command, str(undo["directory"]), variables, within)
+    if undo.service is None:
+        variables = {PROJECT_VARIABLE: stack.project, "CHAOSKIT_FAULT": undo.fault}
+        status, text = await _on_host(command, undo.directory, variables, undo.timeout)
         return [("host", status, last_words(text, _SHOWN))]
-    wanted = set(cast("Sequence[int]", undo["replicas"]))
-    found = await stack.containers.of(stack.project, str(undo["service"]))
+    wanted = set(undo.replicas)
+    found = await stack.containers.of(stack.project, undo.service)
     found = [container for container in found if container.state.replica in wanted]
     if len(found) < len(wanted):
-        raise FaultFailed(f"`{undo['service']}` has lost {len(wanted) - len(found)} containers")
+        raise FaultFailed(f"`{undo.service}` has lost {len(wanted) - len(found)} containers")
     for container in found:
         if not container.state.running:
             raise FaultFailed(
@@ -181,10 +210,10 @@ async def _everywhere(stack: Stack, undo: Undo, command: Command) -> list[Done]:
 
     async def inside(container: Container) -> Done:
         argv = ["sh", "-c", command] if isinstance(command, str) else command
-        done = await stack.exec.run(container.id, argv, within=within)
+        done = await stack.exec.run(container.id, argv, within=undo.timeout)
         return container.name, done.status, last_words(f"{done.out} {done.err}", _SHOWN)
 
-    return await asyncio.gather(*(inside(container) for container in found))
+    return await together(*(inside(container) for container in found))
 
 
 async def _on_host(
@@ -218,26 +247,24 @@ async def _on_host(
             await asyncio.wait([reading])
 
 
-def _check(done: Sequence[Done], command: Command, undo: Undo) -> None:
+def _check(done: Sequence[Done], command: Command, undo: ExecUndo) -> None:
     """Raise `FaultFailed` for a command that did not succeed everywhere."""
     for place, status, text in done:
         if status != 0:
             raise FaultFailed(f"{place}: {_ended(command, undo, status, text)}")
 
 
-def _verified(undo: Undo, done: Sequence[Done]) -> str:
-    command = cast("Command", undo["verify"])
+def _verified(undo: ExecUndo, done: Sequence[Done]) -> str:
     many = len(done) > 1
     return "; ".join(
-        (f"{place}: " if many else "") + _ended(command, undo, status, text)
+        (f"{place}: " if many else "") + _ended(undo.verify, undo, status, text)
         for place, status, text in done
     )
 
 
-def _ended(command: Command, undo: Undo, status: int | None, text: str) -> str:
+def _ended(command: Command, undo: ExecUndo, status: int | None, text: str) -> str:
     if status is None:
-        took = seconds_text(float(cast("float", undo["timeout"])))
-        return f"`{_said(command)}` did not end within {took}"
+        return f"`{_said(command)}` did not end within {seconds_text(undo.timeout)}"
     return f"`{_said(command)}` exited {status}" + (f": {text}" if text else "")
 
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, field_validator, model_validator
 
 from chaoskit.exchange import Ask, Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Direction, Fraction
-from chaoskit.fields import Duration, Percentage, Size, seconds_text
+from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
+from chaoskit.fields import Duration, Percentage, Size
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

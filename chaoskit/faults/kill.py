@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -20,6 +21,7 @@ class Kill(ServiceFault):
     nothing about fsync, because the operating system keeps every page the process wrote.
     """
 
+    ends_processes = True
     example = "{ at: 2s, for: 3s, fault: kill, service: redis }"
 
     def forecast(self) -> Forecast:
@@ -29,13 +31,13 @@ class Kill(ServiceFault):
             "power loss: the kernel keeps every written page, so fsync is not tested",
         )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         found = await containers.targets(stack, undo)
         # The paths first: Toxiproxy would dial an address that is gone, for seconds, and block.
         await containers.close_paths(stack, undo)
-        await asyncio.gather(*(stack.containers.kill(container.id) for container in found))
+        await together(*(stack.containers.kill(container.id) for container in found))
         await containers.wait_down(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.all_in(stack, undo, "exited", "dead"))
+    async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:
+        return await containers.all_in(stack, undo, "exited", "dead")

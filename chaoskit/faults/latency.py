@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field, model_validator
 
 from chaoskit.exchange import Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Direction, Fraction
-from chaoskit.fields import Duration, Percentage, seconds_text
+from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
+from chaoskit.fields import Duration, Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from chaoskit.exchange import Canary
-from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.contract import Fault, Forecast, Receipt, fault
 from chaoskit.faults.engines import packets
-from chaoskit.faults.engines.packets import Member, replica_of, service_of
+from chaoskit.faults.engines.packets import Member, PacketsUndo, replica_of, service_of
 from chaoskit.fields import Percentage
 
 if TYPE_CHECKING:
-    from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
     from chaoskit.stack.stack import Stack
 
@@ -26,7 +25,7 @@ def _above_zero(percent: Percentage) -> Percentage:
 
 
 @fault("packet_loss")
-class PacketLoss(Fault):
+class PacketLoss(Fault[PacketsUndo]):
     """Lose a share of the packets between two services, both ways, each tossed on its own.
 
     TCP retransmits what was lost: clients feel it as delays (from 200 ms on), and with much loss as
@@ -34,6 +33,8 @@ class PacketLoss(Fault):
     (quoted) names one replica.
     """
 
+    undo_model = PacketsUndo
+    needs = ("netfilter",)
     example = "{ at: 2s, for: 4s, fault: packet_loss, between: [chat, redis], percent: 20% }"
 
     between: Annotated[list[Member], Field(min_length=2, max_length=2)]
@@ -56,17 +57,14 @@ class PacketLoss(Fault):
     def services(self) -> Sequence[str]:
         return list(dict.fromkeys(service_of(end) for end in self.between))
 
-    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+    def named_replicas(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
         return [
             (("between", number), service_of(end), replica_of(end))
             for number, end in enumerate(self.between)
         ]
 
-    def needs(self) -> Sequence[Need]:
-        return ["netfilter"]
-
-    def obstacle(self, project: Project) -> str | None:
-        return packets.obstacle(project, self._sides())
+    def impossible_because(self, project: Project) -> str | None:
+        return packets.impossible_because(project, self._sides())
 
     def forecast(self) -> Forecast:
         return Forecast(
@@ -78,27 +76,27 @@ class PacketLoss(Fault):
     def canary(self) -> Canary:
         return Canary()  # through no listener: packets are counted where they are dropped
 
-    async def prepare(self, stack: Stack) -> Undo:
+    async def prepare(self, stack: Stack) -> PacketsUndo:
         both = [(0, 1), (1, 0)]
         return await packets.describe(stack, self.name, self._sides(), both, float(self.percent))
 
     async def ready(self, stack: Stack) -> None:
         await packets.ready(stack, await self.prepare(stack))
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: PacketsUndo) -> None:
         await packets.inject(stack, undo)
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
+    async def heal(cls, stack: Stack, undo: PacketsUndo) -> None:
         await packets.heal(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await packets.present(stack, undo))
+    async def verify_injected(cls, stack: Stack, undo: PacketsUndo) -> Receipt:
+        return await packets.present(stack, undo)
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await packets.absent(stack, undo))
+    async def verify_healed(cls, stack: Stack, undo: PacketsUndo) -> Receipt:
+        return await packets.absent(stack, undo)
 
-    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
-        return Receipt(*await packets.counted(stack, undo))
+    async def effect(self, stack: Stack, undo: PacketsUndo) -> Receipt | None:
+        return await packets.counted(stack, undo)

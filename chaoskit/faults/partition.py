@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import permutations
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -12,19 +12,34 @@ from chaoskit.errors import FaultFailed
 from chaoskit.exchange import Canary
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
 from chaoskit.faults.engines import packets, toxics
-from chaoskit.faults.engines.packets import Member, replica_of, service_of
+from chaoskit.faults.engines.packets import Member, PacketsUndo, replica_of, service_of
+from chaoskit.faults.engines.toxics import EdgeUndo, ProxyRow
 from chaoskit.fields import Edge
 
 if TYPE_CHECKING:
     from chaoskit.stack.capabilities import Need
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
+    from chaoskit.stack.toxiproxy import Stream
 
 Group = Annotated[list[Member], Field(min_length=1)]
 
 
+class PartitionUndo(Undo):
+    """What one of the two engines undoes."""
+
+    cut: EdgeUndo | PacketsUndo
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_version_1(cls, row: Any) -> Any:
+        """Accept the undo data of ledgers of version 1, which was the engine's alone."""
+        return {"cut": row} if isinstance(row, Mapping) and "cut" not in row else row
+
+
 @fault("partition")
-class Partition(Fault):
+class Partition(Fault[PartitionUndo]):
     """Cut groups of services off from each other; within a group everything works.
 
     With `groups`, everything between two groups is silent, both ways. With `from` and `to`, only
@@ -41,6 +56,9 @@ class Partition(Fault):
     other replicas: `groups: [["chat[1]"], [chat, redis]]`.
     """
 
+    undo_model = PartitionUndo
+    needs = ("netfilter",)
+    needs_when = "with `engine: netfilter`"
     example = "{ at: 2s, for: 4s, fault: partition, groups: [[chat], [redis]] }"
 
     groups: Annotated[list[Group], Field(min_length=2)] | None = None
@@ -77,7 +95,7 @@ class Partition(Fault):
     def services(self) -> Sequence[str]:
         return list(dict.fromkeys(service_of(m) for group in self._sides() for m in group))
 
-    def members(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
+    def named_replicas(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
         lists = {("groups", n): group for n, group in enumerate(self.groups or ())}
         lists |= {("from",): self.from_ or [], ("to",): self.to or []}  # type: ignore[dict-item]  # places differ in length
         return [
@@ -86,13 +104,13 @@ class Partition(Fault):
             for number, member in enumerate(group)
         ]
 
-    def needs(self) -> Sequence[Need]:
-        return ["netfilter"] if self.engine == "netfilter" else []
+    def needed(self) -> Sequence[Need]:
+        return super().needed() if self.engine == "netfilter" else []
 
-    def obstacle(self, project: Project) -> str | None:
+    def impossible_because(self, project: Project) -> str | None:
         if self.engine == "proxy":
             return None
-        return packets.obstacle(project, self._sides())
+        return packets.impossible_because(project, self._sides())
 
     def proxied(self, joined: Collection[tuple[str, str]]) -> Sequence[Edge]:
         if self.engine == "netfilter":
@@ -135,41 +153,54 @@ class Partition(Fault):
     def canary(self) -> Canary:
         return Canary(felt=toxics.no_word)
 
-    async def effect(self, stack: Stack, undo: Undo) -> Receipt | None:
-        return Receipt(*await packets.counted(stack, undo)) if "chain" in undo else None
-
-    async def prepare(self, stack: Stack) -> Undo:
+    async def prepare(self, stack: Stack) -> PartitionUndo:
         if self.engine == "netfilter":
-            sides = self._sides()
-            flows = permutations(range(len(sides)), 2) if self.groups is not None else [(0, 1)]
-            return await packets.describe(stack, self.name, sides, flows)
+            return PartitionUndo(cut=await self._packets(stack))
         proxies = self.listeners(stack)
         if not proxies:
             raise FaultFailed(f"no proxied edge crosses {self.target}")
-        rows = []
+        rows: list[ProxyRow] = []
         for proxy in proxies:
-            streams = ["upstream", "downstream"]
+            streams: list[Stream] = ["upstream", "downstream"]
             if self.groups is None:
                 # Data flows to the upstream in `upstream`, back to the client in `downstream`.
                 streams = ["upstream"] if proxy.client in (self.from_ or ()) else ["downstream"]
-            rows.append(toxics.row(proxy, toxics.blackhole(self.name, *streams)))
-        return {"rows": rows}
+            rows += toxics.rows_of([proxy], toxics.blackhole(self.name, *streams))
+        return PartitionUndo(cut=EdgeUndo(rows=tuple(rows)))
+
+    async def _packets(self, stack: Stack) -> PacketsUndo:
+        sides = self._sides()
+        flows = permutations(range(len(sides)), 2) if self.groups is not None else [(0, 1)]
+        return await packets.describe(stack, self.name, sides, flows)
 
     async def ready(self, stack: Stack) -> None:
         if self.engine == "netfilter":
-            await packets.ready(stack, await self.prepare(stack))
+            await packets.ready(stack, await self._packets(stack))
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
-        await (packets.inject if "chain" in undo else toxics.add)(stack, undo)
-
-    @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        await (packets.heal if "chain" in undo else toxics.remove)(stack, undo)
-
-    @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await (packets.present if "chain" in undo else toxics.present)(stack, undo))
+    async def inject(self, stack: Stack, undo: PartitionUndo) -> None:
+        if isinstance(undo.cut, PacketsUndo):
+            await packets.inject(stack, undo.cut)
+        else:
+            await toxics.add(stack, undo.cut)
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await (packets.absent if "chain" in undo else toxics.absent)(stack, undo))
+    async def heal(cls, stack: Stack, undo: PartitionUndo) -> None:
+        if isinstance(undo.cut, PacketsUndo):
+            await packets.heal(stack, undo.cut)
+        else:
+            await toxics.remove(stack, undo.cut)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: PartitionUndo) -> Receipt:
+        if isinstance(undo.cut, PacketsUndo):
+            return await packets.present(stack, undo.cut)
+        return await toxics.present(stack, undo.cut)
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: PartitionUndo) -> Receipt:
+        if isinstance(undo.cut, PacketsUndo):
+            return await packets.absent(stack, undo.cut)
+        return await toxics.absent(stack, undo.cut)
+
+    async def effect(self, stack: Stack, undo: PartitionUndo) -> Receipt | None:
+        return await packets.counted(stack, undo.cut) if isinstance(undo.cut, PacketsUndo) else None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -28,10 +29,10 @@ class Pause(ServiceFault):
             "a dead host: its kernel still answers, accepts and acknowledges",
         )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.containers.pause(container.id) for container in found))
+        await together(*(stack.containers.pause(container.id) for container in found))
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.all_in(stack, undo, "paused"))
+    async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:
+        return await containers.all_in(stack, undo, "paused")

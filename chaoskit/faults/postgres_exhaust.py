@@ -7,29 +7,41 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import postgres
-from chaoskit.faults.engines.stores import StoreFault, refused
+from chaoskit.faults.engines.postgres import PostgresUndo
+from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow, refused
 from chaoskit.text import last_words
 
 if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 _PATIENCE = 30.0
-_POLL = 0.1
+
+
+class ExhaustRow(StoreRow):
+    """How many connections were free."""
+
+    free: int
+
+
+class ExhaustUndo(PostgresUndo[ExhaustRow]):
+    """How many connections are left free, and for how many seconds the others are taken at most."""
+
+    leave: int
+    seconds: int
 
 
 @fault("postgres_exhaust")
-class PostgresExhaust(StoreFault):
+class PostgresExhaust(StoreFault[ExhaustUndo]):
     """Take every free connection of a Postgres: new ones are refused, open ones live on.
 
     `leave` keeps so many free. The connections are taken as the image's superuser, so those that
     are reserved for superusers go too; one that becomes free meanwhile is taken as well.
     """
 
+    undo_model = ExhaustUndo
     example = "{ at: 2s, for: 5s, fault: postgres_exhaust, service: postgres, leave: 0 }"
 
     leave: Annotated[int, Field(ge=0, le=10_000)] = 0
@@ -46,49 +58,43 @@ class PostgresExhaust(StoreFault):
             "load: the connections that are taken do nothing",
         )
 
-    def told(self) -> Mapping[str, Json]:
-        return {
-            "database": self.database,
-            "leave": self.leave,
-            "seconds": postgres.lease_seconds(self.for_),
-        }
+    def undo_fields(self) -> Mapping[str, Json]:
+        return {**super().undo_fields(), "seconds": postgres.lease_seconds(self.for_)}
 
-    async def read(self, place: Place) -> Mapping[str, Json]:
-        free = int(await postgres.ask(place, postgres.FREE))
+    async def read_one(self, store: Store[ExhaustUndo]) -> ExhaustRow:
+        free = int(await postgres.ask(store, "free"))
         if free <= self.leave:
-            raise FaultFailed(f"`{place.container.name}` has only {free} free connections")
-        return {"free": free}
+            raise FaultFailed(f"`{store.container.name}` has only {free} free connections")
+        return ExhaustRow(replica=store.replica, free=free)
 
-    async def act(self, place: Place) -> None:
-        seconds, leave = str(place.undo["seconds"]), str(self.leave)
-        await postgres.hold(place, postgres.EXHAUST, seconds, leave)
-        receipt = await until(
-            lambda: self.shown(place), met=lambda shown: shown.holds, within=_PATIENCE, every=_POLL
-        )
+    async def inject_one(self, store: Store[ExhaustUndo]) -> None:
+        seconds, leave = str(store.undo.seconds), str(self.leave)
+        await postgres.hold(store, "exhaust", seconds, leave)
+        receipt = await self.until_in_force(store, _PATIENCE)
         if not receipt.holds:
             raise FaultFailed(f"after {_PATIENCE:.0f} s: {receipt.detail}")
 
     @classmethod
-    async def shown(cls, place: Place) -> Receipt:
-        done = await postgres.attempt(place, postgres.FREE)
+    async def verify_one(cls, store: Store[ExhaustUndo]) -> Receipt:
+        done = await postgres.attempt(store, "free")
         if done.status == 0:
-            free, leave = int(done.out), place.undo["leave"]
-            mine = await postgres.attempt(place, postgres.OURS, holder=place.holder)
+            free, leave = int(done.out), store.undo.leave
+            mine = await postgres.attempt(store, "held", holder=store.holder)
             count = int(mine.out) if mine.status == 0 else 0
             # It takes what becomes free within a moment; what it leaves, others may take.
             return Receipt(count > 0 and free <= leave, f"{count} taken, {free} connections free")
         if any(word in done.err for word in postgres.FULL):
             words = done.err.strip().rpartition("FATAL:")[2].strip()
             return Receipt(True, f"a new connection is refused: {words} (53300)")
-        raise refused(done, "psql", place)
+        raise refused(done, "psql", store)
 
     @classmethod
-    async def lift(cls, place: Place) -> None:
-        await postgres.release(place)
+    async def heal_one(cls, store: Store[ExhaustUndo]) -> None:
+        await postgres.release(store)
 
     @classmethod
-    async def lifted(cls, place: Place) -> Receipt:
-        done = await postgres.attempt(place, postgres.OURS, holder=place.holder)
+    async def verify_healed_one(cls, store: Store[ExhaustUndo]) -> Receipt:
+        done = await postgres.attempt(store, "held", holder=store.holder)
         if done.status != 0:
-            return Receipt(False, f"it cannot be asked: {last_words(done.err, 200)}")
+            return Receipt(False, f"the server cannot be asked: {last_words(done.err, 200)}")
         return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

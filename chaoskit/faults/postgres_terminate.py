@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import postgres
-from chaoskit.faults.engines.stores import StoreFault
+from chaoskit.faults.engines.postgres import PostgresUndo
+from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
 
-if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
-    from chaoskit.records import Json
+
+class TerminateRow(StoreRow):
+    """The sessions that were open."""
+
+    sessions: tuple[str, ...]
+
+
+TerminateUndo = PostgresUndo[TerminateRow]
 
 
 @fault("postgres_terminate")
-class PostgresTerminate(StoreFault):
+class PostgresTerminate(StoreFault[TerminateUndo]):
     """End all sessions of a database, as an administrator's restart of it would.
 
     Clients see an error in the middle of what they do, and transactions roll back; they may connect
     again at once. `database` is by default the one that the image was set up with.
     """
 
+    undo_model = TerminateUndo
     example = "{ at: 2s, fault: postgres_terminate, service: postgres, database: chat }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     database: Annotated[str | None, Field(min_length=1, max_length=63)] = None
 
@@ -37,28 +43,25 @@ class PostgresTerminate(StoreFault):
             "a Postgres that is gone: it accepts new connections all the time",
         )
 
-    def told(self) -> Mapping[str, Json]:
-        return {"database": self.database}
-
-    async def read(self, place: Place) -> Mapping[str, Json]:
-        found = await postgres.sessions(place)
+    async def read_one(self, store: Store[TerminateUndo]) -> TerminateRow:
+        found = await postgres.sessions(store)
         if not found:
-            raise FaultFailed(f"nobody else has a session on `{place.container.name}`")
-        return {"sessions": sorted(found)}
+            raise FaultFailed(f"no other client has a session on `{store.container.name}`")
+        return TerminateRow(replica=store.replica, sessions=tuple(sorted(found)))
 
-    async def act(self, place: Place) -> None:
-        await postgres.end_sessions(place)
+    async def inject_one(self, store: Store[TerminateUndo]) -> None:
+        await postgres.end_sessions(store)
 
     @classmethod
-    async def shown(cls, place: Place) -> Receipt:
-        before = set(place.row["sessions"])
-        left = before & await postgres.sessions(place)
+    async def verify_one(cls, store: Store[TerminateUndo]) -> Receipt:
+        before = set(store.undo.of(store).sessions)
+        left = before & await postgres.sessions(store)
         return Receipt(not left, f"{len(before) - len(left)} of {len(before)} sessions ended")
 
     @classmethod
-    async def lift(cls, place: Place) -> None:
+    async def heal_one(cls, store: Store[TerminateUndo]) -> None:
         """Clients connect again by themselves."""
 
     @classmethod
-    async def lifted(cls, place: Place) -> Receipt:
-        return Receipt(True, f"{len(await postgres.sessions(place))} sessions are open")
+    async def verify_healed_one(cls, store: Store[TerminateUndo]) -> Receipt:
+        return Receipt(True, f"{len(await postgres.sessions(store))} sessions are open")

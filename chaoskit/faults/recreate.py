@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from chaoskit.docker.call import NoSuchContainer
 from chaoskit.errors import FaultFailed
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
+from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -24,8 +25,16 @@ _ROOT = ["DAC_OVERRIDE", "FOWNER"]  # files of any owner, in directories of any 
 _CLOCKS = timedelta(milliseconds=50)  # how far the kernel's file times may be behind
 
 
+class RecreateUndo(ContainersUndo):
+    """Who is replaced, with or without its data, and which volumes were to be emptied or not."""
+
+    keep: bool
+    emptied: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
 @fault("recreate")
-class Recreate(ServiceFault):
+class Recreate(ServiceFault[RecreateUndo]):
     """Replace the containers of a service by new ones, with or without the data of its volumes.
 
     What an update does: stop, remove, create with the same configuration, start. Whatever was not
@@ -34,8 +43,12 @@ class Recreate(ServiceFault):
     are never touched. A tmpfs loses its content either way. The new container may get another IP.
     """
 
+    undo_model = RecreateUndo
+    ends_processes = True
+    needs = ("helper",)
+    needs_when = "with `volumes: lose`"
     example = "{ at: 2s, fault: recreate, service: redis, volumes: keep }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     volumes: Literal["keep", "lose"]
 
@@ -47,10 +60,10 @@ class Recreate(ServiceFault):
             "another image or another configuration: both stay the same",
         )
 
-    def needs(self) -> Sequence[Need]:
-        return ["helper"] if self.volumes == "lose" else []
+    def needed(self) -> Sequence[Need]:
+        return super().needed() if self.volumes == "lose" else []
 
-    def obstacle(self, project: Project) -> str | None:
+    def impossible_because(self, project: Project) -> str | None:
         service = project.services.get(self.service)
         if service is not None and service.inlined:
             return (
@@ -62,62 +75,54 @@ class Recreate(ServiceFault):
                 return f"`{other.name}` lives in the network of `{self.service}` and would lose it"
         return None
 
-    async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
+    async def prepare(self, stack: Stack) -> RecreateUndo:
+        hit, whole = await self.chosen(stack)
         emptied: list[str] = []
         kept: list[str] = []
         if self.volumes == "lose":
             emptied, kept = await _named_volumes(stack, hit)
-        return {
-            **containers.undo_for(self.name, hit, whole),
-            "keep": self.volumes == "keep",
-            "emptied": emptied,
-            "kept": kept,
-        }
+        keep = self.volumes == "keep"
+        return self.undo_for(map(ReplicaRow.of, hit), whole, keep=keep, emptied=emptied, kept=kept)
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
-        keep = bool(undo["keep"])
+    async def inject(self, stack: Stack, undo: RecreateUndo) -> None:
         old = await containers.targets(stack, undo)
         await containers.stop(stack, undo, None)
-        emptied = cast("Sequence[str]", undo["emptied"])
-        if emptied:
-            await _empty(stack, emptied)
-        await asyncio.gather(*(_replace(stack, container, keep=keep) for container in old))
+        if undo.emptied:
+            await _empty(stack, undo.emptied)
+        await together(*(_replace(stack, container, keep=undo.keep) for container in old))
         await containers.open_paths(stack, undo)
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        for row in containers.rows(undo):
-            await _settle(stack, row, keep=bool(undo["keep"]))
+    async def heal(cls, stack: Stack, undo: RecreateUndo) -> None:
+        for row in undo.replicas:
+            await _settle(stack, row, keep=undo.keep)
         await containers.bring_back(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        emptied = cast("Sequence[str]", undo["emptied"])
-        kept = cast("Sequence[str]", undo["kept"])
+    async def verify_injected(cls, stack: Stack, undo: RecreateUndo) -> Receipt:
         holds, parts, oldest = True, [], []
         for row, now in await containers.pairs(stack, undo):
-            if now is None or now.id == row["id"]:
+            if now is None or now.id == row.id:
                 holds = False
-                parts.append(f"{row['name']} is {'gone' if now is None else 'the old container'}")
+                parts.append(f"{row.name} is {'gone' if now is None else 'the old container'}")
                 continue
-            holds = holds and now.state.running and now.name == row["name"]
+            holds = holds and now.state.running and now.name == row.name
             oldest.append(now.created)
-            parts.append(f"{now.name} is a new container: {row['id'][:12]} -> {now.id[:12]}")
-        if holds and emptied:
-            left = await _older(stack, emptied, min(oldest))
+            parts.append(f"{now.name} is a new container: {row.id[:12]} -> {now.id[:12]}")
+        if holds and undo.emptied:
+            left = await _older(stack, undo.emptied, min(oldest))
             holds = left == 0
             said = "lost their data" if left == 0 else f"still hold {left} of the old files"
-            parts.append(f"{', '.join(emptied)} {said}")
-        if kept:
-            parts.append(f"{', '.join(kept)} kept: others use it, or it is not the run's own")
+            parts.append(f"{', '.join(undo.emptied)} {said}")
+        if undo.kept:
+            parts.append(f"{', '.join(undo.kept)} kept: others use it, or it is not the run's own")
         return Receipt(holds, "; ".join(parts))
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        receipt = Receipt(*await containers.all_in(stack, undo, "running"))
+    async def verify_healed(cls, stack: Stack, undo: RecreateUndo) -> Receipt:
+        receipt = await containers.all_in(stack, undo, "running")
         names = {container.name for container in await containers.targets(stack, undo)}
-        named = names == {row["name"] for row in containers.rows(undo)}
+        named = names == {row.name for row in undo.replicas}
         return Receipt(receipt.holds and named, receipt.detail)
 
 
@@ -145,15 +150,15 @@ async def _replace(stack: Stack, old: Container, *, keep: bool) -> None:
     await stack.containers.start(new)
 
 
-async def _settle(stack: Stack, row: Mapping[str, Any], *, keep: bool) -> None:
+async def _settle(stack: Stack, row: ReplicaRow, *, keep: bool) -> None:
     """Make one container of what a half-done replacement left: the old one, if it is there."""
-    new = await _find(stack, row["name"] + _SUFFIX)
+    new = await _find(stack, row.name + _SUFFIX)
     if new is None:
         return
-    if await _find(stack, row["id"]) is not None:
+    if await _find(stack, row.id) is not None:
         await stack.recreate.remove(new.id, volumes=not keep)
     else:
-        await stack.recreate.rename(new.id, row["name"])
+        await stack.recreate.rename(new.id, row.name)
 
 
 async def _find(stack: Stack, name: str) -> Container | None:

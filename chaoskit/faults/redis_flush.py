@@ -2,43 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
-from chaoskit.faults.engines.stores import StoreFault
+from chaoskit.faults.engines.redis import RedisUndo
+from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
 
-if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
-    from chaoskit.records import Json
-
-DELETE = f"""
-local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[3], 'COUNT', 1000)
-local gone = 0
-for _, key in ipairs(page[2]) do
-  if string.sub(key, 1, {len(redis.OURS)}) ~= '{redis.OURS}' then
-    gone = gone + redis.call('UNLINK', key)
-  end
-end
-return page[1] .. ' ' .. gone
-"""
 _COMMANDS = ("flushall", "unlink")
 
 
+class FlushRow(StoreRow):
+    """How many keys there were, and how often keys had been deleted."""
+
+    before: int
+    calls: int
+
+
+class FlushUndo(RedisUndo[FlushRow]):
+    """The keys to delete; None: all of every database."""
+
+    keys: str | None
+
+
 @fault("redis_flush")
-class RedisFlush(StoreFault):
+class RedisFlush(StoreFault[FlushUndo]):
     """Empty a Redis at once, or delete the keys that match a pattern.
 
     Without `keys`, every database is emptied; with it (`session:*`), the matching keys of database
     `db`, which is 0 by default. Nothing brings them back: the loss is the fault.
     """
 
+    undo_model = FlushUndo
     example = "{ at: 2s, fault: redis_flush, service: redis, keys: 'chat:*' }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     keys: Annotated[str | None, Field(min_length=1, max_length=500)] = None
     db: Annotated[int, Field(ge=0, le=9999)] = 0
@@ -51,45 +51,41 @@ class RedisFlush(StoreFault):
             "a Redis that is gone: it goes on answering",
         )
 
-    def told(self) -> Mapping[str, Json]:
-        return {"keys": self.keys, "db": self.db}
-
-    async def read(self, place: Place) -> Mapping[str, Json]:
-        before = await _left(place)
+    async def read_one(self, store: Store[FlushUndo]) -> FlushRow:
+        before = await _left(store)
         if before == 0:
             what = "holds no key" if self.keys is None else f"holds no key `{self.keys}`"
-            raise FaultFailed(f"`{place.container.name}` {what}: there is nothing to lose")
-        return {"before": before, "calls": await _calls(place)}
+            raise FaultFailed(f"`{store.container.name}` {what}: there is nothing to lose")
+        return FlushRow(replica=store.replica, before=before, calls=await _calls(store))
 
-    async def act(self, place: Place) -> None:
+    async def inject_one(self, store: Store[FlushUndo]) -> None:
         if self.keys is None:
-            await redis.ask(place, "FLUSHALL")
+            await redis.ask(store, "FLUSHALL")
         else:
-            await redis.pages(place, DELETE, self.keys)
+            await redis.pages(store, "delete", self.keys)
 
     @classmethod
-    async def shown(cls, place: Place) -> Receipt:
-        before, after = place.row["before"], await _left(place)
-        return Receipt(
-            await _calls(place) > place.row["calls"], f"{before} keys before, {after} after"
-        )
+    async def verify_one(cls, store: Store[FlushUndo]) -> Receipt:
+        was, left = store.undo.of(store), await _left(store)
+        flushed = await _calls(store) > was.calls
+        return Receipt(flushed, f"{was.before} keys before, {left} after")
 
     @classmethod
-    async def lift(cls, place: Place) -> None:
+    async def heal_one(cls, store: Store[FlushUndo]) -> None:
         """Nothing brings them back."""
 
     @classmethod
-    async def lifted(cls, place: Place) -> Receipt:
-        return Receipt(True, f"it holds {await _left(place)} such keys now")
+    async def verify_healed_one(cls, store: Store[FlushUndo]) -> Receipt:
+        return Receipt(True, f"it holds {await _left(store)} such keys now")
 
 
-async def _left(place: Place) -> int:
-    if place.undo["keys"] is None:
-        return await redis.key_count(place)
-    return await redis.pages(place, redis.COUNT, place.undo["keys"])
+async def _left(store: Store[FlushUndo]) -> int:
+    if store.undo.keys is None:
+        return await redis.key_count(store)
+    return await redis.pages(store, "count", store.undo.keys)
 
 
-async def _calls(place: Place) -> int:
+async def _calls(store: Store[FlushUndo]) -> int:
     """Count the deleting commands so far: a cache that refills at once must not hide a flush."""
-    rows = await redis.statistics(place, "commandstats")
+    rows = await redis.statistics(store, "commandstats")
     return sum(redis.counted(rows, f"cmdstat_{command}") for command in _COMMANDS)

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import ceil
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
-from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
-from chaoskit.faults.engines.stores import StoreFault
+from chaoskit.faults.engines.redis import RedisUndo
+from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
 
 if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
     from chaoskit.records import Json
 
 _LONGEST = 3600  # seconds a pause lasts when no lease bounds it
 _MARGIN = 30  # seconds a pause outlasts its lease: the heal ends it, however busy we are
 _PATIENCE = 10.0
-_POLL = 0.05
 # PUBLISH is held back by both modes and changes nothing; PING only by `all`.
 _CANARY = {"all": ("PING",), "write": ("PUBLISH", f"{redis.OURS}canary", "")}
 
 
+Mode = Literal["all", "write"]
+
+
+class PauseUndo(RedisUndo):
+    """What is held back, and for how many seconds at most."""
+
+    mode: Mode
+    seconds: int
+
+
 @fault("redis_pause")
-class RedisPause(StoreFault):
+class RedisPause(StoreFault[PauseUndo]):
     """Stop a Redis from answering (CLIENT PAUSE): commands wait until it is healed.
 
     `mode: write` holds back only what writes or publishes. Connections are accepted and stay open,
@@ -33,10 +41,11 @@ class RedisPause(StoreFault):
     Needs Redis 6.2.
     """
 
+    undo_model = PauseUndo
     example = "{ at: 2s, for: 3s, fault: redis_pause, service: redis, mode: all }"
-    alone: ClassVar[bool] = True
+    alone = True
 
-    mode: Literal["all", "write"] = "all"
+    mode: Mode = "all"
 
     def restarts_services(self) -> list[str]:
         return [self.service] if self.mode == "all" else []  # its health check waits too
@@ -49,41 +58,39 @@ class RedisPause(StoreFault):
             "a frozen process: timeouts and replication go on inside the server",
         )
 
-    def told(self) -> Mapping[str, Json]:
+    def undo_fields(self) -> Mapping[str, Json]:
         seconds = _LONGEST if self.for_ is None else ceil(self.for_) + _MARGIN
-        return {"mode": self.mode, "seconds": seconds}
+        return {**super().undo_fields(), "seconds": seconds}
 
-    async def read(self, place: Place) -> Mapping[str, Json]:
-        if await redis.silent(place, *_CANARY[self.mode]):
-            raise FaultFailed(f"`{place.container.name}` does not answer already")
-        return {}
+    async def read_one(self, store: Store[PauseUndo]) -> StoreRow:
+        if await redis.silent(store, *_CANARY[self.mode]):
+            raise FaultFailed(f"`{store.container.name}` does not answer even before the fault")
+        return StoreRow(replica=store.replica)
 
-    async def act(self, place: Place) -> None:
-        await redis.hold_pause(place, self.mode, place.undo["seconds"])
-        receipt = await until(
-            lambda: self.shown(place), met=lambda shown: shown.holds, within=_PATIENCE, every=_POLL
-        )
+    async def inject_one(self, store: Store[PauseUndo]) -> None:
+        await redis.hold_pause(store, self.mode, store.undo.seconds)
+        receipt = await self.until_in_force(store, _PATIENCE)
         if not receipt.holds:
-            raise FaultFailed(f"`{place.container.name}` cannot be paused: {receipt.detail}")
+            raise FaultFailed(f"`{store.container.name}` cannot be paused: {receipt.detail}")
 
     @classmethod
-    async def shown(cls, place: Place) -> Receipt:
-        what = _CANARY[place.undo["mode"]]
-        if await redis.silent(place, *what):
+    async def verify_one(cls, store: Store[PauseUndo]) -> Receipt:
+        what = _CANARY[store.undo.mode]
+        if await redis.silent(store, *what):
             return Receipt(True, f"{what[0]} inside the container: no answer in 1s")
         return Receipt(False, f"{what[0]} inside the container is answered")
 
     @classmethod
-    async def lift(cls, place: Place) -> None:
-        await place.release("USR1")
-        what = _CANARY[place.undo["mode"]]
-        if await redis.silent(place, *what) and await redis.silent(place, "CLIENT", "UNPAUSE"):
+    async def heal_one(cls, store: Store[PauseUndo]) -> None:
+        await store.release("USR1")
+        what = _CANARY[store.undo.mode]
+        if await redis.silent(store, *what) and await redis.silent(store, "CLIENT", "UNPAUSE"):
             raise FaultFailed(
-                f"`{place.container.name}` is still paused; that ends by itself within"
-                f" {place.undo['seconds']} s of its start"
+                f"`{store.container.name}` is still paused; that ends by itself within"
+                f" {store.undo.seconds} s of its start"
             )
 
     @classmethod
-    async def lifted(cls, place: Place) -> Receipt:
-        shown = await cls.shown(place)
+    async def verify_healed_one(cls, store: Store[PauseUndo]) -> Receipt:
+        shown = await cls.verify_one(store)
         return Receipt(not shown.holds, shown.detail)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chaoskit.exchange import Canary
-from chaoskit.faults.contract import EdgeFault, Forecast, Receipt, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import listeners
+from chaoskit.faults.engines.toxics import EdgeFault, EdgeUndo, rows_of
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -22,26 +23,26 @@ class Refuse(EdgeFault):
         return Forecast(
             f"connections of {self.target} refused, live ones closed",
             "open the proxy's listener again",
-            "silence: the client learns at once that nobody is there",
+            "silence: the client learns at once that nothing listens",
         )
 
     def canary(self) -> Canary:
         return Canary(traceless=True)
 
-    async def prepare(self, stack: Stack) -> Undo:
-        return listeners.describe(self.name, stack.proxies_of(self.edge))
+    async def prepare(self, stack: Stack) -> EdgeUndo:
+        return EdgeUndo(holder=self.name, rows=rows_of(stack.proxies_of(self.edge)))
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: EdgeUndo) -> None:
         await listeners.close(stack, undo)
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
+    async def heal(cls, stack: Stack, undo: EdgeUndo) -> None:
         await listeners.give_up(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await listeners.shut(stack, undo))
+    async def verify_injected(cls, stack: Stack, undo: EdgeUndo) -> Receipt:
+        return await listeners.shut(stack, undo)
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await listeners.open_again(stack, undo))
+    async def verify_healed(cls, stack: Stack, undo: EdgeUndo) -> Receipt:
+        return await listeners.open_again(stack, undo)

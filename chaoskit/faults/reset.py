@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import AfterValidator
 
 from chaoskit.exchange import Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Milliseconds
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.faults.engines.toxics import EdgeFault, Milliseconds
+from chaoskit.fields import Duration
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

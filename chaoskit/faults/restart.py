@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
+from chaoskit.fields import Duration
+from chaoskit.tasks import together
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -20,8 +22,9 @@ class Restart(ServiceFault):
     `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
     """
 
+    ends_processes = True
     example = "{ at: 0s, fault: restart, service: redis }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     grace: Duration | None = None
 
@@ -33,12 +36,12 @@ class Restart(ServiceFault):
             "a crash: the service may tidy up and save before it stops",
         )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         found = await containers.targets(stack, undo)
         await containers.stop(stack, undo, self.grace)
-        await asyncio.gather(*(stack.containers.start(c.id) for c in found))
+        await together(*(stack.containers.start(c.id) for c in found))
         await containers.open_paths(stack, undo)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.restarted(stack, undo))
+    async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:
+        return await containers.restarted(stack, undo)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+from collections.abc import Mapping
 from signal import Signals
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
 from chaoskit.clock import until
 from chaoskit.errors import ChaoskitError
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
+from chaoskit.fields import Duration
 from chaoskit.stack.connections import proc_of
+from chaoskit.tasks import together
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
@@ -22,7 +25,7 @@ if TYPE_CHECKING:
 
 _POLL = 0.02
 _OTHER_KINDS = {"SIGKILL": "kill", "SIGSTOP": "pause", "SIGTSTP": "pause"}
-_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # nobody dies of them
+_HARMLESS = ("SIGWINCH", "SIGCONT", "SIGURG")  # no process dies of them
 
 Reaction = Literal["handled", "deadly", "dropped", "unknown"]
 
@@ -42,8 +45,17 @@ SignalName = Annotated[
 ]  # fmt: skip
 
 
+class SignalUndo(ContainersUndo):
+    """What was sent, and what each main process does with it; `since` is in seconds of the engine's
+    clock."""
+
+    signal: str
+    since: float
+    reactions: Mapping[int, Reaction]
+
+
 @fault("signal")
-class Signal(ServiceFault):
+class Signal(ServiceFault[SignalUndo]):
     """Send a signal to the main process of a service.
 
     `watch` is how long to see what becomes of it: it goes on, it exits (then the heal starts it
@@ -51,8 +63,9 @@ class Signal(ServiceFault):
     and has no handler for the signal never gets it: the kernel drops it, and the run is `unknown`.
     """
 
+    undo_model = SignalUndo
     example = "{ at: 2s, fault: signal, service: redis, signal: SIGHUP, watch: 100ms }"
-    instant: ClassVar[bool] = True
+    instant = True
 
     signal: SignalName
     watch: Annotated[Duration, Field(gt=0, le=Duration(60))] = Duration(1)
@@ -65,56 +78,54 @@ class Signal(ServiceFault):
             "what its handler is meant to do: that is for your probes and checks",
         )
 
-    async def prepare(self, stack: Stack) -> Undo:
-        hit, whole = await containers.chosen(stack, self.name, self.service, self.replica)
+    async def prepare(self, stack: Stack) -> SignalUndo:
+        hit, whole = await self.chosen(stack)
         number = Signals[self.signal].value
-        reactions = {str(c.state.replica): await _reaction(stack, c, number) for c in hit}
-        return {
-            **containers.undo_for(self.name, hit, whole),
-            "signal": self.signal,
-            "since": (await stack.machine.info()).now,
-            "reactions": reactions,
-        }
+        return self.undo_for(
+            map(ReplicaRow.of, hit),
+            whole,
+            signal=self.signal,
+            since=(await stack.machine.info()).now,
+            reactions={c.state.replica: await _reaction(stack, c, number) for c in hit},
+        )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: SignalUndo) -> None:
         found = await containers.targets(stack, undo)
-        await asyncio.gather(*(stack.containers.kill(c.id, self.signal) for c in found))
+        await together(*(stack.containers.kill(c.id, self.signal) for c in found))
         if self.signal not in _HARMLESS:
             await until(lambda: _gone(stack, undo), within=self.watch, every=_POLL)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        name, since = str(undo["signal"]), float(undo["since"])  # type: ignore[arg-type]  # we wrote it
-        events = await stack.events.since(stack.project, since, str(undo["service"]))
+    async def verify_injected(cls, stack: Stack, undo: SignalUndo) -> Receipt:
+        name = undo.signal
         number = Signals[name].value
+        events = await stack.events.since(stack.project, undo.since, undo.service)
         sent = {e.replica for e in events if e.action == "kill" and e.signal == number}
-        reactions = undo["reactions"]
-        assert isinstance(reactions, dict)
         holds, parts = True, []
         for row, now in await containers.pairs(stack, undo):
-            label = row["name"]
-            if row["replica"] not in sent:
+            label = row.name
+            if row.replica not in sent:
                 holds = False
                 parts.append(f"the engine sent no {name} to {label}")
             elif now is None:
                 parts.append(f"{label} got {name} and is gone")
-            elif now.state.started_at != row["started_at"]:
-                was, then = row["started_at"], now.state.started_at
+            elif now.state.started_at != row.started_at:
+                was, then = row.started_at, now.state.started_at
                 clocks = f"started {containers.clock(was)} -> {containers.clock(then)}"
                 parts.append(f"{label} got {name}, exited and is back: {clocks}")
             elif not now.state.running:
                 parts.append(f"{label} got {name}: {containers.said(now.state)}")
             else:
-                reaction = reactions.get(str(row["replica"]), "unknown")
+                reaction = undo.reactions.get(row.replica, "unknown")
                 holds = holds and reaction != "dropped"
                 parts.append(f"{label} {_GOES_ON[reaction].format(name)}")
         return Receipt(holds, "; ".join(parts))
 
 
-async def _gone(stack: Stack, undo: Undo) -> bool:
-    """Say whether every target has exited since, back or not."""
+async def _gone(stack: Stack, undo: SignalUndo) -> bool:
+    """Return whether every target has exited since, back or not."""
     return all(
-        now is not None and not (now.state.running and now.state.started_at == row["started_at"])
+        now is not None and not (now.state.running and now.state.started_at == row.started_at)
         for row, now in await containers.pairs(stack, undo)
     )
 

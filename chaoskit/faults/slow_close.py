@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from chaoskit.exchange import Ask, Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Direction, Fraction, Milliseconds
-from chaoskit.fields import Percentage, seconds_text
+from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction, Milliseconds
+from chaoskit.fields import Percentage
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.toxiproxy import Toxic

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chaoskit.faults.contract import Forecast, Receipt, ServiceFault, Undo, fault
+from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import containers
-from chaoskit.fields import Duration, seconds_text
+from chaoskit.faults.engines.containers import ContainersUndo, ServiceFault
+from chaoskit.fields import Duration
+from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
@@ -19,6 +21,7 @@ class Stop(ServiceFault):
     `grace` is the time until SIGKILL; by default the service's own stop_grace_period.
     """
 
+    ends_processes = True
     example = "{ at: 2s, for: 5s, fault: stop, service: redis, grace: 5s }"
 
     grace: Duration | None = None
@@ -31,9 +34,9 @@ class Stop(ServiceFault):
             "a crash: the service may tidy up and save before it stops",
         )
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
+    async def inject(self, stack: Stack, undo: ContainersUndo) -> None:
         await containers.stop(stack, undo, self.grace)
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        return Receipt(*await containers.all_in(stack, undo, "exited", "dead"))
+    async def verify_injected(cls, stack: Stack, undo: ContainersUndo) -> Receipt:
+        return await containers.all_in(stack, undo, "exited", "dead")

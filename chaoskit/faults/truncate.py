@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
-from chaoskit.faults.contract import EdgeFault, Forecast, fault
+from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
-from chaoskit.faults.engines.toxics import Direction, Fraction
+from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
 from chaoskit.fields import Percentage, Size
 
 if TYPE_CHECKING:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from chaoskit.errors import ExitCode
+from chaoskit.errors import ExitCode, StoreFailed
+from chaoskit.record.folder import RESULT
 from chaoskit.records import Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 EXIT_CODES = {
     Verdict.PASS: ExitCode.PASSED,
@@ -74,14 +77,23 @@ class LogExcerpt(Part):
     text: str
 
 
+class Quantity(Part):
+    """A quantity as a report says it and, where it is one number, that number in its unit: `s`
+    (seconds), `ratio` (of 1) or `count`."""
+
+    text: str
+    value: float | None = None
+    unit: Literal["s", "ratio", "count"] | None = None
+
+
 class CheckResult(Part):
     """One check: its verdict, what was measured against which bound, and why."""
 
     check: str
     subject: str
     verdict: Verdict
-    measured: str
-    bound: str
+    measured: Quantity
+    bound: Quantity
     reason: str | None = None
     witness: list[str] = []
     notes: list[str] = Field(default=[], description="what to know beside the verdict")
@@ -91,7 +103,8 @@ class CheckResult(Part):
 class ProbeResult(Part):
     """What a probe saw over the whole run; latencies in seconds, lateness = sent after due."""
 
-    probe: str
+    name: str
+    kind: str
     samples: int
     ok: int
     fail: int
@@ -101,19 +114,29 @@ class ProbeResult(Part):
 
 
 class OperationCount(Part):
-    """How the operations of one kind ended."""
+    """How the operations of one kind ended, and how many were sent of those that were due.
+
+    `sent` and `due` are about the schedule: not about the reads before and after it. They are null
+    where there was none, as for messages that came by themselves.
+    """
 
     ok: int = 0
     fail: int = 0
     info: int = 0
+    sent: int | None = None
+    due: int | None = None
 
 
 class WorkloadResult(Part):
-    """What a workload did; lateness in seconds."""
+    """What a workload did; seconds. Lateness is sent after due, latency runs from due."""
 
-    workload: str
+    name: str
+    kind: str
     operations: dict[str, OperationCount]
     lateness_p99: float | None = None
+    latency_p50: float | None = None
+    latency_p99: float | None = None
+    latency_p99_from_sent: float | None = None
 
 
 class ServiceResult(Part):
@@ -156,7 +179,7 @@ class Leftover(Part):
 class Result(Part):
     """One run from start to end."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     run: RunInfo
     verdict: Verdict
     exit_code: int
@@ -169,3 +192,38 @@ class Result(Part):
     workloads: list[WorkloadResult] = []
     stack: StackResult
     leftovers: list[Leftover] = []
+
+
+def stored_result(folder: Path) -> Result:
+    """Read a run's result document. Raises `StoreFailed` when it has none that can be read."""
+    path = folder / RESULT
+    try:
+        return Result.model_validate(_upgraded(json.loads(path.read_text(encoding="utf-8"))))
+    except OSError as error:
+        raise StoreFailed(
+            f"run `{folder.name}` has no result: {error.strerror}",
+            hint="it goes on, or it was killed and `chaoskit recover` finishes it",
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreFailed(f"`{path}` is not a result of this version of chaoskit") from error
+
+
+def _upgraded(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a document of version 1, which had sentences only, as one of this version."""
+    if document["schema_version"] != 1:
+        return document
+    upgraded = document | {"schema_version": SCHEMA_VERSION}
+    upgraded["checks"] = [
+        check | {"measured": {"text": check["measured"]}, "bound": {"text": check["bound"]}}
+        for check in document["checks"]
+    ]
+    for block, field in (("probes", "probe"), ("workloads", "workload")):
+        upgraded[block] = [_named(one, field) for one in document[block]]
+    return upgraded
+
+
+def _named(block: dict[str, Any], field: str) -> dict[str, Any]:
+    """Split `NAME (KIND)`."""
+    name, _, kind = block[field].rpartition(" (")
+    rest = {key: value for key, value in block.items() if key != field}
+    return {"name": name, "kind": kind.removesuffix(")"), **rest}

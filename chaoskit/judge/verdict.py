@@ -1,16 +1,17 @@
-"""From a run folder to its result: checks, verdict, exit code. No clock, no network."""
+"""From what was recorded of a run to its result: a pure function, whoever calls it and when."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Literal
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
+from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
+from chaoskit.judge.proof import prove
 from chaoskit.judge.result import (
     EXIT_CODES,
     CheckResult,
@@ -18,81 +19,71 @@ from chaoskit.judge.result import (
     FaultResult,
     Leftover,
     LogExcerpt,
-    OperationCount,
     PhaseResult,
     ProbeResult,
+    Quantity,
     Result,
     RunInfo,
     ServiceResult,
     StackResult,
-    WorkloadResult,
 )
-from chaoskit.numeric import percentile
+from chaoskit.judge.workload import rounded_percentile, workload_result
 from chaoskit.probes._base import Probe
+from chaoskit.record.events import (
+    EdgesObserved,
+    FaultConcluded,
+    GuardMeasured,
+    Noted,
+    RunEndedEarly,
+    RunnerStalled,
+    RunStarted,
+    RunUnproven,
+)
 from chaoskit.record.history import without_collecting
-from chaoskit.record.reader import RunLog, read_evidence, read_run_log
-from chaoskit.records import Event, Evidence, Finding, LogLine, Sample, Verdict, combined
+from chaoskit.record.reader import FaultLog, RunLog, RunRecord
+from chaoskit.records import (
+    Evidence,
+    Finding,
+    LogLine,
+    Numbers,
+    Phase,
+    Sample,
+    Verdict,
+    combined,
+)
 from chaoskit.scenario.document import Scenario
 
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
-_ENOUGH = 0.8  # of the samples that were due
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 _LOG_LINES = 4
 _LOG_MARGIN = 1.5  # seconds around a failure from which log lines are shown
 
 
-@dataclass(frozen=True, slots=True)
-class RunContext:
-    """What the runner knows besides the files: how the run ended and what is left."""
-
-    run_id: str
-    scenario_file: str
-    seed: int
-    command: str
-    project: str
-    versions: Mapping[str, str] = field(default_factory=dict)
-    ended_early: str | None = None  # why, in one sentence
-    exit_code: ExitCode | None = None  # forced by the way it ended
-    lateness: Mapping[str, float] = field(default_factory=dict)  # p99 by workload, seconds
-    last_logs: Mapping[str, list[str]] = field(default_factory=dict)
-
-
-def judge(scenario: Scenario, folder: Path, context: RunContext) -> Result:
-    """Judge a stored run with the checks of its scenario."""
-    log = read_run_log(folder)
+def judge(scenario: Scenario, record: RunRecord) -> Result:
+    """Judge a run by what was recorded of it, with the checks of its scenario."""
+    initial = {
+        name: first
+        for name, workload in scenario.workloads.items()
+        if (first := getattr(workload, "initial", None)) is not None
+    }
+    log, evidence = record.log, replace(record.evidence, initial=initial)
     with without_collecting():
-        initial = {
-            name: first
-            for name, workload in scenario.workloads.items()
-            if (first := getattr(workload, "initial", None)) is not None
-        }
-        evidence = read_evidence(folder, initial)
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
     faults = [_fault(fault, log, evidence) for fault in _wanted(scenario, log)]
-    doubts = _doubts(scenario, log, evidence, faults, context)
+    ended_early = _ended_early(log)
+    stalled = log.last(RunnerStalled)
+    reasons = _unproven_reasons(scenario, log, evidence, faults, ended_early)
     verdict = combined([finding.verdict for _, finding in findings])
-    if context.ended_early or log.stuck or (verdict is Verdict.PASS and doubts):
+    if ended_early or stalled or (verdict is Verdict.PASS and reasons):
         verdict = Verdict.UNKNOWN  # half a run proves nothing, whatever its checks say of it
-    reason = _reason(verdict, findings, doubts)
-    return Result(
-        run=RunInfo(
-            id=context.run_id,
-            scenario=scenario.name,
-            scenario_file=context.scenario_file,
-            description=scenario.description,
-            tags=scenario.tags,
-            seed=context.seed,
-            started_at=log.started_at or datetime.now(UTC),
-            duration=round(max((p.end or p.start for p in log.phases), default=0.0), 3),
-            versions=dict(context.versions),
-            command=context.command,
-            guard_memory=log.guard_memory,
-        ),
+    early = log.last(RunEndedEarly) or RunEndedEarly("")
+    edges = log.last(EdgesObserved) or EdgesObserved(())
+    result = Result(
+        run=_run_info(record, scenario),
         verdict=verdict,
-        exit_code=_exit_code(verdict, context),
-        reason=reason,
+        exit_code=EXIT_CODES[verdict] if early.exit_code is None else early.exit_code,
+        reason=_reason(verdict, findings, reasons),
         notes=_notes(scenario, log, evidence),
-        phases=[PhaseResult(name=p.name, start=p.start, end=p.end) for p in log.phases],
         faults=faults,
         checks=[
             check_result(check, finding, _log_lines(finding, evidence))
@@ -103,26 +94,35 @@ def judge(scenario: Scenario, folder: Path, context: RunContext) -> Result:
             for name, probe in scenario.probes.items()
         ],
         workloads=[
-            _workload(
-                name,
-                workload.workload,
-                evidence.history.get(name, ()),
-                context.lateness.get(name),
-            )
+            workload_result(name, workload.workload, evidence)
             for name, workload in scenario.workloads.items()
         ],
         stack=StackResult(
-            project=context.project,
-            services=[ServiceResult.model_validate(dict(row)) for row in log.services],
-            edges=[EdgeResult.model_validate(dict(row)) for row in log.edges],
-            last_logs=dict(context.last_logs),
+            project=_started(record).project,
+            services=[ServiceResult(**asdict(one)) for one in log.services],
+            edges=[EdgeResult(**asdict(one)) for one in edges.edges],
+            last_logs={service: list(lines) for service, lines in early.last_logs.items()},
         ),
+    )
+    left = [Leftover(what=one.what, command=one.command) for one in log.left]
+    return with_leftovers(result, left, log.phases)
+
+
+def unjudged(record: RunRecord) -> Result:
+    """Return the result of a run that was killed before there was a scenario in its folder."""
+    return Result(
+        run=_run_info(record),
+        verdict=Verdict.UNKNOWN,
+        exit_code=ExitCode.UNKNOWN,
+        reason=_ended_early(record.log),
+        stack=StackResult(project=_started(record).project),
     )
 
 
-def with_leftovers(result: Result, leftovers: Sequence[Leftover], folder: Path) -> Result:
+def with_leftovers(
+    result: Result, leftovers: Sequence[Leftover], phases: Sequence[Phase]
+) -> Result:
     """Return the result as it stands after teardown: with what is left, and the last phases."""
-    phases = read_run_log(folder).phases
     return result.model_copy(
         update={
             "leftovers": list(leftovers),
@@ -133,6 +133,35 @@ def with_leftovers(result: Result, leftovers: Sequence[Leftover], folder: Path) 
             ),
         }
     )
+
+
+def _started(record: RunRecord) -> RunStarted:
+    return record.log.last(RunStarted) or RunStarted(record.started_at)
+
+
+def _run_info(record: RunRecord, scenario: Scenario | None = None) -> RunInfo:
+    started, guard = _started(record), record.log.last(GuardMeasured)
+    return RunInfo(
+        id=record.run_id,
+        scenario=record.run_id if scenario is None else scenario.name,
+        scenario_file=started.file,
+        description="" if scenario is None else scenario.description,
+        tags=[] if scenario is None else scenario.tags,
+        seed=started.seed,
+        started_at=started.started_at,
+        duration=0.0,
+        versions=started.versions,
+        command=started.command,
+        guard_memory=None if guard is None else guard.memory,
+    )
+
+
+def _ended_early(log: RunLog) -> str | None:
+    """Return why a run did not come to its end; one that was killed could not say it."""
+    early = log.last(RunEndedEarly)
+    if early is not None:
+        return early.reason
+    return None if log.complete else f"the run was cut off {log.moment}"
 
 
 def judged(check: Check, evidence: Evidence) -> Finding:
@@ -151,25 +180,30 @@ def judged(check: Check, evidence: Evidence) -> Finding:
 def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:
     """Return the faults that were to be injected: `--only-fault` leaves others out."""
     faults = scenario.injections()
-    return [f for f in faults if not log.concluded or f.name in log.concluded]
+    started = log.last(RunStarted)
+    if started is not None and started.faults is not None:
+        return [fault for fault in faults if fault.name in started.faults]
+    concluded = [one.id for fault in log.faults.values() for one in fault.every(FaultConcluded)]
+    return [fault for fault in faults if not concluded or fault.name in concluded]
 
 
 def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
-    fault_id = fault.name
-    window = log.faults.get(fault_id)
-    concluded = log.concluded.get(fault_id, {})
-    proven = bool(concluded.get("proven"))
-    reason = concluded.get("reason")
+    fault_log = log.faults.get(fault.name, FaultLog(()))
+    started = log.last(RunStarted)
+    proof = prove(fault, fault_log, recorded=started is None or started.format > 1)
+    window = fault_log.window
+    result = FaultResult(
+        id=fault.name,
+        fault=fault.fault,
+        target=fault.target,
+        injected_at=None,
+        healed_at=None,
+        proven=proof.proven,
+        reason=proof.reason,
+        evidence=list(proof.evidence),
+    )
     if window is None:
-        return FaultResult(
-            id=fault_id,
-            fault=fault.fault,
-            target=fault.target,
-            injected_at=None,
-            healed_at=None,
-            proven=False,
-            reason=reason or "it was never injected",
-        )
+        return result
     noticed_by = next_injection(evidence.faults, window, window.injected)
     back_by = next_injection(evidence.faults, window, window.healed or window.injected)
     detected = [
@@ -179,73 +213,68 @@ def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
     ]
     recovered = [time_to_recover(s, window, back_by) for s in evidence.samples.values()]
     complete = [t for t in recovered if t is not None]
-    return FaultResult(
-        id=fault_id,
-        fault=window.fault,
-        target=window.target,
-        injected_at=window.injected,
-        healed_at=window.healed,
-        proven=proven,
-        reason=None if proven else reason or "the run ended before it was proven",
-        evidence=list(concluded.get("evidence", ())),
-        time_to_detect=min(detected, default=None),
-        time_to_recover=max(complete) if complete and len(complete) == len(recovered) else None,
+    return result.model_copy(
+        update={
+            "injected_at": window.injected,
+            "healed_at": window.healed,
+            "time_to_detect": min(detected, default=None),
+            "time_to_recover": max(complete) if len(complete) == len(recovered) > 0 else None,
+        }
     )
 
 
-def _doubts(
+def _unproven_reasons(
     scenario: Scenario,
     log: RunLog,
     evidence: Evidence,
     faults: Sequence[FaultResult],
-    context: RunContext,
+    ended_early: str | None,
 ) -> list[str]:
     """Return every reason why this run may not count as a pass, the weightiest first."""
-    doubts = [why for why in (context.ended_early, log.stuck) if why]
-    doubts += log.doubts
-    if context.ended_early:
-        return doubts
-    doubts += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
+    reasons = [] if ended_early is None else [ended_early]
+    reasons += [one.text for one in log.every(RunnerStalled)[-1:]]
+    reasons += [one.text for one in log.every(RunUnproven)]
+    if ended_early:
+        return reasons
+    reasons += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
     for name, probe in scenario.probes.items():
-        if (doubt := _silent(name, probe, evidence)) is not None:
-            doubts.append(doubt)
+        if (reason := _silent(name, probe, evidence)) is not None:
+            reasons.append(reason)
     for name in scenario.workloads:
         events = evidence.history.get(name, ())
         if not any(event.type == "ok" for event in events):
-            doubts.append(f"workload `{name}` had no successful operation")
-    return doubts
+            reasons.append(f"workload `{name}` had no successful operation")
+        elif (reason := too_few_sent(name, sent_of_due(evidence, name))) is not None:
+            reasons.append(reason)
+    return reasons
 
 
 def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
-    """Say when a probe did not really run: without it, nobody was looking."""
+    """Return why a probe did not really run, if so: without it, nobody was looking."""
     count = len(evidence.samples.get(name, ()))
     if not count:
         return f"probe `{name}` gave no sample"
     watched = [p for p in evidence.phases if p.name in _PROBED and p.end is not None]
     due = (watched[-1].end or 0.0) - watched[0].start if watched else 0.0
     expected = int(due / probe.every)
-    if count < expected * _ENOUGH:
+    if count < expected * ENOUGH:
         return f"probe `{name}` gave {count} of {expected} samples"
     return None
 
 
 def _reason(
-    verdict: Verdict, findings: Sequence[tuple[Check, Finding]], doubts: Sequence[str]
+    verdict: Verdict, findings: Sequence[tuple[Check, Finding]], unproven_reasons: Sequence[str]
 ) -> str | None:
     if verdict is Verdict.PASS:
         return None
     said = [finding.reason for _, finding in findings if finding.verdict is verdict]
     if verdict is Verdict.FAIL:
         return next((reason for reason in said if reason), "a check failed")
-    return next(iter(doubts), None) or next((r for r in said if r), "there was nothing to judge")
-
-
-def _exit_code(verdict: Verdict, context: RunContext) -> ExitCode:
-    return EXIT_CODES[verdict] if context.exit_code is None else context.exit_code
+    return next((r for r in (*unproven_reasons, *said) if r), "there was nothing to judge")
 
 
 def _notes(scenario: Scenario, log: RunLog, evidence: Evidence) -> list[str]:
-    notes = list(log.notes)
+    notes = [one.text for one in log.every(Noted)]
     if not scenario.timeline.faults:
         notes.append("a rehearsal without faults: it measures start-up and baseline only")
     late = max((s.sent - s.due for found in evidence.samples.values() for s in found), default=0.0)
@@ -264,13 +293,20 @@ def check_result(
         check=check.check,
         subject=check.subject,
         verdict=finding.verdict,
-        measured=finding.measured,
-        bound=finding.bound,
+        measured=_quantity(finding.measured, finding.numbers, "measured"),
+        bound=_quantity(finding.bound, finding.numbers, "limit"),
         reason=finding.reason,
         witness=list(finding.witness),
         log_lines=list(log_lines),
         notes=list(finding.notes),
     )
+
+
+def _quantity(text: str, numbers: Numbers | None, which: Literal["measured", "limit"]) -> Quantity:
+    value = None if numbers is None else getattr(numbers, which)
+    if numbers is None or value is None:
+        return Quantity(text=text)
+    return Quantity(text=text, value=round(value, 6), unit=numbers.unit)
 
 
 def _log_lines(finding: Finding, evidence: Evidence) -> list[LogExcerpt]:
@@ -297,31 +333,12 @@ def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:
     good = sorted(s.latency for s in samples if s.outcome == "ok")
     late = sorted(s.sent - s.due for s in samples)
     return ProbeResult(
-        probe=f"{name} ({kind})",
+        name=name,
+        kind=kind,
         samples=len(samples),
         ok=len(good),
         fail=len(samples) - len(good),
-        latency_p50=_percentile(good, 50),
-        latency_p99=_percentile(good, 99),
-        lateness_p99=_percentile(late, 99),
+        latency_p50=rounded_percentile(good, 50),
+        latency_p99=rounded_percentile(good, 99),
+        lateness_p99=rounded_percentile(late, 99),
     )
-
-
-def _workload(
-    name: str, kind: str, events: Sequence[Event], lateness: float | None
-) -> WorkloadResult:
-    counts: dict[str, dict[str, int]] = {}
-    for event in events:
-        tally = counts.setdefault(event.op, {"ok": 0, "fail": 0, "info": 0})
-        if event.type in tally:
-            tally[event.type] += 1
-    return WorkloadResult(
-        workload=f"{name} ({kind})",
-        operations={op: OperationCount(**tally) for op, tally in counts.items()},
-        lateness_p99=None if lateness is None else round(lateness, 6),
-    )
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """Return a percentile of sorted values as results hold it, None where there are none."""
-    return round(percentile(ordered, percent), 6) if ordered else None

@@ -9,19 +9,21 @@ from pathlib import Path
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
-from chaoskit.errors import Problem, ScenarioInvalid, UsageError
+from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Target
+from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
+from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
+from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
-from chaoskit.scenario.loading import Loaded, against_stack
-from chaoskit.secrets import Redactor, passwords_in, secrets_in
+from chaoskit.scenario.loading import Loaded
+from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project, parse
-from chaoskit.stack.uncopyable import Shared, shared_things
-from chaoskit.text import count
+from chaoskit.stack.uncopyable import Uncopyable, uncopyable_things
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,8 @@ class Plan:
     proxied: tuple[PossibleEdge, ...]
     targets: tuple[Target, ...]
     faults: tuple[Fault, ...]
-    shared: tuple[Shared, ...]
-    refused: tuple[Shared, ...]
+    shared: tuple[Uncopyable, ...]
+    refused: tuple[Uncopyable, ...]
     secrets: tuple[str, ...]
 
     @property
@@ -87,21 +89,37 @@ class Plan:
 
     async def impossible(self, engine: Engine) -> list[str]:
         """Return, in words, each fault that this stack or this host cannot have."""
-        found = await missing(engine, [need for fault in self.faults for need in fault.needs()])
+        found = await missing(engine, [need for fault in self.faults for need in fault.needed()])
         problems = []
         for fault in self.faults:
-            reasons = [found[need] for need in fault.needs() if need in found]
-            obstacle = fault.obstacle(self.project)
+            reasons = [found[need] for need in fault.needed() if need in found]
+            obstacle = fault.impossible_because(self.project)
             reasons += [obstacle] if obstacle else []
             problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
         return problems
+
+    def edges_seen(self, connections: Mapping[tuple[str, str, int], int]) -> EdgesObserved:
+        """Return the map of edges with how many connections each proxy accepted from its client,
+        by client, upstream and port."""
+        seen = [
+            EdgeSeen(
+                edge.client,
+                edge.upstream,
+                edge.port,
+                edge.evidence,
+                edge in self.proxied,
+                connections.get((edge.client, edge.upstream, edge.port)),
+            )
+            for edge in self.edges.edges
+        ]
+        return EdgesObserved(tuple(seen))
 
     def document(self) -> dict[str, Json]:
         """Return the plan as the JSON of `plan.json`."""
         return {
             "scenario": self.loaded.scenario.name,
-            "document": self.loaded.scenario.model_dump(
-                mode="json", by_alias=True, exclude_unset=True
+            "document": without_secrets(
+                self.loaded.scenario.model_dump(mode="json", by_alias=True, exclude_unset=True)
             ),
             "compose": [str(file) for file in self.loaded.compose_files],
             "services": sorted(self.project.services),
@@ -164,9 +182,9 @@ async def make_plan(
         served.setdefault(declared.edge.upstream, set()).add(declared.port)
     edges = EdgeMap(project, served)
     problems = against_stack(loaded, project.services, edges.problem)
-    problems += _replica_problems(loaded, project)
+    problems += replica_problems(loaded, project)
     if not problems:
-        problems += _proxy_problems(loaded, edges)
+        problems += proxy_problems(loaded, edges)
     if problems:
         raise ScenarioInvalid(problems)
     for fault in faults:
@@ -174,7 +192,7 @@ async def make_plan(
             if edge.client == HOST:
                 ports = [edge.port] if edge.port else edges.ports[edge.upstream]
                 targets += [Target(edge.upstream, port) for port in ports]
-    shared = shared_things(project, loaded.compose_files[0].parent)
+    shared = uncopyable_things(project, loaded.compose_files[0].parent)
     return Plan(
         loaded=loaded,
         compose=compose,
@@ -186,7 +204,7 @@ async def make_plan(
         faults=faults,
         shared=tuple(shared),
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
-        secrets=tuple(_secrets(loaded, project)),
+        secrets=secrets_of(loaded, project),
     )
 
 
@@ -235,47 +253,12 @@ def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[Possibl
     return [edge for edge in possible if (edge.client, edge.upstream) in pairs]
 
 
-def _proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
-    problems = []
-    joined = {(edge.client, edge.upstream) for edge in edges.edges if edge.obstacle is None}
-    for index, fault in enumerate(loaded.scenario.timeline.faults):
-        where = ("timeline", "faults", index, "fault")
-        needed = [e for e in fault.proxied(joined) if e.client != HOST]
-        if needed and loaded.scenario.stack.proxy == "none":
-            problems.append(
-                loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
-            )
-        by_proxy = getattr(fault, "engine", None) == "proxy"
-        if by_proxy and not fault.proxied(joined):
-            problems.append(
-                loaded.problem(where, f"no edge that can be proxied crosses {fault.target}")
-            )
-    return problems
-
-
-def _replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
-    problems = []
-    for index, fault in enumerate(loaded.scenario.timeline.faults):
-        replica = getattr(getattr(fault, "replica", None), "number", None)
-        service = project.services.get(getattr(fault, "service", ""))
-        if replica is not None and service is not None and replica > service.replicas:
-            has = f"`{service.name}` has {count(service.replicas, 'replica')}"
-            message = f"{has}, there is no {replica}"
-            problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
-        for place, name, number in fault.members():
-            service = project.services.get(name)
-            if number is not None and service is not None and number > service.replicas:
-                has = f"`{name}` has {count(service.replicas, 'replica')}"
-                message = f"{has}, there is no {number}"
-                problems.append(loaded.problem(("timeline", "faults", index, *place), message))
-    return problems
-
-
-def _secrets(loaded: Loaded, project: Project) -> list[str]:
-    environment: Mapping[str, str] = loaded.scenario.stack.env
-    found = secrets_in(environment) + passwords_in(loaded.path.read_text(encoding="utf-8"))
+def secrets_of(loaded: Loaded, project: Project) -> tuple[str, ...]:
+    """Return every secret that a scenario and its stack give away by their names and places."""
+    found = passwords_in(loaded.path.read_text(encoding="utf-8"))
+    for _, scalar in nodes.scalars(loaded.source.root):
+        found += [form for secret in scalar.secrets for form in forms_of(secret)]
+        found += passwords_in(str(scalar.value))
     for service in project.services.values():
-        found += secrets_in(service.environment)
-        for word in service.words:
-            found += passwords_in(word)
-    return found
+        found += secrets_in(service.environment) + passwords_in(" ".join(service.words))
+    return tuple(dict.fromkeys(found))

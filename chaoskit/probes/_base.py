@@ -38,7 +38,7 @@ class Session(Protocol):
 
 
 class Probe(Model):
-    """A repeated observation with fixed due times and a deadline of its own."""
+    """A repeated observation with fixed due times and its own deadline."""
 
     kind: ClassVar[str]
     example: ClassVar[str] = ""

@@ -1,6 +1,6 @@
-"""The open-loop schedule of a probe: fixed due times, a deadline of its own, no waiting.
+"""The open-loop schedule of a probe: fixed due times, a deadline for each observation, no waiting.
 
-A slow answer never delays the next observation: each is a task of its own. Times that were missed
+A slow answer never delays the next observation: each is its own task. Times that were missed
 because this process was late are made up for, and recorded with both `due` and `sent`.
 """
 
@@ -29,7 +29,7 @@ async def sample(
 ) -> None:
     """Observe every `probe.every` seconds from now on until `stop` is set.
 
-    Then no observation is begun; those in flight end, or are cut at their deadline. Whatever
+    Then no observation is begun; those in flight end, or are cut at their deadline. What
     `connect` and `observe` raise becomes a failed sample; what `emit` raises ends the sampling.
     """
     probe.load()

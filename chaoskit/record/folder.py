@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +15,8 @@ from chaoskit.record.lock import RunLock
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
 
-RESULT = "result.json"
+PLAN, RESULT = "plan.json", "result.json"
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 class NdjsonFile:
@@ -66,10 +67,15 @@ def _torn(path: Path) -> bool:
 
 def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
     """Yield the rows of a file of JSON lines; a torn line is left out, a missing file is empty."""
+    return (row for _, row in numbered_rows(path))
+
+
+def numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
+    """Yield the rows of a file of JSON lines, each with the number of its line."""
     if not path.exists():
         return
     with path.open(encoding="utf-8", errors="replace") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             if not line.endswith("\n"):
                 return
             try:
@@ -77,7 +83,7 @@ def read_ndjson(path: Path) -> Iterator[Mapping[str, Json]]:
             except ValueError:  # torn by a kill; the next writer began a new line
                 continue
             if isinstance(row, dict):
-                yield row
+                yield number, row
 
 
 class RunFolder:
@@ -97,7 +103,7 @@ class RunFolder:
 
         Raises `StoreFailed` when it cannot be made.
         """
-        path = runs / f"{started_at.strftime('%Y%m%dT%H%M%SZ')}-{scenario}-{token}"
+        path = runs / f"{started_at.strftime(_STAMP)}-{scenario}-{token}"
         try:
             (path / "logs").mkdir(parents=True)
             lock = RunLock.make(path)
@@ -143,6 +149,15 @@ class RunFolder:
 
     def write_json(self, name: str, document: Mapping[str, Json]) -> Path:
         return self.write(name, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def started_at(run_id: str) -> datetime:
+    """Return when a run started, to the second, from the name of its folder; the epoch where the
+    name is not one of ours."""
+    try:
+        return datetime.strptime(run_id.partition("-")[0], _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return datetime.fromtimestamp(0, UTC)
 
 
 def find_run(runs: Path, name: str) -> Path:

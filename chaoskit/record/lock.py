@@ -71,7 +71,8 @@ def _locked(descriptor: int) -> bool:
 
 
 def _same(descriptor: int, path: Path) -> bool:
-    """Say whether the file is still the one behind its name: its last owner may have removed it."""
+    """Return whether the file is still the one behind its name: its last owner may have removed
+    it."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:

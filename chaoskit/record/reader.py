@@ -1,17 +1,43 @@
-"""Reading a run folder back: everything that checks may look at comes from its files."""
+"""Reading a run folder back: everything that is judged or reported comes from its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+from pydantic import ValidationError
 
 from chaoskit.clock import parse_stamp
-from chaoskit.record.folder import read_ndjson
+from chaoskit.errors import StoreFailed
+from chaoskit.exchange import Exchange
+from chaoskit.record.events import (
+    CanaryExchanged,
+    ConnectionsAccepted,
+    ContainerChanged,
+    EdgeRead,
+    FaultEvent,
+    FaultHealed,
+    FaultInjected,
+    HealFailed,
+    LeftBehind,
+    PhaseEnded,
+    Recorded,
+    RecoveryStarted,
+    RunEvent,
+    RunStarted,
+    ServiceImage,
+    ServicesUp,
+    WorkloadEnded,
+    follow_phase,
+    read_events,
+)
+from chaoskit.record.folder import PLAN, read_ndjson, started_at
 from chaoskit.record.history import read_history
-from chaoskit.record.writer import EVENTS, HISTORY, SAMPLES
+from chaoskit.record.writer import HISTORY, SAMPLES
 from chaoskit.records import (
     ContainerEvent,
     Event,
@@ -22,100 +48,194 @@ from chaoskit.records import (
     Phase,
     Sample,
 )
+from chaoskit.scenario.document import Scenario, scenario_model
 
 Row = Mapping[str, Any]
+E = TypeVar("E", bound=RunEvent)
+_HINT = "the run was killed before it began, or another version of chaoskit wrote it"
 
-# What these kinds do was not written down by earlier versions.
-_ENDS_PROCESSES = frozenset({"kill", "crash", "stop", "restart", "recreate"})
+
+class EventLog:
+    """Events in their order, found by their class."""
+
+    def __init__(self, events: Iterable[Recorded]) -> None:
+        self.events = tuple(events)
+        self._by_class: dict[type[RunEvent], list[RunEvent]] = {}
+        for _, event in self.events:
+            self._by_class.setdefault(type(event), []).append(event)
+
+    def every(self, kind: type[E]) -> list[E]:
+        return cast("list[E]", self._by_class.get(kind, []))
+
+    def last(self, kind: type[E]) -> E | None:
+        found = self.every(kind)
+        return found[-1] if found else None
+
+
+# What these kinds did was not written down by earlier versions.
+_ENDED_PROCESSES = frozenset({"kill", "crash", "stop", "restart", "recreate"})
 
 
 @dataclass(slots=True)
-class RunLog:
-    """What `events.ndjson` tells about a run."""
+class EdgeLog:
+    """What was recorded of one edge that a fault touches: its canaries, and whether it was used."""
 
-    started_at: datetime | None = None
-    phases: list[Phase] = field(default_factory=list)
-    faults: dict[str, FaultWindow] = field(default_factory=dict)
-    concluded: dict[str, Row] = field(default_factory=dict)
-    containers: list[ContainerEvent] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    doubts: list[str] = field(default_factory=list)  # why the run as a whole is not proven
-    stuck: str | None = None  # why chaoskit itself saw nothing for a while
-    edges: list[Row] = field(default_factory=list)
-    services: list[Row] = field(default_factory=list)
-    guard_memory: int | None = None  # bytes
+    exchanges: dict[str, Exchange] = field(default_factory=dict)  # before, during, after
+    readings: dict[str, tuple[float, EdgeRead]] = field(default_factory=dict)  # before, start, end
+    accepted: ConnectionsAccepted | None = None
 
 
-def read_run_log(folder: Path) -> RunLog:
-    """Read the events of a run; works for runs that were cut off at any moment."""
-    log = RunLog()
-    for row in read_ndjson(folder / EVENTS):
-        _add(log, cast("Row", row))
-    return log
+class FaultLog(EventLog):
+    """What was recorded of one fault."""
+
+    @property
+    def window(self) -> FaultWindow | None:
+        """When it was in force, None when it never was."""
+        begun = next(((t, one) for t, one in self.events if isinstance(one, FaultInjected)), None)
+        if begun is None:
+            return None
+        # A stalled run heals again what its guard healed at the end of the lease: the first counts.
+        healed = next((t for t, one in self.events if isinstance(one, FaultHealed)), None)
+        t, one = begun
+        ends = one.fault in _ENDED_PROCESSES if one.ends_processes is None else one.ends_processes
+        return FaultWindow(one.id, one.fault, one.target, t, healed, one.services, ends)
+
+    @property
+    def heal_failed(self) -> str | None:
+        """Why the run could not heal it; None where a later try did."""
+        heals = [e for _, e in self.events if isinstance(e, FaultHealed | HealFailed) and not e.by]
+        return heals[-1].reason if heals and isinstance(heals[-1], HealFailed) else None
+
+    @property
+    def watched(self) -> bool:
+        """Return whether the run saw it through to its heal, or to the failure of that."""
+        return any(not heal.by for heal in self.every(FaultHealed) + self.every(HealFailed))
+
+    @property
+    def edges(self) -> dict[str, EdgeLog]:
+        """What was recorded of each edge that canaries go through."""
+        found: dict[str, EdgeLog] = {}
+        for t, event in self.events:
+            match event:
+                case CanaryExchanged(edge=edge, when=when, exchange=exchange):
+                    found.setdefault(edge, EdgeLog()).exchanges[when] = exchange
+                case EdgeRead(edge=edge, when=when):
+                    found.setdefault(edge, EdgeLog()).readings[when] = (t, event)
+                case ConnectionsAccepted(edge=edge):
+                    found.setdefault(edge, EdgeLog()).accepted = event
+        return found
 
 
-def _add(log: RunLog, row: Row) -> None:
-    t = float(row["t"])
-    match row["event"]:
-        case "run_started":
-            log.started_at = datetime.fromisoformat(row["started_at"])
-        case "phase_started":
-            log.phases.append(Phase(row["phase"], t, None))
-        case "phase_ended":
-            last = log.phases[-1]
-            log.phases[-1] = Phase(last.name, last.start, t)
-        case "fault_injected" | "fault_healed" | "fault_concluded":
-            _add_fault(log, row, t)
-        case "container":
-            log.containers.append(
-                ContainerEvent(t, row["service"], row["replica"], row["action"], row["exit_code"])
-            )
-        case "note":
-            log.notes.append(row["text"])
-        case "doubt":
-            log.doubts.append(row["text"])
-        case "stuck":
-            log.stuck = row["text"]
-        case "edges":
-            log.edges = list(row["edges"])
-        case "guard":
-            log.guard_memory = row["memory"]
-        case "services":
-            log.services = list(row["services"])
+class RunLog(EventLog):
+    """What the events tell about a run; works for runs that were cut off at any moment."""
+
+    def __init__(self, events: Iterable[Recorded]) -> None:
+        super().__init__(events)
+        self.phases: list[Phase] = []
+        by_fault: dict[str, list[Recorded]] = {}
+        for one in self.events:
+            follow_phase(self.phases, one)
+            if isinstance(one.event, FaultEvent):
+                by_fault.setdefault(one.event.id, []).append(one)
+        self.faults = {id: FaultLog(events) for id, events in by_fault.items()}
+
+    @property
+    def windows(self) -> list[FaultWindow]:
+        return [window for fault in self.faults.values() if (window := fault.window) is not None]
+
+    @property
+    def containers(self) -> list[ContainerEvent]:
+        return [
+            ContainerEvent(t, one.service, one.replica, one.action, one.exit_code)
+            for t, one in self.events
+            if isinstance(one, ContainerChanged)
+        ]
+
+    @property
+    def services(self) -> Sequence[ServiceImage]:
+        up = self.last(ServicesUp)
+        return () if up is None else up.services
+
+    @property
+    def complete(self) -> bool:
+        """Return whether the run came through its final phase, so that all evidence is there."""
+        return any(one.phase == "final" and not one.cut_off for one in self.every(PhaseEnded))
+
+    @property
+    def moment(self) -> str:
+        """How far the run got by itself, in words."""
+        phases: list[Phase] = []
+        for one in self.events:
+            if isinstance(one.event, RecoveryStarted):
+                break
+            follow_phase(phases, one)
+        if not phases:
+            return "before it began"
+        return f"{'in' if phases[-1].end is None else 'after'} the {phases[-1].name} phase"
+
+    @property
+    def left(self) -> list[LeftBehind]:
+        """What is still there: the last to look says so, whoever that was."""
+        found: list[LeftBehind] = []
+        for _, event in self.events:
+            if isinstance(event, RecoveryStarted):
+                found = []
+            elif isinstance(event, LeftBehind):
+                found.append(event)
+        return found
 
 
-def _add_fault(log: RunLog, row: Row, t: float) -> None:
-    was = log.faults.get(row["id"])
-    match row["event"]:
-        case "fault_injected":
-            services = tuple(row["services"])
-            ends = row.get("ends_processes", row["fault"] in _ENDS_PROCESSES)
-            log.faults[row["id"]] = FaultWindow(
-                row["id"], row["fault"], row["target"], t, None, services, ends
-            )
-        # A stuck run heals again what its guard healed when the lease was over: the first counts.
-        case "fault_healed" if was is not None and was.healed is None:
-            log.faults[row["id"]] = replace(was, healed=t)
-        case "fault_concluded":
-            log.concluded[row["id"]] = row
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """Everything a run folder holds about its run, read once: all that judging looks at."""
+
+    run_id: str
+    log: RunLog
+    evidence: Evidence
+
+    @classmethod
+    def read(cls, folder: Path, events: Sequence[Recorded] | None = None) -> RunRecord:
+        """Read a run; `events` are its events where they have been read already.
+
+        Raises `StoreFailed` for a row that cannot be understood.
+        """
+        log = RunLog(read_events(folder) if events is None else events)
+        started = log.last(RunStarted)
+        evidence = Evidence(
+            phases=log.phases,
+            faults=log.windows,
+            samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
+            history=_history(folder / HISTORY),
+            containers=log.containers,
+            logs=_logs(folder / "logs", None if started is None else started.started_at),
+            services=[one.service for one in log.services],
+            schedules={
+                one.workload: one.schedule for one in log.every(WorkloadEnded) if one.schedule
+            },
+        )
+        return cls(folder.name, log, evidence)
+
+    @property
+    def started_at(self) -> datetime:
+        """When the run started; of one that was killed before it said so, when its folder was
+        made."""
+        started = self.log.last(RunStarted)
+        return started_at(self.run_id) if started is None else started.started_at
 
 
-def read_evidence(folder: Path, initial: Mapping[str, Json] = {}) -> Evidence:
-    """Return everything the checks of a stored run may look at.
+def stored_scenario(folder: Path) -> Scenario:
+    """Return the scenario as it was run, with variables filled in and passwords masked.
 
-    `initial` says, by workload, what its keys hold before they are written.
+    Raises `StoreFailed` when the folder does not hold it.
     """
-    log = read_run_log(folder)
-    return Evidence(
-        phases=log.phases,
-        faults=list(log.faults.values()),
-        samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
-        history=_history(folder / HISTORY),
-        containers=log.containers,
-        logs=_logs(folder / "logs", log.started_at),
-        services=[str(row["service"]) for row in log.services],
-        initial=initial,
-    )
+    path = folder / PLAN
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))["document"]
+        return scenario_model().model_validate_json(json.dumps(document), strict=True)
+    except OSError as error:
+        raise StoreFailed(f"cannot read `{path}`: {error.strerror}", hint=_HINT) from error
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StoreFailed(f"`{path}` does not hold the scenario of a run", hint=_HINT) from error
 
 
 def _grouped(rows: Iterable[Mapping[str, Json]], key: str, make: Any) -> dict[str, list[Any]]:

@@ -6,16 +6,17 @@ probe, so a long run stays small.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaoskit.clock import Clock
+from chaoskit.record.events import EVENTS, Recorded, RunEvent, follow_phase
 from chaoskit.record.folder import RunFolder
-from chaoskit.records import Event, Json, Sample
+from chaoskit.records import Event, Json, Phase, Sample
 
-EVENTS, SAMPLES, HISTORY = "events.ndjson", "samples.ndjson", "history.ndjson"
+SAMPLES, HISTORY = "samples.ndjson", "history.ndjson"
 
-Listener = Callable[[Mapping[str, Json]], None]
+Listener = Callable[[Recorded], None]
 
 
 @dataclass(slots=True)
@@ -52,18 +53,18 @@ class Recorder:
     def __init__(self, folder: RunFolder, clock: Clock, listener: Listener) -> None:
         self._clock = clock
         self._listener = listener
-        self._redactor = folder.redactor
         self._events = folder.ndjson(EVENTS)
         self._samples = folder.ndjson(SAMPLES)
         self._history = folder.ndjson(HISTORY)
         self.counts = LiveCounts()
+        self.phases: list[Phase] = []
 
-    def event(self, name: str, /, t: float | None = None, **fields: Json) -> None:
-        """Record something that happened to the run and tell the listener."""
-        at = round(self._clock.now() if t is None else t, 6)
-        row: dict[str, Json] = {"t": at, "event": name, **fields}
-        self._events.append(row)
-        self._listener(row)
+    def emit(self, event: RunEvent, t: float | None = None) -> None:
+        """Record something that happened to the run, now or at `t`, and tell the listener."""
+        recorded = Recorded(round(self._clock.now() if t is None else t, 6), event)
+        self._events.append(recorded.row())
+        follow_phase(self.phases, recorded)
+        self._listener(recorded)
 
     def sample(self, sample: Sample) -> None:
         self._samples.append(
@@ -77,38 +78,39 @@ class Recorder:
                 "value": sample.value,
             }
         )
-        tally = self.counts.probes.setdefault(sample.probe, ProbeCount())
-        tally.samples += 1
-        if sample.due >= tally.last_due:  # results may arrive out of order
-            tally.last, tally.last_due = sample, sample.due
+        count = self.counts.probes.setdefault(sample.probe, ProbeCount())
+        count.samples += 1
+        if sample.due >= count.last_due:  # results may arrive out of order
+            count.last, count.last_due = sample, sample.due
         if sample.outcome == "ok":
-            if tally.good_since is None:
-                tally.good_since = sample.due
+            if count.good_since is None:
+                count.good_since = sample.due
         else:
-            tally.failed += 1
-            tally.good_since = None
+            count.failed += 1
+            count.good_since = None
 
     def operation(self, event: Event) -> None:
-        self._history.append(
-            {
-                "t": round(event.t, 6),
-                "type": event.type,
-                "process": event.process,
-                "workload": event.workload,
-                "op": event.op,
-                "key": event.key,
-                "value": event.value,
-                "id": event.id,
-                "error": event.error,
-            }
-        )
-        tally = self.counts.workloads.setdefault(event.workload, WorkloadCount())
+        row: dict[str, Json] = {
+            "t": round(event.t, 6),
+            "type": event.type,
+            "process": event.process,
+            "workload": event.workload,
+            "op": event.op,
+            "key": event.key,
+            "value": event.value,
+            "id": event.id,
+            "error": event.error,
+        }
+        if event.due is not None:
+            row["due"] = round(event.due, 6)
+        self._history.append(row)
+        count = self.counts.workloads.setdefault(event.workload, WorkloadCount())
         if event.type == "ok":
-            tally.ok += 1
+            count.ok += 1
         elif event.type == "fail":
-            tally.fail += 1
+            count.fail += 1
         elif event.type == "info":
-            tally.info += 1
+            count.info += 1
 
     def close(self) -> None:
         for file in (self._events, self._samples, self._history):

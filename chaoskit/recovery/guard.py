@@ -95,7 +95,10 @@ class Guard:
         try:
             self._write(line)
         except OSError:
-            self._process.wait()
+            # It is gone, or a zombie by now; where it is neither, the end of its pipe tells it to
+            # heal and the new one finds that done.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_FAREWELL)
             with contextlib.suppress(OSError):  # what is still in its buffer goes nowhere
                 self._pipe.close()
             self._process = self._started()

@@ -23,8 +23,8 @@ def main() -> None:
     leases: dict[str, float] = {}
     pending = b""
     while True:
-        patience = min((end - time.monotonic() for end in leases.values()), default=None)
-        if not select.select([0], [], [], patience if patience is None else max(0.0, patience))[0]:
+        timeout = min((end - time.monotonic() for end in leases.values()), default=None)
+        if not select.select([0], [], [], timeout if timeout is None else max(0.0, timeout))[0]:
             _heal_overdue(folder, leases)
             continue
         chunk = os.read(0, 65536)

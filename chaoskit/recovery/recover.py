@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,16 +20,28 @@ from chaoskit.clock import Clock, until
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.docker.containers import Container
-from chaoskit.errors import ChaoskitError, ExitCode, FaultFailed, UsageError
+from chaoskit.errors import ChaoskitError, ExitCode, UsageError
 from chaoskit.faults import REGISTRY
-from chaoskit.judge.result import Leftover, Result, RunInfo, StackResult
-from chaoskit.judge.stored import run_started, stored_context, stored_scenario
-from chaoskit.judge.verdict import RunContext, judge, with_leftovers
-from chaoskit.record.folder import RESULT, RunFolder, read_ndjson
+from chaoskit.judge.result import Leftover, stored_result
+from chaoskit.judge.verdict import judge, unjudged
+from chaoskit.record.events import (
+    FaultHealed,
+    HealFailed,
+    LeftBehind,
+    PhaseEnded,
+    PhaseStarted,
+    Recorded,
+    RecoveryStarted,
+    RunEnded,
+    RunEndedEarly,
+    RunnerStalled,
+    RunStarted,
+    read_events,
+)
+from chaoskit.record.folder import RESULT, RunFolder
 from chaoskit.record.lock import RunLock, live_owner
-from chaoskit.record.reader import read_run_log
-from chaoskit.record.writer import EVENTS, Recorder
-from chaoskit.records import Verdict
+from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
+from chaoskit.record.writer import Recorder
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, project_of, read_ledger
 from chaoskit.recovery.teardown import (
@@ -43,7 +55,7 @@ from chaoskit.secrets import Redactor, passwords_in, secrets_in
 from chaoskit.stack.stack import Stack
 
 STACK = "stack"  # the ledger's entry for the run's whole copy of the stack
-GUARD_PATIENCE = 120.0  # seconds the guard waits for an engine that went away
+ENGINE_BACK = 120.0  # seconds the guard waits for an engine that went away
 _DYING = 5.0  # seconds a killed owner may take to be gone
 _HEAL = 20.0  # seconds for one fault whose stack is removed afterwards anyway
 _STRAGGLER = 2.0
@@ -88,19 +100,19 @@ async def recover(
     *,
     by: str,
     dying: float = 0.0,
-    patience: float = 0.0,
+    engine_back: float = 0.0,
 ) -> Recovery:
     """Undo everything that is open in a run's ledger, newest first, and finish its folder.
 
-    `dying` is how many seconds its owner may take to be gone, `patience` how many an engine that is
-    away may take to come back. Running it again does no harm. Raises `Owned` when the run has a
+    `dying` is how many seconds its owner may take to be gone, `engine_back` how many an engine that
+    is away may take to come back. Running it again does no harm. Raises `Owned` when the run has a
     live owner, `StoreFailed` for an unusable ledger.
     """
-    lock = RunLock.take(path, within=dying)
+    lock = await asyncio.to_thread(RunLock.take, path, within=dying)
     if lock is None and live_owner(path) is not None:
         raise Owned(f"run `{path.name}` goes on: process {live_owner(path)} owns it")
     project = project_of(path / LEDGER)
-    moment = _moment(path)
+    events = _events(path)
     left: list[Leftover] = []
     did: list[str] = []
 
@@ -115,11 +127,11 @@ async def recover(
             within=_STRAGGLER,
             every=0.01,
         )
-        await engine.back(patience)
-        work = _Undoing(path, project, engine, note, lock, patience)
-        left = await work.everything(by)
+        await engine.back(engine_back)
+        work = _Undoing(path, project, engine, note, lock, engine_back)
+        left = await work.everything(by, events)
     if lock is not None:
-        _finish_folder(path, f"chaoskit was killed {moment}; {by} healed what was in force", left)
+        _finish_folder(path, events, by, left)
         lock.release(finished=not left)
     return Recovery(path.name, tuple(did), tuple(left))
 
@@ -134,35 +146,37 @@ class _Undoing:
         engine: Engine,
         note: Say,
         lock: RunLock | None,
-        patience: float,
+        engine_back: float,
     ) -> None:
         self._path = path
         self._project = project
         self._engine = engine
         self._note = note
         self._lock = lock
-        self._patience = patience
+        self._engine_back = engine_back
 
-    async def everything(self, by: str) -> list[Leftover]:
-        """Undo it all; return what could not be undone."""
+    async def everything(self, by: str, events: list[Recorded]) -> list[Leftover]:
+        """Undo it all; return what could not be undone. `events` are those of the run so far, and
+        get what is recorded here."""
         entries = to_undo(self._path)
         owns_stack = any(entry.kind == STACK for entry in entries)
         if not entries:
             return []
-        with _run_files(
-            self._path, await _redactor(self._engine, self._project), self._lock
-        ) as books:
-            books.recorder.event("recovery_started", by=by)
-            failed = await self._heal([e for e in entries if e.kind != STACK], books)
+        redactor = await _redactor(self._engine, self._project)
+        with _run_files(self._path, redactor, self._lock, events) as files:
+            files.recorder.emit(RecoveryStarted(by))
+            failed = await self._heal([e for e in entries if e.kind != STACK], files, by)
             left: list[Leftover] = []
             if owns_stack:
                 if self._lock is not None:
                     with contextlib.suppress(ChaoskitError):
-                        await save_logs(self._engine, self._project, books.folder)
-                left = await self._remove(books)
-            return left + self._outliving(failed, books, stack_gone=owns_stack and not left)
+                        await save_logs(self._engine, self._project, files.folder)
+                left = await self._remove(files)
+            return left + self._outliving(failed, files, stack_gone=owns_stack and not left)
 
-    async def _heal(self, entries: Sequence[Entry], books: _RunFiles) -> list[tuple[Entry, str]]:
+    async def _heal(
+        self, entries: Sequence[Entry], files: _RunFiles, by: str
+    ) -> list[tuple[Entry, str]]:
         """Heal faults, the newest first; return those that resisted, with the reason."""
         if not entries:
             return []
@@ -177,32 +191,32 @@ class _Undoing:
                 except (ChaoskitError, TimeoutError) as error:
                     problem = str(error) or f"no end within {_HEAL:.0f} s"
                     failed.append((entry, problem))
-                    books.recorder.event("heal_failed", id=entry.id, reason=problem)
+                    files.recorder.emit(HealFailed(entry.id, problem, by))
                     continue
-                books.ledger.healed(entry.id)
-                books.recorder.event("fault_healed", id=entry.id, detail=detail)
+                files.ledger.healed(entry.id)
+                files.recorder.emit(FaultHealed(entry.id, detail, by))
                 self._note(f"healed fault `{entry.id}` ({entry.kind}): {detail}")
         finally:
             await stack.close()
         return failed
 
-    async def _remove(self, books: _RunFiles) -> list[Leftover]:
-        books.recorder.event("phase_started", phase="down")
-        left = await removed(self._engine, self._project, self._patience, cut_off=True)
+    async def _remove(self, files: _RunFiles) -> list[Leftover]:
+        files.recorder.emit(PhaseStarted("down"))
+        left = await removed(self._engine, self._project, self._engine_back, cut_off=True)
         if not left:
-            books.ledger.healed(STACK)
+            files.ledger.healed(STACK)
             self._note(f"removed the stack `{self._project}`")
-        books.recorder.event("phase_ended", phase="down")
+        files.recorder.emit(PhaseEnded("down"))
         return left
 
     def _outliving(
-        self, failed: Sequence[tuple[Entry, str]], books: _RunFiles, *, stack_gone: bool
+        self, failed: Sequence[tuple[Entry, str]], files: _RunFiles, *, stack_gone: bool
     ) -> list[Leftover]:
         """Return the faults that are in force although the stack is gone, or because it is not."""
         left = []
         for entry, problem in failed:
             if stack_gone and not _reaches_out(entry, self._path):
-                gone_with_the_stack(entry.id, books.ledger, books.recorder)
+                gone_with_the_stack(entry.id, files.ledger, files.recorder)
                 self._note(f"fault `{entry.id}` ({entry.kind}) is gone with the stack")
                 continue
             what = f"fault `{entry.id}` ({entry.kind}): {problem}"
@@ -211,18 +225,16 @@ class _Undoing:
 
 
 async def _healed(entry: Entry, stack: Stack) -> str:
+    undo = entry.undo
     kind = REGISTRY.get(entry.kind)
-    if kind is None:
-        raise FaultFailed(f"this chaoskit knows no fault `{entry.kind}`")
-    return await heal(kind, stack, entry.undo)
+    assert kind is not None, "its undo data has a model"
+    return await heal(kind, stack, undo)
 
 
 def _reaches_out(entry: Entry, path: Path) -> bool:
-    """Whether a fault may have changed what is not removed with the run's copy of the stack."""
-    if not entry.undo.get("service", True):  # commands on the host
-        return True
+    """Return whether a fault may have changed what is not removed with the run's stack."""
     try:
-        return bool(stored_scenario(path).stack.shared)
+        return entry.undo.on_host or bool(stored_scenario(path).stack.shared)
     except ChaoskitError:
         return True
 
@@ -237,11 +249,14 @@ class _RunFiles:
 
 
 @contextlib.contextmanager
-def _run_files(path: Path, redactor: Redactor, lock: RunLock | None) -> Iterator[_RunFiles]:
+def _run_files(
+    path: Path, redactor: Redactor, lock: RunLock | None, events: list[Recorded]
+) -> Iterator[_RunFiles]:
+    """Open the files of a run with these events, to which what is recorded now is added."""
     folder = RunFolder(path, redactor, lock)
-    clock = _clock(path)
+    clock = _clock(events)
     ledger = Ledger(folder, clock, None)
-    recorder = Recorder(folder, clock, lambda _row: None)
+    recorder = Recorder(folder, clock, events.append)
     try:
         yield _RunFiles(folder, ledger, recorder)
     finally:
@@ -249,11 +264,17 @@ def _run_files(path: Path, redactor: Redactor, lock: RunLock | None) -> Iterator
         ledger.close()
 
 
-def _clock(path: Path) -> Clock:
-    row = run_started(path)
-    if "clock" not in row:
-        return Clock()
-    return Clock.resumed(datetime.fromisoformat(str(row["started_at"])), str(row["clock"]))
+def _events(path: Path) -> list[Recorded]:
+    """Return the events of a run; none where they cannot be read, which must not stop a heal."""
+    try:
+        return read_events(path)
+    except ChaoskitError:
+        return []
+
+
+def _clock(events: Sequence[Recorded]) -> Clock:
+    started = RunLog(events).last(RunStarted)
+    return Clock() if started is None else Clock.resumed(started.started_at, started.clock)
 
 
 async def _redactor(engine: Engine, project: str) -> Redactor:
@@ -262,51 +283,28 @@ async def _redactor(engine: Engine, project: str) -> Redactor:
     with contextlib.suppress(ChaoskitError):
         found = await engine.containers.of(project)
     secrets = [s for c in found for s in secrets_in(c.environment)]
-    secrets += [s for c in found for word in c.words for s in passwords_in(word)]
+    secrets += [s for c in found for s in passwords_in(" ".join(c.words))]
     return Redactor(secrets, keep={c.state.service for c in found})
 
 
-def _moment(path: Path) -> str:
-    """Say in words how far a run got."""
-    phases = read_run_log(path).phases
-    if not phases:
-        return "before it began"
-    return f"{'in' if phases[-1].end is None else 'after'} the {phases[-1].name} phase"
-
-
-def _finish_folder(path: Path, reason: str, left: Sequence[Leftover]) -> None:
+def _finish_folder(path: Path, events: list[Recorded], by: str, left: Sequence[Leftover]) -> None:
     """Write the result, judged from what there is, and its reports, unless they are complete."""
-    rows = read_ndjson(path / EVENTS)
-    if any(row.get("event") == "run_ended" for row in rows) and (path / RESULT).exists():
-        result = Result.model_validate_json((path / RESULT).read_text(encoding="utf-8"))
-    else:
-        context = replace(stored_context(path), ended_early=reason, exit_code=ExitCode.UNKNOWN)
+    log = RunLog(events)
+    if log.last(RunEnded) is not None and (path / RESULT).exists():
+        write_reports(path, stored_result(path))
+        return
+    with _run_files(path, Redactor(), None, events) as files:
+        reason = f"chaoskit was killed {log.moment}; {by} healed what was in force"
+        files.recorder.emit(RunEndedEarly(reason, ExitCode.UNKNOWN))
+        for one in left:
+            files.recorder.emit(LeftBehind(one.what, one.command))
+        record = RunRecord.read(path, events)
         try:
-            result = judge(stored_scenario(path), path, context)
+            result = judge(stored_scenario(path), record)
         except ChaoskitError:  # killed before there was a scenario in it
-            result = _unjudged(path, context)
-        result = with_leftovers(result, left, path)
-        folder = RunFolder(path, Redactor(), None)
-        folder.write(RESULT, result.model_dump_json(indent=2))
+            result = unjudged(record)
+        files.folder.write(RESULT, result.model_dump_json(indent=2))
     write_reports(path, result)
-
-
-def _unjudged(path: Path, context: RunContext) -> Result:
-    return Result(
-        run=RunInfo(
-            id=path.name,
-            scenario=path.name,
-            scenario_file=context.scenario_file,
-            seed=context.seed,
-            started_at=datetime.now(UTC),
-            duration=0.0,
-            command=context.command,
-        ),
-        verdict=Verdict.UNKNOWN,
-        exit_code=ExitCode.UNKNOWN,
-        reason=context.ended_early,
-        stack=StackResult(project=context.project),
-    )
 
 
 def _kill_stragglers(project: str) -> list[int]:
@@ -348,11 +346,12 @@ async def _heal_one(path: Path, fault: str, engine: Engine, say: Say) -> None:
         detail = await _healed(entry, stack)
     finally:
         await stack.close()
-    with _run_files(path, await _redactor(engine, project), None) as books:
-        books.ledger.healed(fault)
-        books.recorder.event("fault_healed", id=fault, detail=detail, by="guard")
+    redactor = await _redactor(engine, project)
+    with _run_files(path, redactor, None, _events(path)) as files:
+        files.ledger.healed(fault)
+        files.recorder.emit(FaultHealed(fault, detail, by="guard"))
         text = f"the run was stuck when the lease of fault `{fault}` ended, so its guard healed it"
-        books.recorder.event("stuck", text=text)
+        files.recorder.emit(RunnerStalled(text))
     say(text)
 
 
@@ -360,31 +359,18 @@ async def _as_guard(path: Path, lease: str | None) -> ExitCode:
     def say(text: str) -> None:
         print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", flush=True)
 
-    async def connected() -> Engine | ChaoskitError:
-        try:
-            return await asyncio.to_thread(Engine)
-        except ChaoskitError as error:
-            return error
-
-    engine = await until(
-        connected, met=lambda made: isinstance(made, Engine), within=GUARD_PATIENCE, every=0.5
-    )
-    if isinstance(engine, ChaoskitError):
-        say(engine.message)
-        return engine.exit_code
     try:
-        if lease is not None:
-            await _heal_one(path, lease, engine, say)
-            return ExitCode.PASSED
-        say("the run's process is gone")
-        done = await recover(
-            path, engine, say, by="the guard", dying=_DYING, patience=GUARD_PATIENCE
-        )
+        async with Engine.connect(ENGINE_BACK) as engine:
+            if lease is not None:
+                await _heal_one(path, lease, engine, say)
+                return ExitCode.PASSED
+            say("the run's process is gone")
+            done = await recover(
+                path, engine, say, by="the guard", dying=_DYING, engine_back=ENGINE_BACK
+            )
     except ChaoskitError as error:
         say(error.message)
         return error.exit_code
-    finally:
-        engine.close()
     for thing in done.left:
         say(f"left behind: {thing.what}; remove it with `{thing.command}`")
     return ExitCode.LEFT_BEHIND if done.left else ExitCode.PASSED

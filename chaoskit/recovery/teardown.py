@@ -12,6 +12,7 @@ from chaoskit.docker.call import EngineGone
 from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError
 from chaoskit.judge.result import Leftover, Result
+from chaoskit.record.events import FaultGone
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.ledger import Ledger
@@ -33,26 +34,26 @@ def down_command(project: str) -> str:
 
 
 async def removed(
-    engine: Engine, project: str, patience: float, *, cut_off: bool = False
+    engine: Engine, project: str, within: float, *, cut_off: bool = False
 ) -> list[Leftover]:
     """Remove a run's copy of the stack; return what is left after several tries.
 
-    An engine that does not answer may come back within `patience` seconds. Where whoever made the
+    An engine that does not answer may come back within `within` seconds. Where whoever made the
     stack was `cut_off`, the engine may make what it had been asked for only now: it is looked for
     again.
     """
-    left = await _removed(engine, project, patience)
+    left = await _removed(engine, project, within)
     for _ in range(_LOOKS if cut_off else 0):
         if left:
             break
         await asyncio.sleep(_PAUSE)
-        left = await _removed(engine, project, patience)
+        left = await _removed(engine, project, within)
     return left
 
 
-async def _removed(engine: Engine, project: str, patience: float) -> list[Leftover]:
+async def _removed(engine: Engine, project: str, within: float) -> list[Leftover]:
     left: Sequence[str] = ()
-    ends = time.monotonic() + patience
+    ends = time.monotonic() + within
     tries = 0
     while True:
         try:
@@ -84,7 +85,7 @@ def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
     """Note that nothing is left of a fault that could not be healed: all it had changed was the
     stack. Raises `StoreFailed`."""
     ledger.healed(fault)
-    recorder.event("fault_healed", id=fault, detail="gone with the stack")
+    recorder.emit(FaultGone(fault))
 
 
 def write_reports(folder: Path, result: Result) -> None:

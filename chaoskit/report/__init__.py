@@ -1,5 +1,4 @@
-"""Reports: the result document and one renderer per file.
+"""Reports: the result document (`judge.result`) for people and for CI, one renderer per file.
 
-`result` is the document; `junit`, `summary` and `terminal` render it and `schema` describes it.
 Every renderer is a pure function of results, so that a stored run can be rendered again.
 """

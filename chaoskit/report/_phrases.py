@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaoskit.judge.result import EXIT_CODES, CheckResult, FaultResult, LogExcerpt, Result
+from chaoskit.judge.result import (
+    EXIT_CODES,
+    CheckResult,
+    FaultResult,
+    LogExcerpt,
+    Result,
+    WorkloadResult,
+)
 from chaoskit.records import Verdict, combined
 from chaoskit.text import count, one_line, seconds_text
 
+WORKLOAD_HEAD = ("workload", "sent of due", "ok", "fail", "info", "p99 from due", "from sent")
 WORD = {Verdict.PASS: "PASS", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
 
 
@@ -25,7 +33,7 @@ def headline(result: Result) -> str:
     return f"{met} under {count(faults, 'proven fault')}"
 
 
-def tally(result: Result) -> str:
+def totals(result: Result) -> str:
     """Return the numbers of a run on one line: checks, faults, duration, exit code."""
     verdicts = [check.verdict for check in result.checks]
     words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNKNOWN: "unknown"}
@@ -53,13 +61,28 @@ def seconds(length: float | None) -> str:
     return "-" if length is None else seconds_text(length)
 
 
+def workload_row(workload: WorkloadResult) -> list[str]:
+    """Return the cells of `WORKLOAD_HEAD`: what was sent of what was due, and how it went."""
+    counts = workload.operations.values()
+    due = sum(one.due or 0 for one in counts)
+    return [
+        f"{workload.name} ({workload.kind})",
+        f"{sum(one.sent or 0 for one in counts)} of {due}" if due else "-",
+        str(sum(one.ok for one in counts)),
+        str(sum(one.fail for one in counts)),
+        str(sum(one.info for one in counts)),
+        seconds(workload.latency_p99),
+        seconds(workload.latency_p99_from_sent),
+    ]
+
+
 def fault_name(fault: FaultResult) -> str:
     """Return the id of a fault, with its kind where the id does not say it."""
     return fault.id if fault.fault in fault.id else f"{fault.id} ({fault.fault})"
 
 
 def effect(fault: FaultResult) -> str:
-    """Return what showed that somebody could feel the fault, or why that is not proven."""
+    """Return what showed that clients could feel the fault, or why that is not proven."""
     if not fault.proven:
         default = "it was never injected" if fault.injected_at is None else "no evidence of it"
         return one_line(fault.reason or default)

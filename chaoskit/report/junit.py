@@ -92,7 +92,7 @@ def _problem(
 
 
 def _body(check: CheckResult) -> list[str]:
-    lines = [check.reason or "", f"expected {check.bound}, measured {check.measured}"]
+    lines = [check.reason or "", f"expected {check.bound.text}, measured {check.measured.text}"]
     if check.witness:
         lines += ["", "witness:", *(f"  {line}" for line in check.witness)]
     if check.log_lines:

@@ -9,14 +9,16 @@ from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
+    WORKLOAD_HEAD,
     effect,
     fault_name,
     headline,
     log_line,
     proven_faults,
     seconds,
-    tally,
+    totals,
     unexplained,
+    workload_row,
 )
 from chaoskit.text import one_line, printable
 
@@ -52,7 +54,7 @@ def escaped(text: str) -> str:
 
 def _one(result: Result) -> str:
     title = f"## {WORD[result.verdict]}: {escaped(result.run.scenario)}"
-    blocks = [title, f"**{escaped(headline(result))}**", escaped(tally(result))]
+    blocks = [title, f"**{escaped(headline(result))}**", escaped(totals(result))]
     if result.run.description:
         blocks.append(f"_{escaped(result.run.description)}_")
     if result.leftovers:
@@ -64,6 +66,9 @@ def _one(result: Result) -> str:
         blocks += ["### Checks", _checks(result)]
     if result.faults:
         blocks += ["### Faults", _faults(result)]
+    if result.workloads:
+        rows = [[escaped(cell) for cell in workload_row(one)] for one in result.workloads]
+        blocks += ["### Workloads", _table(WORKLOAD_HEAD, rows)]
     bad = unexplained(result.checks)
     if bad:
         blocks.append("### What went wrong")
@@ -83,8 +88,8 @@ def _checks(result: Result) -> str:
             f"**{WORD[check.verdict]}**",
             escaped(check.check),
             escaped(check.subject),
-            escaped(check.measured),
-            escaped(check.bound),
+            escaped(check.measured.text),
+            escaped(check.bound.text),
         ]
         for check in result.checks
     ]

@@ -19,6 +19,7 @@ from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
+    WORKLOAD_HEAD,
     effect,
     fault_name,
     headline,
@@ -26,8 +27,9 @@ from chaoskit.report._phrases import (
     log_line,
     proven_faults,
     seconds,
-    tally,
+    totals,
     unexplained,
+    workload_row,
 )
 from chaoskit.text import one_line, printable
 
@@ -47,6 +49,9 @@ def render(result: Result, console: Console, folder: Path | None = None) -> None
         for fault in result.faults:
             label = Text(f"{fault_name(fault)}:")
             console.print(_indented(_labelled(label, Text(effect(fault)))))
+    if result.workloads:
+        console.print()
+        console.print(_workloads(result))
     for check in unexplained(result.checks):
         _explain(check, console)
     for service, lines in result.stack.last_logs.items():
@@ -114,7 +119,7 @@ def _headline(result: Result, console: Console) -> None:
     text = Text(one_line(result.run.scenario), style="bold")
     text.append(f": {headline(result)}", style="not bold")
     console.print(_labelled(_word(result.verdict, "bold "), text))
-    console.print(Text(tally(result), style="dim"))
+    console.print(Text(totals(result), style="dim"))
 
 
 def _checks(checks: Sequence[CheckResult]) -> Table:
@@ -124,8 +129,8 @@ def _checks(checks: Sequence[CheckResult]) -> Table:
             _word(check.verdict),
             _cell(check.check),
             _cell(check.subject),
-            _cell(check.measured),
-            _cell(check.bound),
+            _cell(check.measured.text),
+            _cell(check.bound.text),
         )
     return table
 
@@ -145,12 +150,19 @@ def _faults(result: Result) -> Table:
     return table
 
 
+def _workloads(result: Result) -> Table:
+    table = _table(*WORKLOAD_HEAD)
+    for workload in result.workloads:
+        table.add_row(*map(_cell, workload_row(workload)))
+    return table
+
+
 def _explain(check: CheckResult, console: Console) -> None:
     console.print()
     title = Text(one_line(f"{check.check} {check.subject}"), style="bold")
     console.print(_labelled(_word(check.verdict, "bold "), title))
     console.print(_indented(Text(one_line(check.reason or "no reason was recorded"))))
-    numbers = one_line(f"expected {check.bound}, measured {check.measured}")
+    numbers = one_line(f"expected {check.bound.text}, measured {check.measured.text}")
     console.print(_indented(Text(numbers, style="dim")))
     if check.witness:
         console.print(_indented(Text("witness:")))

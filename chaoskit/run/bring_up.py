@@ -17,6 +17,7 @@ from chaoskit.errors import (
     StackNotReady,
 )
 from chaoskit.plan.plan import Plan
+from chaoskit.record.events import ServiceImage
 from chaoskit.stack.overlay import PREFIX, Layout
 from chaoskit.stack.stack import Stack
 
@@ -153,15 +154,11 @@ def _gist(stderr: str) -> str:
     return (telling or lines or ["no output"])[-1]
 
 
-async def image_rows(stack: Stack, names: Mapping[str, object]) -> list[dict[str, str]]:
+async def images(stack: Stack, names: Mapping[str, object]) -> list[ServiceImage]:
     """Return which exact image each service runs, for the result document."""
-    rows = []
-    seen = set()
+    found: dict[str, ServiceImage] = {}
     for container in await stack.containers.of(stack.project):
         service = container.state.service
-        if service in names and service not in seen:
-            seen.add(service)
-            rows.append(
-                {"service": service, "image": container.image, "digest": container.image_id}
-            )
-    return rows
+        if service in names:
+            found.setdefault(service, ServiceImage(service, container.image, container.image_id))
+    return list(found.values())

@@ -6,9 +6,12 @@ import asyncio
 
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
+from chaoskit.record.events import Noted, RunEvent, RunUnproven
 from chaoskit.record.writer import Recorder
+from chaoskit.run.watches import watched
 from chaoskit.stack.connections import connections_of, towards
 from chaoskit.stack.stack import Stack
+from chaoskit.tasks import end
 
 EVERY = 5.0  # seconds; the kernel remembers closed connections for 60
 
@@ -19,10 +22,19 @@ class BypassWatch:
     def __init__(self, stack: Stack, recorder: Recorder) -> None:
         self._stack = stack
         self._recorder = recorder
-        self._said: set[tuple[str, str]] = set()
+        self._said: set[RunEvent] = set()
+        self._task: asyncio.Task[None] | None = None
 
-    async def watch(self) -> None:
-        """Look every few seconds until cancelled."""
+    def start(self) -> None:
+        """Look every few seconds until stopped."""
+        work = watched("who connects to whom", self._watch(), self._recorder)
+        self._task = asyncio.create_task(work)
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            await end(self._task)
+
+    async def _watch(self) -> None:
         while True:
             await self.look()
             await asyncio.sleep(EVERY)
@@ -44,20 +56,16 @@ class BypassWatch:
         for container in await containers.of(project, client):
             rows = await connections_of(self._stack.exec, container)
             if rows is None:
-                self._say(
-                    "note",
-                    (client, ""),
+                text = (
                     f"whether `{client}` goes around its proxy could not be checked:"
-                    " its TCP table cannot be read",
+                    " its TCP table cannot be read"
                 )
+                self._say(Noted(text))
             elif towards(rows, addresses, ports):
-                self._say(
-                    "doubt",
-                    (client, upstream),
-                    f"`{client}` connected straight to `{upstream}`, around its proxy",
-                )
+                text = f"`{client}` connected straight to `{upstream}`, around its proxy"
+                self._say(RunUnproven(text))
 
-    def _say(self, event: str, key: tuple[str, str], text: str) -> None:
-        if key not in self._said:
-            self._said.add(key)
-            self._recorder.event(event, text=text)
+    def _say(self, event: Noted | RunUnproven) -> None:
+        if event not in self._said:
+            self._said.add(event)
+            self._recorder.emit(event)

@@ -7,6 +7,7 @@ import asyncio
 from chaoskit.clock import Clock, until
 from chaoskit.errors import FaultFailed
 from chaoskit.probes.sampler import sample
+from chaoskit.record.events import WorkloadEnded
 from chaoskit.record.writer import Recorder
 from chaoskit.scenario.document import Gate, Scenario
 from chaoskit.stack.routes import Routes
@@ -54,16 +55,15 @@ class Clients:
             emit = self._recorder.operation
             driver = Driver(name, workload, self._routes, self._clock, emit, self._seed)
             self._drivers[name] = driver
-            self._writers.append(asyncio.create_task(driver.run(self._writes_stop)))
+            self._writers.append(asyncio.create_task(self._write(name, driver)))
+
+    async def _write(self, name: str, driver: Driver) -> None:
+        schedule = await driver.run(self._writes_stop)
+        self._recorder.emit(WorkloadEnded(name, schedule))
 
     def acknowledged(self, workload: str) -> int:
         """Return the acknowledged writes of a workload so far."""
         return self._drivers[workload].acknowledged
-
-    @property
-    def lateness(self) -> dict[str, float]:
-        """The p99 of how late operations were sent, in seconds, by workload."""
-        return {name: driver.lateness_p99 for name, driver in self._drivers.items()}
 
     async def gate(self, gate: Gate) -> None:
         """Return when every probe was good in a row for long enough. Raises `GateUnmet`."""
@@ -80,18 +80,18 @@ class Clients:
             )
 
     def _steady(self, name: str, gate: Gate) -> bool:
-        tally = self._recorder.counts.probes.get(name)
-        if tally is None or tally.good_since is None:
+        count = self._recorder.counts.probes.get(name)
+        if count is None or count.good_since is None:
             return False
-        return tally.last_due - tally.good_since >= gate.for_ - 1e-9
+        return count.last_due - count.good_since >= gate.for_ - 1e-9
 
     def _why_unmet(self, name: str) -> str:
-        tally = self._recorder.counts.probes.get(name)
-        if tally is None or tally.last is None:
+        count = self._recorder.counts.probes.get(name)
+        if count is None or count.last is None:
             return f"probe `{name}` gave no sample"
-        if tally.last.outcome != "ok":
-            return f"probe `{name}` fails: {tally.last.error}"
-        return f"probe `{name}` failed {tally.failed} of {tally.samples} times"
+        if count.last.outcome != "ok":
+            return f"probe `{name}` fails: {count.last.error}"
+        return f"probe `{name}` failed {count.failed} of {count.samples} times"
 
     def check(self) -> None:
         """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""
@@ -112,7 +112,8 @@ class Clients:
         await asyncio.gather(*self._probes, *self._writers)
 
     async def cut(self) -> None:
-        """Stop at once, whatever is in flight."""
+        """Stop at once, whatever is in flight. Raises what one of them raised by itself."""
         for task in [*self._probes, *self._writers]:
             task.cancel()
         await asyncio.gather(*self._probes, *self._writers, return_exceptions=True)
+        self.check()

@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 from chaoskit.clock import Clock
-from chaoskit.docker.client import Engine
-from chaoskit.docker.events import EngineEvent
-from chaoskit.errors import StoreFailed
+from chaoskit.docker.events import EngineEvent, Events
+from chaoskit.record.events import ContainerChanged
 from chaoskit.record.writer import Recorder
+from chaoskit.run.watches import watched
 from chaoskit.stack.overlay import PREFIX
+from chaoskit.tasks import end
 
 _BORING = ("exec_", "top", "attach", "resize")  # engine events that health checks make
 
 
 class EngineEvents:
-    """Records the container events of a run's project from its start until it is stopped."""
+    """Records the container events of a run's project from its start until it is stopped.
 
-    def __init__(self, engine: Engine, project: str, recorder: Recorder, clock: Clock) -> None:
-        self._engine = engine
+    Without them nobody can say what containers did: should the engine end them, or a defect of
+    ours, the run does not pass.
+    """
+
+    def __init__(self, events: Events, project: str, recorder: Recorder, clock: Clock) -> None:
+        self._events = events
         self._project = project
         self._recorder = recorder
         self._clock = clock
-        self.stop: Callable[[], None] = lambda: None
+        self._open = contextlib.AsyncExitStack()
 
-    def start(self) -> None:
-        self.stop = self._engine.events.watch(self._project, self._happened, self._lost)
+    async def start(self) -> None:
+        """Return when the engine tells what happens. Raises `EngineGone`."""
+        events = await self._open.enter_async_context(self._events.watch(self._project))
+        work = watched("what happens to containers", self._follow(events), self._recorder)
+        self._open.push_async_callback(end, asyncio.create_task(work))
+
+    async def stop(self) -> None:
+        await self._open.aclose()
+
+    async def _follow(self, events: AsyncIterator[EngineEvent]) -> None:
+        async for event in events:
+            self._happened(event)
 
     def _happened(self, event: EngineEvent) -> None:
         ours = not event.service or event.service.startswith(PREFIX)  # helpers have no service
         if ours or event.action.startswith(_BORING):
             return
-        self._recorder.event(
-            "container",
+        self._recorder.emit(
+            ContainerChanged(event.service, event.replica, event.action, event.exit_code),
             t=self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC)),
-            service=event.service,
-            replica=event.replica,
-            action=event.action,
-            exit_code=event.exit_code,
         )
-
-    def _lost(self) -> None:
-        """Without the engine's events nobody can say what containers did: never a pass."""
-        with contextlib.suppress(StoreFailed):
-            self._recorder.event("doubt", text="the Docker engine went away during the run")

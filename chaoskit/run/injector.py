@@ -3,54 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal, TypeAlias
 
 from chaoskit.clock import Clock
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.exchange import Canary, Exchange, typical
 from chaoskit.faults import Fault
 from chaoskit.faults.contract import Undo
+from chaoskit.record.events import (
+    CanaryExchanged,
+    ConnectionsAccepted,
+    EdgeRead,
+    EffectCounted,
+    EffectUnmeasured,
+    FaultHealed,
+    FaultInjected,
+    FaultNotInjected,
+    FaultReceipt,
+    FaultRechecked,
+    HealFailed,
+)
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.stack import edge_traffic
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 
 _CANARIES = 3
 _MOST_CANARIES, _BETWEEN, _CALMING = 12, 0.05, 1.0  # where the machine is busy; seconds
 _CONFIRMATIONS = 2
 _INJECTING = 60.0  # seconds that putting a fault in force may take
+_AROUND = 10.0  # seconds before a fault in which a connection shows that its edge is used
 _SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
 
-
-@dataclass(slots=True)
-class Canaries:
-    """What one listener answered before, during and after the fault."""
-
-    before: Exchange
-    during: Exchange | None = None
-    after: Exchange | None = None
+Moment: TypeAlias = Literal["before", "during", "after"]  # of a fault
 
 
 @dataclass(slots=True)
 class Injection:
-    """One fault of a run and everything that is known about it."""
+    """One fault of a run, as far as running it must know; what shows it is recorded."""
 
     fault: Fault
     undo: Undo | None = None
     injected_at: float | None = None
     healed_at: float | None = None
     in_ledger: bool = False
-    doubts: list[str] = field(default_factory=list)  # why it is not proven
-    evidence: list[str] = field(default_factory=list)
-    canaries: dict[Proxy, Canaries] = field(default_factory=dict)
-    first_look: dict[Proxy, edge_traffic.Reading] = field(default_factory=dict)  # before injecting
-    window_start: dict[Proxy, edge_traffic.Reading] = field(default_factory=dict)
-    window_end: dict[Proxy, edge_traffic.Reading] = field(default_factory=dict)
-    counted: bool = False  # its effect was read before the heal
+    before: dict[Proxy, Exchange] = field(default_factory=dict)  # canaries, by listener
     heal_failed: str | None = None
     gave_up: bool = False  # it will not be injected, or not be healed, any more
     started: asyncio.Event = field(default_factory=asyncio.Event)  # injected, or given up
@@ -125,21 +129,30 @@ class Injector:
 
     async def ready(self, injections: Sequence[Injection]) -> None:
         """Let every fault start what makes its injection quick."""
-        await asyncio.gather(
-            *(injection.fault.ready(self._stack) for injection in injections),
-            return_exceptions=True,  # what cannot be said now is said when it is injected
-        )
+
+        async def one(fault: Fault) -> None:
+            with contextlib.suppress(ChaoskitError):  # it is said when the fault is injected
+                await fault.ready(self._stack)
+
+        await asyncio.gather(*(one(injection.fault) for injection in injections))
 
     async def measure_before(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries through every listener that a fault will touch, before any fault."""
 
         async def one(injection: Injection, proxy: Proxy) -> None:
             before = await undisturbed(self._stack, injection.canary, proxy)
-            injection.canaries[proxy] = Canaries(before)
+            injection.before[proxy] = before
+            self._exchanged(injection, proxy, "before", before)
 
         await asyncio.gather(
             *(one(i, proxy) for i in injections for proxy in i.fault.listeners(self._stack))
         )
+
+    def _exchanged(
+        self, injection: Injection, proxy: Proxy, when: Moment, exchange: Exchange
+    ) -> None:
+        event = CanaryExchanged(injection.fault.name, str(proxy.edge), when, exchange)
+        self._recorder.emit(event)
 
     async def run(
         self,
@@ -159,60 +172,53 @@ class Injector:
             await self._inject(injection)
         except ChaoskitError as error:
             injection.gave_up = True
-            injection.doubts.append(f"could not be injected: {error.message}")
-            self._recorder.event("fault_failed", id=fault.name, reason=error.message)
+            self._recorder.emit(FaultNotInjected(fault.name, error.message))
             if injection.open:
                 await self.heal(injection)
             return
         finally:
             injection.started.set()
         if fault.instant:
-            await self.heal(injection)
+            await self._heal_and_count(injection)
             return
         # The lease is kept by the clock, whatever measuring the effect takes.
         # It counts from when the fault is in force: a polite stop may take a while to get there.
         lease = None if fault.for_ is None else self._clock.now() + fault.for_
         if fault.for_ is not None:
             self._guard.lease(fault.name, fault.for_)
-        measuring = asyncio.create_task(self._feel(injection))
-        try:
+        async with asyncio.TaskGroup() as group:
+            measuring = group.create_task(self._feel(injection))
             if lease is None:
                 await hold.wait()
             else:
                 await self._clock.sleep_until(lease)
             self._guard.healing(fault.name)  # looking once more is a part of it
-            await self._before_heal(injection, measuring)
-        finally:
+            in_time = measuring.done()
             measuring.cancel()
-        await self.heal(injection)
+        await self._before_heal(injection, watched=in_time)
+        await self._heal_and_count(injection)
 
     async def _inject(self, injection: Injection) -> None:
         fault = injection.fault
-        for proxy in self._edge_listeners(injection):
-            injection.first_look[proxy] = await edge_traffic.look(
-                self._stack, proxy, self._clock.now()
-            )
+        await self._look(injection, "before")
         injection.undo = await fault.prepare(self._stack)
         self._ledger.intent(fault.name, fault.fault, injection.undo)
         injection.in_ledger = True
         if fault.for_ is not None:  # counted anew when it is in force
             self._guard.lease(fault.name, fault.for_ + _INJECTING)
         injection.injected_at = self._clock.now()
-        self._recorder.event(
-            "fault_injected",
-            t=injection.injected_at,
-            id=fault.name,
-            fault=fault.fault,
-            target=fault.target,
-            services=list(fault.restarts_services()),
+        injected = FaultInjected(
+            fault.name,
+            fault.fault,
+            fault.target,
+            tuple(fault.restarts_services()),
+            fault.ends_processes,
         )
+        self._recorder.emit(injected, t=injection.injected_at)
         await fault.inject(self._stack, injection.undo)
         self._ledger.done(fault.name)
         receipt = await fault.verify_injected(self._stack, injection.undo)
-        self._recorder.event(
-            "fault_receipt", id=fault.name, holds=receipt.holds, detail=receipt.detail
-        )
-        injection.evidence.append(receipt.detail)
+        self._recorder.emit(FaultReceipt(fault.name, receipt.holds, receipt.detail))
         if not receipt.holds:
             raise FaultFailed(f"the read-back does not show it: {receipt.detail}")
 
@@ -221,47 +227,57 @@ class Injector:
         fault = injection.fault
         return fault.listeners(self._stack) if fault.canary() else ()
 
+    async def _look(self, injection: Injection, when: Literal["before", "start", "end"]) -> None:
+        """Record how the edges that must be used look now."""
+        for proxy in self._edge_listeners(injection):
+            t = self._clock.now()
+            seen = await edge_traffic.look(self._stack, proxy)
+            id, edge = injection.fault.name, str(proxy.edge)
+            self._recorder.emit(EdgeRead(id, edge, when, seen.live, seen.moved), t=t)
+
     async def _feel(self, injection: Injection) -> None:
         """Exchange one canary per listener while the fault is in force, then start watching use."""
+        try:
+            await self._felt(injection)
+        except ChaoskitError as error:
+            self._recorder.emit(EffectUnmeasured(injection.fault.name, error.message))
+
+    async def _felt(self, injection: Injection) -> None:
         fault = injection.fault
         deadline = injection.canary.deadline
         if fault.for_ is not None:  # a short lease must not end before its canary does
             deadline = min(deadline, _SHARE_OF_LEASE * fault.for_)
 
-        async def one(proxy: Proxy) -> None:
-            canaries = injection.canaries.get(proxy)
-            if canaries is not None:
-                canaries.during = await feel(
-                    self._stack, injection.canary, proxy, canaries.before, deadline
-                )
+        async def one(proxy: Proxy, before: Exchange) -> None:
+            during = await feel(self._stack, injection.canary, proxy, before, deadline)
+            self._exchanged(injection, proxy, "during", during)
 
-        await asyncio.gather(*(one(p) for p in fault.listeners(self._stack)))
-        for proxy in self._edge_listeners(injection):
-            injection.window_start[proxy] = await edge_traffic.look(
-                self._stack, proxy, self._clock.now()
-            )
+        await asyncio.gather(*(one(*listener) for listener in injection.before.items()))
+        await self._look(injection, "start")
 
-    async def _before_heal(self, injection: Injection, measuring: asyncio.Task[None]) -> None:
-        """Read back once more: a fault that vanished early was not in force for its lease."""
+    async def _before_heal(self, injection: Injection, *, watched: bool) -> None:
+        """Read back once more: a fault that vanished early was not in force for its lease.
+
+        `watched` says that its use was looked at when it came into force.
+        """
+        fault = injection.fault
         try:
-            if measuring.done():
-                measuring.result()
-                for proxy in self._edge_listeners(injection):
-                    injection.window_end[proxy] = await edge_traffic.look(
-                        self._stack, proxy, self._clock.now()
-                    )
+            if watched:
+                await self._look(injection, "end")
             if injection.undo is not None:
-                receipt = await injection.fault.verify_injected(self._stack, injection.undo)
-                if not receipt.holds:
-                    injection.doubts.append(f"it was gone before its heal: {receipt.detail}")
-                effect = await injection.fault.effect(self._stack, injection.undo)
+                receipt = await fault.verify_injected(self._stack, injection.undo)
+                self._recorder.emit(FaultRechecked(fault.name, receipt.holds, receipt.detail))
+                effect = await fault.effect(self._stack, injection.undo)
                 if effect is not None:
-                    injection.counted = True
-                    injection.evidence.insert(0, effect.detail)
-                    if not effect.holds:
-                        injection.doubts.append(f"nobody felt it: {effect.detail}")
+                    self._recorder.emit(EffectCounted(fault.name, effect.holds, effect.detail))
         except ChaoskitError as error:
-            injection.doubts.append(f"its effect could not be measured: {error.message}")
+            self._recorder.emit(EffectUnmeasured(fault.name, error.message))
+
+    async def _heal_and_count(self, injection: Injection) -> None:
+        """Heal, and record at once who used the edges: a run that is killed later has its proof."""
+        await self.heal(injection)
+        with contextlib.suppress(ChaoskitError):  # counted again at the end of the run
+            await self.count_connections([injection])
 
     async def heal(self, injection: Injection) -> None:
         """Heal and read back, a few times if it must be; what stays broken is recorded."""
@@ -274,109 +290,38 @@ class Injector:
         except FaultFailed as error:
             injection.heal_failed = error.message
             injection.gave_up = True
-            self._recorder.event("heal_failed", id=fault.name, reason=error.message)
+            self._recorder.emit(HealFailed(fault.name, error.message))
             return
         injection.healed_at = self._clock.now()
         injection.heal_failed = None
         self._ledger.healed(fault.name)
         self._guard.healed(fault.name)
-        self._recorder.event("fault_healed", t=injection.healed_at, id=fault.name, detail=detail)
+        self._recorder.emit(FaultHealed(fault.name, detail), t=injection.healed_at)
 
     async def measure_after(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries again when everything is healed."""
 
-        async def one(injection: Injection, canaries: Canaries, proxy: Proxy) -> None:
-            canaries.after = await undisturbed(self._stack, injection.canary, proxy)
+        async def one(injection: Injection, proxy: Proxy) -> None:
+            after = await undisturbed(self._stack, injection.canary, proxy)
+            self._exchanged(injection, proxy, "after", after)
 
-        await asyncio.gather(
-            *(one(i, canaries, p) for i in injections for p, canaries in i.canaries.items())
-        )
+        await asyncio.gather(*(one(i, p) for i in injections for p in i.before))
 
-    async def conclude(self, injections: Sequence[Injection]) -> None:
-        """Turn what was measured into evidence and doubts, and record the verdict on each fault."""
+    async def count_connections(self, injections: Sequence[Injection]) -> None:
+        """Record how many connections the edges of faults accepted around and during them.
+
+        Raises `ChaoskitError` when the proxies' logs cannot be read.
+        """
         proxies = {p for i in injections for p in self._edge_listeners(i)}
         accepted = await edge_traffic.accepted(self._stack, sorted(proxies, key=lambda p: p.name))
         for injection in injections:
-            if injection.injected_at is None and not injection.doubts:
-                injection.doubts.append("it was never injected: the run ended before")
-            if injection.injected_at is not None:
-                self._weigh_canaries(injection)
-                self._weigh_use(
-                    injection,
-                    {p: [self._clock.at(when) for when in times] for p, times in accepted.items()},
-                )
-            if injection.heal_failed:
-                injection.doubts.append(f"it could not be healed: {injection.heal_failed}")
-            self._recorder.event(
-                "fault_concluded",
-                id=injection.fault.name,
-                proven=not injection.doubts,
-                reason="; ".join(injection.doubts) or None,
-                evidence=list(injection.evidence),
-            )
-
-    def _weigh_canaries(self, injection: Injection) -> None:
-        fault = injection.fault
-        felt, seen = 0, 0
-        sentences = []
-        for proxy, canaries in injection.canaries.items():
-            if not canaries.before.answered or canaries.during is None:
+            start, end = injection.injected_at, injection.healed_at or self._clock.now()
+            if start is None:
                 continue
-            seen += 1
-            felt += injection.canary.felt(canaries.before, canaries.during)
-            after = "" if canaries.after is None else f", {canaries.after} after"
-            sentences.append(
-                f"{canaries.before.what} through {proxy.edge}: {canaries.before} before,"
-                f" {canaries.during} during{after}"
-            )
-        injection.evidence = sentences + injection.evidence  # the most telling first
-        if fault.canary() is None or fault.instant:
-            return
-        if not fault.listeners(self._stack):  # no canary can feel it: it is counted where it acts
-            if not injection.counted:
-                injection.doubts.append("its effect was not counted before its heal")
-            return
-        if seen == 0:
-            answered = any(c.before.answered for c in injection.canaries.values())
-            injection.doubts.append(
-                "it was healed before a canary through its edge could feel it"
-                if answered
-                else "no canary through its edge was answered before the fault"
-            )
-        elif felt == 0:
-            blind = [injection.canary.blind(c.before) for c in injection.canaries.values()]
-            why = next((reason for reason in blind if reason), None)
-            injection.doubts.append(why or f"no canary through its edge felt it: {sentences[0]}")
-
-    def _weigh_use(self, injection: Injection, accepted: dict[Proxy, list[float]]) -> None:
-        """A fault on an edge that carried nothing proves nothing."""
-        proxies = self._edge_listeners(injection)
-        if not proxies:
-            return
-        start = injection.injected_at or 0.0
-        end = injection.healed_at or self._clock.now()
-        used = []
-        for proxy in proxies:
-            times = accepted.get(proxy, [])
-            during = sum(start <= t <= end for t in times)
-            live = injection.first_look[proxy].live if proxy in injection.first_look else None
-            moved = 0
-            if proxy in injection.window_start and proxy in injection.window_end:
-                moved = edge_traffic.moved_between(
-                    injection.window_start[proxy], injection.window_end[proxy]
-                )
-            # A refused client leaves no trace at the proxy: being connected before, or coming
-            # back afterwards, is what shows that it was there.
-            traceless = injection.canary.traceless
-            around = sum(start - 10 <= t for t in times)
-            if during:
-                used.append(f"{proxy.edge} accepted {during} connections of its client meanwhile")
-            elif traceless:
-                if live or around:
-                    used.append(f"{proxy.edge} was in use: {live or 0} open connections were cut")
-            elif moved and live != 0:
-                used.append(f"{proxy.edge} carried {moved} bytes on open connections meanwhile")
-        if used:
-            injection.evidence += used
-        else:
-            injection.doubts.append(f"nothing used {injection.fault.target} while it was in force")
+            for proxy in self._edge_listeners(injection):
+                times = [self._clock.at(when) for when in accepted[proxy]]
+                before = sum(start - _AROUND <= t < start for t in times)
+                during = sum(start <= t <= end for t in times)
+                after = sum(end < t for t in times)
+                id, edge = injection.fault.name, str(proxy.edge)
+                self._recorder.emit(ConnectionsAccepted(id, edge, before, during, after))

@@ -7,7 +7,7 @@ import contextlib
 import platform
 import traceback
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,16 +16,29 @@ from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, StackNotReady, StoreFailed
 from chaoskit.judge.result import Leftover, Result
-from chaoskit.judge.stored import PLAN, stored_context
-from chaoskit.judge.verdict import RunContext, judge, with_leftovers
+from chaoskit.judge.verdict import judge, with_leftovers
 from chaoskit.plan.plan import Plan
-from chaoskit.record.folder import RESULT, RunFolder
+from chaoskit.record.events import (
+    FORMAT,
+    GuardMeasured,
+    LeftBehind,
+    Noted,
+    PhaseEnded,
+    PhaseStarted,
+    Progressed,
+    RunEnded,
+    RunEndedEarly,
+    RunStarted,
+    RunUnproven,
+    ServicesUp,
+)
+from chaoskit.record.folder import PLAN, RESULT, RunFolder
+from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
-from chaoskit.records import Json
 from chaoskit.recovery.guard import Guard
-from chaoskit.recovery.ledger import Ledger
+from chaoskit.recovery.ledger import Ledger, StackUndo
 from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed, save_logs
-from chaoskit.run.bring_up import bring_up, image_rows
+from chaoskit.run.bring_up import bring_up, images
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients
 from chaoskit.run.engine_events import EngineEvents
@@ -33,12 +46,14 @@ from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
+from chaoskit.scenario.masking import masked_file
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
+from chaoskit.tasks import end
 
 CRASH = "crash.txt"
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
-_PATIENCE, _HURRIED_PATIENCE = 45.0, 5.0  # seconds an engine that went away may take to come back
+_ENGINE_BACK, _HURRIED = 45.0, 5.0  # seconds an engine that went away may take to come back
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +95,13 @@ class Runner:
         hold = self._scenario.timeline.hold
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
-        self._watching: asyncio.Task[None] | None = None
-        self._events = EngineEvents(engine, plan.project.name, self._recorder, self._clock)
+        self._events = EngineEvents(engine.events, plan.project.name, self._recorder, self._clock)
         self._phase: str | None = None
         self._up = False
-        self._concluded = False
-        self._ended_early: str | None = None
-        self._exit_code: ExitCode | None = None
+        self._observed = False
+        self._failure: Exception | None = None
+        self._ended_early: RunEndedEarly | None = None
         self._recover_command = recover_command(folder.path)
-        self._last_logs: dict[str, list[str]] = {}
 
     @property
     def counts(self) -> LiveCounts:
@@ -100,22 +113,25 @@ class Runner:
 
         `signals` must call `interrupt` on its first signal.
         """
-        self._recorder.event(
-            "run_started",
-            run=self._folder.id,
-            scenario=self._scenario.name,
-            started_at=self._clock.started_at.isoformat(),
-            clock=self._clock.origin,
-            seed=self._options.seed,
-            file=str(self._plan.loaded.path),
-            command=self._options.command,
-            project=self._stack.project,
-            versions={
-                "chaoskit": __version__,
-                "python": platform.python_version(),
-                "docker": self._engine.version,
-                "toxiproxy_image": self._options.image,
-            },
+        self._recorder.emit(
+            RunStarted(
+                started_at=self._clock.started_at,
+                run=self._folder.id,
+                scenario=self._scenario.name,
+                clock=self._clock.origin,
+                seed=self._options.seed,
+                file=str(self._plan.loaded.path),
+                command=self._options.command,
+                project=self._stack.project,
+                versions={
+                    "chaoskit": __version__,
+                    "python": platform.python_version(),
+                    "docker": self._engine.version,
+                    "toxiproxy_image": self._options.image,
+                },
+                faults=tuple(fault.name for fault in self._plan.faults),
+                format=FORMAT,
+            )
         )
         signals.last_words = (
             f"its guard goes on healing; should anything stay, `{self._recover_command}` ends it"
@@ -127,38 +143,38 @@ class Runner:
             await self._body
         except asyncio.CancelledError:
             name = signals.received.name if signals.received else "a cancellation"
-            self._ended_early = f"the run was interrupted by {name} in the {self._phase} phase"
-            self._exit_code = signals.exit_code or ExitCode.UNKNOWN
+            reason = f"the run was interrupted by {name} in the {self._phase} phase"
+            self._ended_early = RunEndedEarly(reason, signals.exit_code or ExitCode.UNKNOWN)
         except Exception as error:  # noqa: BLE001  # what is not ours is internal, after healing
-            self._failed(_cause(error))
-        if self._ended_early:
+            self._failure = _cause(error)
+            self._ended_early = self._failed(self._failure)
+        if self._ended_early is not None:
             with contextlib.suppress(StoreFailed):
-                self._recorder.event("ended_early", reason=self._ended_early)
+                self._recorder.emit(self._ended_early)
         return await self._wind_down(signals)
 
-    def _failed(self, error: Exception) -> None:
-        """Keep what ended the phases early: it is reported after healing."""
+    def _failed(self, error: Exception) -> RunEndedEarly:
+        """Return what ended the phases early: it is reported after healing."""
         if not isinstance(error, ChaoskitError):
-            self._crashed(error)
-            return
-        self._ended_early, self._exit_code = error.message, error.exit_code
-        if isinstance(error, StackNotReady):
-            self._last_logs = error.logs
+            return self._crashed(error)
         if error.hint:
             with contextlib.suppress(StoreFailed):
-                self._recorder.event("note", text=error.hint)
+                self._recorder.emit(Noted(error.hint))
+        logs = error.logs if isinstance(error, StackNotReady) else {}
+        last = {service: tuple(lines) for service, lines in logs.items()}
+        return RunEndedEarly(error.message, error.exit_code, last)
 
     def interrupt(self) -> None:
         """Cut the phases off: healing, teardown and the report follow."""
         self._body.cancel()
 
-    def _crashed(self, error: Exception) -> None:
+    def _crashed(self, error: Exception) -> RunEndedEarly:
         text = "".join(traceback.format_exception(error))
         path = self._folder.path / CRASH
         with contextlib.suppress(StoreFailed):
             self._folder.write(CRASH, text)
-        self._ended_early = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
-        self._exit_code = ExitCode.INTERNAL
+        reason = f"internal error: {type(error).__name__}: {error}; attach `{path}`"
+        return RunEndedEarly(reason, ExitCode.INTERNAL)
 
     @property
     def _keeps(self) -> bool:
@@ -169,11 +185,13 @@ class Runner:
     @contextlib.asynccontextmanager
     async def _phase_of(self, name: str) -> AsyncIterator[None]:
         self._phase = name
-        self._recorder.event("phase_started", phase=name)
+        self._recorder.emit(PhaseStarted(name))
         try:
             yield
-        finally:
-            self._recorder.event("phase_ended", phase=name)
+        except BaseException:
+            self._recorder.emit(PhaseEnded(name, cut_off=True))
+            raise
+        self._recorder.emit(PhaseEnded(name))
 
     async def _phases(self) -> None:
         timeline = self._scenario.timeline
@@ -184,7 +202,7 @@ class Runner:
             await self._clients.gate(timeline.gate)
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
-            self._watching = asyncio.create_task(self._bypass.watch())
+            self._bypass.start()
             await asyncio.gather(
                 asyncio.sleep(timeline.baseline), self._injector.ready(self._injections)
             )
@@ -209,21 +227,21 @@ class Runner:
         layout = self._plan.layout(self._folder.path, self._options.image)
         # As it is: it holds no value of the user's, and a mask in it would change the stack.
         overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
-        self._events.start()
-        self._ledger.intent("stack", "stack", {"project": self._stack.project})
+        await self._events.start()
+        self._ledger.intent("stack", "stack", StackUndo(project=self._stack.project))
         self._up = True
-        importing = asyncio.create_task(asyncio.to_thread(self._clients.load))
-        await bring_up(
-            self._plan,
-            layout,
-            overlay,
-            self._stack,
-            lambda text: self._recorder.event("progress", text=text),
-        )
-        self._ledger.done("stack")
-        await importing
-        rows = await image_rows(self._stack, self._plan.project.services)
-        self._recorder.event("services", services=list(rows))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(self._clients.load))
+            await bring_up(
+                self._plan,
+                layout,
+                overlay,
+                self._stack,
+                lambda text: self._recorder.emit(Progressed(text)),
+            )
+            self._ledger.done("stack")
+        services = await images(self._stack, self._plan.project.services)
+        self._recorder.emit(ServicesUp(tuple(services)))
 
     async def _refuse_taken_name(self) -> None:
         """What has the name of the run's project already is not ours, and must not be removed."""
@@ -237,26 +255,15 @@ class Runner:
     async def _final(self) -> None:
         await self._clients.final_reads()
         await self._clients.stop()
-        await self._conclude()
+        await self._observe_edges()
 
-    async def _conclude(self) -> None:
-        """Weigh the evidence for every fault and draw the map of observed edges."""
-        await self._injector.conclude(self._injections)
-        self._concluded = True
+    async def _observe_edges(self) -> None:
+        """Record who used the edges: those of the faults, and all others."""
+        await self._injector.count_connections(self._injections)
+        self._observed = True
         accepted = await edge_traffic.accepted(self._stack, self._stack.proxies)
         seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
-        rows: list[Json] = [
-            {
-                "client": edge.client,
-                "upstream": edge.upstream,
-                "port": edge.port,
-                "evidence": edge.evidence,
-                "proxied": edge in self._plan.proxied,
-                "connections": seen.get((edge.client, edge.upstream, edge.port)),
-            }
-            for edge in self._plan.edges.edges
-        ]
-        self._recorder.event("edges", edges=rows)
+        self._recorder.emit(self._plan.edges_seen(seen))
 
     # -- winding down ----------------------------------------------------------------------------
 
@@ -265,10 +272,13 @@ class Runner:
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        others = [*self._timeline.tasks, *([self._watching] if self._watching else [])]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, self._clients.cut(), return_exceptions=True)
+        ends = [*map(end, self._timeline.tasks), self._bypass.stop(), self._clients.cut()]
+        ended = await asyncio.gather(*ends, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception) and error is not self._failure:
+                with contextlib.suppress(StoreFailed):
+                    text = f"failed as well: {type(error).__name__}: {error}"
+                    self._recorder.emit(Noted(text))
         leftovers: list[Leftover] = []
         judged: Result | Exception
         try:
@@ -277,13 +287,13 @@ class Runner:
             if self._keeps:
                 self._ledger.kept("stack")
                 text = f"the stack stays up; remove it with `{self._recover_command}`"
-                self._recorder.event("note", text=text)
+                self._recorder.emit(Noted(text))
             judged = await self._judged()
         except Exception as error:  # noqa: BLE001  # raised again below, after the teardown
             judged = error
         if self._up and not self._keeps:
-            patience = _HURRIED_PATIENCE if signals.hurry.is_set() else _PATIENCE
-            left = await self._tear_down(patience)
+            within = _HURRIED if signals.hurry.is_set() else _ENGINE_BACK
+            left = await self._tear_down(within)
             if left or self._reaches_out:
                 leftovers = left + leftovers
             else:
@@ -292,43 +302,45 @@ class Runner:
                     if injection.open:
                         with contextlib.suppress(StoreFailed):
                             gone_with_the_stack(injection.fault.name, self._ledger, self._recorder)
-        self._events.stop()
+        await self._events.stop()
         await self._stack.close()
         if isinstance(judged, Exception):
             raise judged
         return self._finished(judged, leftovers)
 
     async def _heal_and_save(self, *, hurry: bool) -> list[Leftover]:
-        """Heal what is in force and, unless in a hurry, weigh the faults and keep the logs."""
+        """Heal what is in force and, unless in a hurry, record the edges and keep the logs."""
         if self._ended_early:
             await self._engine.quiesce(_INFLIGHT)
-            await self._engine.back(_HURRIED_PATIENCE if hurry else _PATIENCE)
+            await self._engine.back(_HURRIED if hurry else _ENGINE_BACK)
         leftovers = await self._heal_all()
         if not hurry:
-            if not self._concluded:
+            if not self._observed:
                 with contextlib.suppress(ChaoskitError):
-                    await self._conclude()
+                    await self._observe_edges()
             await self._save_logs()
         return leftovers
 
     async def _judged(self) -> Result:
-        self._recorder.event("guard", memory=self._guard.memory())
+        self._recorder.emit(GuardMeasured(self._guard.memory()))
         if (jump := self._clock.jump()) is not None:
-            self._recorder.event("doubt", text=jump)
+            self._recorder.emit(RunUnproven(jump))
         async with self._phase_of("judge"):
-            context = self._circumstances()
-            result = await asyncio.to_thread(judge, self._scenario, self._folder.path, context)
+            record = await asyncio.to_thread(RunRecord.read, self._folder.path)
+            result = await asyncio.to_thread(judge, self._scenario, record)
             self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result
 
     def _finished(self, judged: Result, leftovers: Sequence[Leftover]) -> Result:
         """Complete the result with what only the teardown could tell, and close the files."""
-        result = with_leftovers(judged, leftovers, self._folder.path)
+        result = with_leftovers(judged, leftovers, self._recorder.phases)
         # Reports are rendered from this document: what it does not hold, they cannot leak.
         clean = self._folder.redactor.clean_json(result.model_dump(mode="json"))
         result = Result.model_validate(clean)
         self._folder.write(RESULT, result.model_dump_json(indent=2))
-        self._recorder.event("run_ended", verdict=result.verdict, exit_code=result.exit_code)
+        for one in leftovers:
+            self._recorder.emit(LeftBehind(one.what, one.command))
+        self._recorder.emit(RunEnded(result.verdict, result.exit_code))
         self._recorder.close()
         self._ledger.close()
         self._guard.dismiss()
@@ -338,7 +350,7 @@ class Runner:
 
     @property
     def _reaches_out(self) -> bool:
-        """Whether a fault may have changed what is not removed with the run's copy."""
+        """Return whether a fault may have changed what is not removed with the run's copy."""
         return bool(self._plan.shared) or any(not fault.services() for fault in self._plan.faults)
 
     async def _heal_all(self) -> list[Leftover]:
@@ -359,28 +371,19 @@ class Runner:
         try:
             await save_logs(self._engine, self._stack.project, self._folder)
         except ChaoskitError as error:
-            self._recorder.event("note", text=f"the container logs were not saved: {error.message}")
+            self._recorder.emit(Noted(f"the container logs were not saved: {error.message}"))
 
-    async def _tear_down(self, patience: float) -> list[Leftover]:
+    async def _tear_down(self, within: float) -> list[Leftover]:
         """Remove the run's copy of the stack; return what is left after several tries."""
         with contextlib.suppress(StoreFailed):
-            self._recorder.event("phase_started", phase="down")
+            self._recorder.emit(PhaseStarted("down"))
         cut_off = self._ended_early is not None  # perhaps in the middle of a Compose command
-        left = await removed(self._engine, self._stack.project, patience, cut_off=cut_off)
+        left = await removed(self._engine, self._stack.project, within, cut_off=cut_off)
         with contextlib.suppress(StoreFailed):
             if not left:
                 self._ledger.healed("stack")
-            self._recorder.event("phase_ended", phase="down")
+            self._recorder.emit(PhaseEnded("down"))
         return left
-
-    def _circumstances(self) -> RunContext:
-        return replace(
-            stored_context(self._folder.path),
-            ended_early=self._ended_early,
-            exit_code=self._exit_code,
-            lateness=self._clients.lateness,
-            last_logs=self._last_logs,
-        )
 
 
 def _cause(error: Exception) -> Exception:
@@ -395,6 +398,7 @@ def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
     folder = RunFolder.create(
         runs, plan.loaded.scenario.name, datetime.now(UTC), plan.redactor(), token
     )
-    folder.write("scenario.yaml", plan.loaded.path.read_text(encoding="utf-8"))
+    text = plan.loaded.path.read_text(encoding="utf-8")
+    folder.write("scenario.yaml", masked_file(folder.redactor.clean(text)))
     folder.write_json(PLAN, plan.document())
     return folder

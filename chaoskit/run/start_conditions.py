@@ -25,7 +25,7 @@ class Starts:
     ) -> None:
         """`acknowledged` gives the acknowledged writes of a workload so far, by its name."""
         self._clock = clock
-        self._tallies = counts
+        self._counts = counts
         self._acknowledged = acknowledged
         self._injections = {injection.fault.name: injection for injection in injections}
 
@@ -51,10 +51,10 @@ class Starts:
     def _met(self, when: When) -> bool:
         if when.workload is not None:
             return self._acknowledged(when.workload) >= (when.acknowledged or 0)
-        tally = self._tallies.probes.get(when.probe or "")
-        if tally is None or tally.last is None:
+        probe = self._counts.probes.get(when.probe or "")
+        if probe is None or probe.last is None:
             return False
-        return (tally.last.outcome == "ok") == (when.is_ == "healthy")
+        return (probe.last.outcome == "ok") == (when.is_ == "healthy")
 
     async def _follow(self, after: After) -> str | None:
         first = self._injections.get(after.fault)

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import yaml
 from yaml import events
 
-from chaoskit.scenario.masking import masked_line, named_like_a_secret
+from chaoskit.scenario.masking import masked_line
 from chaoskit.scenario.nodes import Mapping, Node, Scalar, Sequence, Span
 from chaoskit.scenario.scalars import (
     Unresolvable,
@@ -23,6 +23,7 @@ from chaoskit.scenario.scalars import (
     substituted,
     unshielded,
 )
+from chaoskit.secrets import named_like_a_secret
 
 MOST_NODES = 100_000  # after expanding aliases
 MOST_CHARACTERS = 8 * 1024 * 1024  # likewise
@@ -153,25 +154,29 @@ class _Composer:
         if top is not None and isinstance(top.node, Mapping) and not top.waiting:
             node = Scalar(span, text, resolved(text) if is_plain else text, is_plain, spoiled)
         else:
-            node = self._value(text, span, is_plain, spoiled, top.key if top else None)
+            node = self._value(text, span, is_plain, spoiled)
         extent = _Extent(1, len(text if node.value is None else str(node.value)), 1)
         if event.anchor:
             self._anchors[event.anchor] = (node, extent)
         self._grow(span, extent)
         self._add(node, extent)
 
-    def _value(
-        self, text: str, span: Span, is_plain: bool, spoiled: bool, key: str | None
-    ) -> Scalar:
+    def _value(self, text: str, span: Span, is_plain: bool, spoiled: bool) -> Scalar:
         try:
             final, secrets = substituted(text, self._environ)
         except Unresolvable as error:
             self._report(self._within(span, error.written), error.message, error.hint)
             return Scalar(span, text, None, is_plain, spoiled=True)
-        if key is not None and named_like_a_secret(key):
+        if named_like_a_secret(self._key_above()):
             secrets = (*secrets, final)
         value = resolved(final) if is_plain else final
         return Scalar(span, text, value, is_plain, spoiled, secrets)
+
+    def _key_above(self) -> str:
+        """Return the key whose value, or an item of whose list, comes next; else nothing."""
+        open_ones = (frame for frame in reversed(self._stack) if isinstance(frame.node, Mapping))
+        frame = next(open_ones, None)
+        return (frame.key if frame else None) or ""
 
     def _within(self, span: Span, written: str) -> Span:
         """Return the place of `written` in the first lines of a scalar, or the scalar's own."""

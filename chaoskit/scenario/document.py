@@ -119,7 +119,7 @@ class Scenario(Model):
     ] = None
 
     def injections(self) -> list[Fault]:
-        """Return every fault as often as it is injected; repetitions have ids of their own."""
+        """Return every fault as often as it is injected; each repetition has its own id."""
         return [one for fault in self.timeline.faults for one in fault.repetitions()]
 
 

@@ -110,7 +110,7 @@ def limit(kind: str, path: Path, context: Mapping[str, Any], value: Plain) -> st
 
 
 def retyping_hint(kind: str, node: Node | None) -> str | None:
-    """Return how to write a scalar so that it has the type that is due."""
+    """Return how to write a scalar so that it has the expected type."""
     if not isinstance(node, Scalar) or node.secrets:
         return None
     value, text = node.value, node.text

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from chaoskit.errors import Problem, ScenarioInvalid
-from chaoskit.fields import HOST, Edge
 from chaoskit.scenario import lints, nodes
+from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import Scenario, scenario_model
 from chaoskit.scenario.ids import fault_ids
-from chaoskit.scenario.nodes import Scalar
 from chaoskit.scenario.pydantic_errors import problems_of
 from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
-from chaoskit.scenario.suggest import did_you_mean
-from chaoskit.text import listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,90 +82,14 @@ def _with_ids(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"timeline": timeline})
 
 
-def against_stack(
-    loaded: Loaded, services: Collection[str], edge_problem: Callable[[Edge], str | None]
-) -> list[Problem]:
-    """Return what does not fit the Compose project: unknown services, impossible edges.
-
-    `edge_problem` says why an edge cannot be put behind a proxy, or None when it can.
-    """
-    scenario = loaded.scenario
-    named: list[tuple[nodes.Path, Iterable[str]]] = []
-    named += [(("probes", name), probe.services()) for name, probe in scenario.probes.items()]
-    named += [(("workloads", name), one.services()) for name, one in scenario.workloads.items()]
-    for index, declared in enumerate(scenario.stack.edges):
-        named.append((("stack", "edges", index), _ends([declared.edge])))
-    for index, fault in enumerate(scenario.timeline.faults):
-        inside = [name for name in fault.services() if name != HOST or name in services]
-        named.append((("timeline", "faults", index), [*inside, *_ends(fault.edges())]))
-    for index, check in enumerate(scenario.expect):
-        service = getattr(check, "service", None)
-        named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
-    problems = [
-        _no_service(loaded, path, name, services)
-        for path, names in named
-        for name in dict.fromkeys(names)
-        if name not in services
-    ]
-    for index, fault in enumerate(scenario.timeline.faults):
-        path = ("timeline", "faults", index)
-        known = [edge for edge in fault.edges() if all(end in services for end in _ends([edge]))]
-        said = dict.fromkeys(edge_problem(edge) for edge in known)
-        place = _edge_field(loaded, path)
-        problems += [loaded.problem(place, text) for text in said if text is not None]
-    return _distinct(problems)
-
-
-def _ends(edges: Iterable[Edge]) -> list[str]:
-    return [
-        end
-        for edge in edges
-        for end in ((edge.upstream,) if edge.client == HOST else (edge.client, edge.upstream))
-    ]
-
-
-def _no_service(loaded: Loaded, path: nodes.Path, name: str, services: Collection[str]) -> Problem:
-    suggestion = did_you_mean(name, services)
-    hint = None
-    if not suggestion:
-        hint = f"it has {listed(sorted(services))}" if services else "it has no service at all"
-    text = f"no service `{name}` in the Compose project{suggestion}"
-    place = _naming(loaded, path, name)
-    return loaded.problem(place, text, hint, word=name)
-
-
-def _naming(loaded: Loaded, path: nodes.Path, name: str) -> nodes.Path:
-    """Return the field at or below `path` whose value names a service."""
-    node = loaded.source.node(path)
-    candidates = [
-        (place, scalar)
-        for place, scalar in (nodes.scalars(node, path) if node else ())
-        if isinstance(scalar.value, str) and place[len(path) :] not in (("id",), ("fault",))
-    ]
-    for matches in (_is_exactly, _is_end_or_host):
-        for place, scalar in candidates:
-            if matches(scalar, name):
-                return place
-    return path
-
-
-def _is_exactly(scalar: Scalar, name: str) -> bool:
-    return scalar.value == name
-
-
-def _is_end_or_host(scalar: Scalar, name: str) -> bool:
-    text = str(scalar.value)
-    if text.endswith("]") and text.partition("[")[0] == name:  # one replica: `chat[1]`
-        return True
-    try:
-        return name in _ends([Edge.parse(text)])
-    except ValueError:
-        authority = text.partition("://")[2].partition("/")[0]
-        return authority.rpartition("@")[2].partition(":")[0] == name
-
-
-def _edge_field(loaded: Loaded, path: nodes.Path) -> nodes.Path:
-    for key in ("edge", "groups"):
-        if loaded.source.node((*path, key)) is not None:
-            return (*path, key)
-    return path
+def load_all(paths: Sequence[Path], environ: Mapping[str, str]) -> list[Loaded]:
+    """Find and load scenarios; raises `ScenarioInvalid` with the problems of all files at once."""
+    loaded, problems = [], list[Problem]()
+    for path in find(paths):
+        try:
+            loaded.append(load(path, environ))
+        except ScenarioInvalid as error:
+            problems += error.problems
+    if problems:
+        raise ScenarioInvalid(problems)
+    return loaded

@@ -4,35 +4,26 @@ from __future__ import annotations
 
 import re
 
-from chaoskit.secrets import MASK
+from chaoskit.secrets import MASK, named_like_a_secret
 
-_WORDS = (
-    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|auth(?:orization)?"
-    r"|api_?key|private_?key)"
-)
-_NAMED = re.compile(rf"(?:^|[_.-]){_WORDS}(?:$|[_.-])", re.IGNORECASE)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-
-_HIDDEN = (
-    # "scheme://user:PASSWORD@host": in quotes it may hold blanks
+# "scheme://user:PASSWORD@host": in quotes it may hold blanks
+_IN_URL = (
     re.compile(r"[\"'][^\"']*?://[^\s:/@\"']*:(?P<secret>[^\"']+)@"),
     re.compile(r"://[^\s:/@]*:(?P<secret>\S+)@"),
-    # ?password=VALUE
-    re.compile(rf"[?&][\w-]*{_WORDS}[\w-]*=(?P<secret>[^&\s\"'`]+)", re.IGNORECASE),
+)
+_NAMED = (
+    # ?password=VALUE, DB_PASSWORD=VALUE, --password=VALUE
+    re.compile(r"(?<![\w.-])(?P<key>[\w.-]+)=(?P<secret>[^&\s\"'`]+)"),
     # ${DB_PASSWORD:-VALUE}
-    re.compile(rf"\$\{{\w*{_WORDS}\w*:-(?P<secret>[^}}]+)", re.IGNORECASE),
+    re.compile(r"\$\{(?P<key>\w+):-(?P<secret>[^}]+)"),
+    # --requirepass VALUE
+    re.compile(r"(?<![\w.-])--(?P<key>[\w-]+)\s+(?P<secret>[^\s\"'-][^\s\"']*)"),
 )
-_REFERENCE = re.compile(r"\$\{\w+\}")
-_PAIR = re.compile(  # DB_PASSWORD: VALUE
-    rf"(?<![\w.-])(?P<key>[\w.-]*{_WORDS}[\w.-]*)[\"']?\s*:\s+"
-    r"(?P<secret>\"(?:[^\"\\]|\\.)*\"|'[^']*'|\[[^\]]*\]?|\{[^}]*\}?|[^\s\"'&*|>][^,}\]]*)",
-    re.IGNORECASE,
+_REFERENCE = re.compile(r"\$\{?\w+\}?|[\"']?\{\w+\}[\"']?")
+_KEY = re.compile(r"(?<![\w.-])(?P<key>[\w.-]+)[\"']?\s*:\s+")  # DB_PASSWORD: VALUE
+_VALUE = re.compile(
+    r"(?P<secret>\"(?:[^\"\\]|\\.)*\"|'[^']*'|\[[^\]]*\]?|\{[^}]*\}?|[^\s\"'&*|>][^,}\]]*)"
 )
-
-
-def named_like_a_secret(name: str) -> bool:
-    """Say whether the value of a key or variable of this name must not be shown."""
-    return _NAMED.search(_CAMEL.sub("_", name)) is not None
 
 
 def masked(text: str, secrets: tuple[str, ...] = ()) -> str:
@@ -40,9 +31,7 @@ def masked(text: str, secrets: tuple[str, ...] = ()) -> str:
     for secret in sorted(secrets, key=len, reverse=True):
         if secret and secret != MASK:
             text = text.replace(secret, MASK)
-    for pattern in _HIDDEN:
-        text = pattern.sub(_mask_group, text)
-    return text
+    return _marked(text).replace(_PAD, "")
 
 
 def masked_line(line: str) -> str:
@@ -51,10 +40,15 @@ def masked_line(line: str) -> str:
     What a long secret leaves free is filled with blanks behind the value it was part of, so that
     columns counted in the file still fit; a secret of one or two characters keeps its width.
     """
-    for pattern in _HIDDEN:
-        line = _settled(pattern.sub(_mask_in_place, line))
-    line = _PAIR.sub(_mask_pair, line)
-    return _settled(line).rstrip()
+    for mark in (_marked, _marked_pairs):
+        line = _settled(mark(line))
+    return line.rstrip()
+
+
+def masked_file(text: str) -> str:
+    """Return the text of a scenario file with the secrets that its lines give away as `***`."""
+    lines = (_marked_pairs(_marked(line)) for line in text.split("\n"))
+    return "\n".join(lines).replace(_PAD, "")
 
 
 _PAD = "\ue000"  # stands for a blank that still has to move behind the value
@@ -69,18 +63,31 @@ def _settled(line: str) -> str:
     )
 
 
-def _mask_group(match: re.Match[str]) -> str:
-    start, end = (edge - match.start() for edge in match.span("secret"))
-    return match[0][:start] + MASK + match[0][end:]
+def _marked(line: str) -> str:
+    for pattern in _IN_URL:
+        line = pattern.sub(_mask, line)
+    for pattern in _NAMED:
+        line = pattern.sub(_mask_if_named, line)
+    return line
 
 
-def _mask_in_place(match: re.Match[str]) -> str:
-    if _REFERENCE.fullmatch(match["secret"]) or match["secret"].startswith(MASK):
+def _marked_pairs(line: str) -> str:
+    done, at = "", 0
+    for key in _KEY.finditer(line):
+        value = _VALUE.match(line, key.end()) if named_like_a_secret(key["key"]) else None
+        if value is not None and key.start() >= at:
+            done += line[at : value.start()] + _mask(value)
+            at = value.end()
+    return done + line[at:]
+
+
+def _mask_if_named(match: re.Match[str]) -> str:
+    return _mask(match) if named_like_a_secret(match["key"]) else match[0]
+
+
+def _mask(match: re.Match[str]) -> str:
+    if _REFERENCE.fullmatch(match["secret"].strip()) or match["secret"].startswith(MASK):
         return match[0]
     start, end = (edge - match.start() for edge in match.span("secret"))
     width = end - start
     return match[0][:start] + MASK[:width] + _PAD * (width - len(MASK)) + match[0][end:]
-
-
-def _mask_pair(match: re.Match[str]) -> str:
-    return _mask_in_place(match) if named_like_a_secret(match["key"]) else match[0]

@@ -94,7 +94,7 @@ def _located(detail: Any, root: Mapping) -> _Error:
 
 
 def _fits(kind: str, key: str | None, node: Node) -> bool:
-    """Say whether an error of this kind can be about this node at all."""
+    """Return whether an error of this kind can be about this node at all."""
     if kind == "extra_forbidden":
         return isinstance(node, Mapping) and key in node.entries
     if kind == "missing":
@@ -175,7 +175,7 @@ def _translated(group: list[_Error], source: Source) -> Problem:
 
 
 def _told(one: _Error) -> str:
-    """Return the words of a validator of ours, or pydantic's with its habits taken off."""
+    """Return the message of our own validator, or pydantic's in our style."""
     raised = one.context.get("error")
     if raised is not None:
         return str(raised)

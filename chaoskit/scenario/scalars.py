@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from chaoskit.scenario.masking import named_like_a_secret
+from chaoskit.secrets import named_like_a_secret
 
 _WORDS: dict[str, bool | None] = {"": None, "~": None}
 _WORDS |= dict.fromkeys(("null", "Null", "NULL"), None)

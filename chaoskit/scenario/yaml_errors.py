@@ -77,7 +77,7 @@ def explained(error: YAMLError, lines: Sequence[str]) -> tuple[Span, str, str | 
 
 
 def _inside(line: int, column: int, lines: Sequence[str]) -> Span:
-    """Turn a mark, which may lie behind the last line, into a place somebody can look at."""
+    """Turn a mark, which may lie behind the last line, into a place inside the file."""
     last = len(lines)
     while last > 1 and not lines[last - 1].strip():
         last -= 1

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from chaoskit.exchange import BRIEFLY, LARGEST_PAYLOAD, Ask, Exchange, Outcome
+from chaoskit.ports import PROTOCOLS
 
 # Postgres' SSLRequest: length 8, code 80877103. Every server answers it with one byte.
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
@@ -26,7 +27,6 @@ _REQUESTS = {
     # Kept alive: a server that closes would turn a swallowed reply from silence into an end.
     "http": ("HTTP OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: canary\r\n\r\n"),
 }
-_PORT_PROTOCOLS = {6379: "redis", 5432: "postgres", 80: "http", 8080: "http", 8000: "http"}
 _QUIET = 0.05  # seconds a plain connection must stay open to count as answered
 _BLOCK = 65536
 
@@ -41,7 +41,7 @@ def protocol_of(port: int, declared: str | None = None) -> str:
     """Return how to talk to a port: what the scenario's URLs say, else what its number says."""
     if declared in _REQUESTS:
         return str(declared)
-    return _PORT_PROTOCOLS.get(port, "tcp")
+    return PROTOCOLS.get(port, "tcp")
 
 
 async def exchange(

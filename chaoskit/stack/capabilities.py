@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from chaoskit.docker.client import Engine
@@ -17,14 +18,14 @@ async def missing(engine: Engine, needs: Iterable[Need]) -> dict[Need, str]:
     """Return the needs that this host does not meet, each with the reason in words."""
     found: dict[Need, str] = {}
     for need in dict.fromkeys(needs):
-        problem = await _CHECKS[need](engine)
+        problem = await CAPABILITIES[need].problem(engine)
         if problem is not None:
             found[need] = problem
     return found
 
 
 async def has_netem(engine: Engine) -> bool | None:
-    """Say whether the engine's kernel can delay packets by itself; None where it does not tell."""
+    """Return whether the engine's kernel can delay packets by itself; None where unknown."""
     text = "import gzip; print(gzip.open('/proc/config.gz').read().decode())"
     try:
         done = await engine.helpers.run(_PROJECT, ["python3", "-c", text])
@@ -48,10 +49,10 @@ async def _helper(engine: Engine) -> str | None:
 
 
 async def _netfilter(engine: Engine) -> str | None:
-    """Try a rule with the statistic match in a network namespace of its own."""
+    """Try a rule with the statistic match in a separate network namespace."""
     rule = "iptables -w -A OUTPUT -m statistic --mode random --probability 0.5 -j DROP"
     try:
-        done = await engine.helpers.run(_PROJECT, ["sh", "-c", rule], capabilities=["NET_ADMIN"])
+        done = await engine.helpers.run(_PROJECT, rule.split(), capabilities=["NET_ADMIN"])
     except ChaoskitError as error:
         return error.message
     return None if done.status == 0 else f"iptables does not work here: {done.text.strip()[-200:]}"
@@ -78,10 +79,41 @@ def _limit(name: str) -> Callable[[Engine], Awaitable[str | None]]:
     return check
 
 
-_CHECKS: Mapping[Need, Callable[[Engine], Awaitable[str | None]]] = {
-    "helper": _helper,
-    "netfilter": _netfilter,
-    "host-processes": _host_processes,
-    "memory-limit": _limit("MemoryLimit"),
-    "cpu-limit": _limit("CpuCfsQuota"),
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something that faults need of the host: what it is called, what gives it, and a function that
+    returns why it is missing. Some of it a helper container does, so that takes its image too."""
+
+    name: str
+    fix: str
+    problem: Callable[[Engine], Awaitable[str | None]]
+    by_helper: bool = False
+
+
+CAPABILITIES: Mapping[Need, Capability] = {
+    "helper": Capability(
+        "helper image",
+        "make images, or name one in CHAOSKIT_HELPER_IMAGE",
+        _helper,
+        by_helper=True,
+    ),
+    "netfilter": Capability(
+        "netfilter",
+        "on the engine's host: modprobe -a nf_tables nft_compat xt_statistic",
+        _netfilter,
+        by_helper=True,
+    ),
+    "host-processes": Capability(
+        "host processes", "use an engine that runs as root", _host_processes, by_helper=True
+    ),
+    "memory-limit": Capability(
+        "memory limits",
+        "boot the engine's kernel with cgroup_enable=memory",
+        _limit("MemoryLimit"),
+    ),
+    "cpu-limit": Capability(
+        "cpu limits",
+        "use a kernel with CONFIG_CFS_BANDWIDTH, and cgroup v2 if rootless",
+        _limit("CpuCfsQuota"),
+    ),
 }

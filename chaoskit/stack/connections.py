@@ -7,6 +7,7 @@ ones are seen too.
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
 from collections.abc import Iterable
@@ -41,14 +42,15 @@ async def connections_of(exec: ContainerExec, container: Container) -> list[Conn
     """
     if not container.state.running:
         return []
-    text = proc_of(container, "net/tcp", "net/tcp6")
+    # In threads: a busy container has thousands of rows.
+    text = await asyncio.to_thread(proc_of, container, "net/tcp", "net/tcp6")
     if text is None:
         try:
             argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
             text = (await exec.run(container.id, argv)).out
         except ChaoskitError:
             return None
-    rows = parse_table(text)
+    rows = await asyncio.to_thread(parse_table, text)
     return rows if rows or "local_address" in text else None
 
 

@@ -16,24 +16,20 @@ from chaoskit.clock import parse_stamp
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
 from chaoskit.stack.connections import connections_of, towards
-from chaoskit.stack.stack import Proxy, Stack
-
-# What an idle connection may move: TCP keep-alives, about 130 bytes each 15 s, and ARP.
-_IDLE_BYTES = 500
-_IDLE_BYTES_PER_SECOND = 40
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One look at a proxy: open connections of its real client, bytes moved by its container."""
 
-    t: float
     live: int | None
     moved: int | None
 
 
-async def look(stack: Stack, proxy: Proxy, t: float) -> Reading:
-    """Look at a proxy now (`t` on the run clock); what cannot be read is None."""
+async def look(stack: Stack, proxy: Proxy) -> Reading:
+    """Look at a proxy now; what cannot be read is None."""
     container = stack.proxy_container(proxy)
     live: int | None = 0
     try:
@@ -46,16 +42,8 @@ async def look(stack: Stack, proxy: Proxy, t: float) -> Reading:
             open_rows = [row for row in rows if row.established]
             live = (live or 0) + towards(open_rows, container.addresses, [proxy.listen])
     except ChaoskitError:
-        return Reading(t, None, None)
-    return Reading(t, live, moved)
-
-
-def moved_between(start: Reading, end: Reading) -> int:
-    """Return the bytes that moved beyond what idle connections move; 0 when that is unknown."""
-    if start.moved is None or end.moved is None:
-        return 0
-    idle = _IDLE_BYTES + _IDLE_BYTES_PER_SECOND * (end.t - start.t)
-    return max(0, round(end.moved - start.moved - idle))
+        return Reading(None, None)
+    return Reading(live, moved)
 
 
 async def accepted(stack: Stack, proxies: Sequence[Proxy]) -> dict[Proxy, list[datetime]]:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from chaoskit.fields import HOST, Edge
-from chaoskit.stack.project import Project, Service, well_known_ports
+from chaoskit.ports import ports_of_image
+from chaoskit.stack.project import Project, Service
 
 _HOST_KEY = re.compile(r"HOST|SERVER|ADDR|URL|URI|ENDPOINT|BROKER|UPSTREAM|SERVICE", re.IGNORECASE)
 
@@ -36,7 +37,7 @@ class EdgeMap:
         self._project = project
         self.ports = {
             name: tuple(
-                sorted({*service.ports, *well_known_ports(service.image), *served.get(name, ())})
+                sorted({*service.ports, *ports_of_image(service.image), *served.get(name, ())})
             )
             for name, service in project.services.items()
         }
@@ -72,7 +73,7 @@ class EdgeMap:
         ]
 
     def problem(self, edge: Edge) -> str | None:
-        """Say why a fault on this edge is impossible, or return None."""
+        """Return why a fault on this edge is impossible, or None."""
         if edge.client == HOST:
             if not self.ports.get(edge.upstream):
                 return f"no TCP port of `{edge.upstream}` is known: declare it under `stack.edges`"

@@ -16,43 +16,14 @@ from dataclasses import dataclass
 from chaoskit.docker.containers import Container
 from chaoskit.docker.helper import Helpers
 from chaoskit.errors import FaultFailed
+from chaoskit.scripts import script
 from chaoskit.text import last_words
 
 CAPABILITIES = ("NET_ADMIN",)
 _SHARE_TOLERANCE = 1e-6  # the kernel keeps a probability as a fraction of 2^31
 
-# Every script names itself in $0 and prints the rules that there are when it is done: starting a
-# helper costs more than all it does. One `iptables-restore` is one transaction.
-ADD, READ, REMOVE = "netfilter-add", "netfilter-read", "netfilter-remove"
-_READ = """
-        iptables-save -c -t filter || exit 1
-        ip6tables-save -c -t filter 2>/dev/null
-        true
-"""
-_SCRIPTS = {
-    ADD: f"""
-        set -e
-        if [ -n "$1" ]; then printf %s "$1" | iptables-restore -w --noflush; fi
-        if [ -n "$2" ]; then printf %s "$2" | ip6tables-restore -w --noflush; fi
-        {_READ}
-    """,
-    READ: _READ,
-    # Whatever hangs on a chain with this prefix: the jumps, then the rules, then the chain.
-    REMOVE: r"""
-        status=0
-        for table in iptables ip6tables; do
-            found=$($table -w -S 2>/dev/null) || { [ $table = ip6tables ] && continue; exit 1; }
-            undo=$(
-                echo "$found" | sed -n "s/^-A \([A-Z]*\) -j \($1[^ ]*\)\$/-D \1 -j \2/p"
-                echo "$found" | sed -n "s/^-N \($1[^ ]*\)\$/-F \1\n-X \1/p"
-            )
-            [ -z "$undo" ] && continue
-            printf '*filter\n%s\nCOMMIT\n' "$undo" | $table-restore -w --noflush || status=1
-        done
-        [ $status = 0 ] || exit $status
-    """
-    + _READ,
-}
+# The scripts name themselves in $0. Each prints the rules that there are when it is done.
+ADD, READ, REMOVE = "netfilter/add.sh", "netfilter/read.sh", "netfilter/remove.sh"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +81,11 @@ async def add(
     """Put drops in force in a container's namespace, all at once for each of IPv4 and IPv6, and
     read them back.
 
-    Raises `FaultFailed` when the container has no namespace of its own or iptables refuses.
+    Raises `FaultFailed` when the container does not have its own namespace or iptables refuses.
     """
     if not container.addresses:
-        # Host networking and shared namespaces: the rules would hit somebody else.
-        raise FaultFailed(f"`{container.name}` has no network namespace of its own")
+        # Host networking and shared namespaces: the rules would hit others.
+        raise FaultFailed(f"`{container.name}` has no separate network namespace")
     four = [drop for drop in drops if ":" not in drop.source]
     six = [drop for drop in drops if ":" in drop.source]
     texts = _restore(chain, four), _restore(chain, six)
@@ -174,15 +145,15 @@ async def stand_by(helpers: Helpers, project: str, container: Container) -> None
 
 
 async def _run(
-    helpers: Helpers, project: str, container: Container, script: str, *arguments: str
+    helpers: Helpers, project: str, container: Container, name: str, *arguments: str
 ) -> str:
-    argv = ["sh", "-c", _SCRIPTS[script], script, *arguments]
+    argv = ["sh", "-c", script(name), name, *arguments]
     done = await helpers.run_standing_by(namespace(container), argv)
     if done is None:
         done = await helpers.run(project, argv, network_of=container.id, capabilities=CAPABILITIES)
     if done.status != 0:
         said = last_words(done.text, 200)
-        raise FaultFailed(f"{script} in `{container.name}` failed: {said}")
+        raise FaultFailed(f"{name} in `{container.name}` failed: {said}")
     return done.text
 
 

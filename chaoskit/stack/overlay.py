@@ -22,39 +22,16 @@ from chaoskit.docker.labels import (
     RUN_LABEL,
 )
 from chaoskit.errors import UsageError
-from chaoskit.fields import Target
-from chaoskit.records import Json
+from chaoskit.fields import HOST, Target
 from chaoskit.stack.edges import PossibleEdge
 from chaoskit.stack.project import Project, Service
+from chaoskit.stack.proxy import API_PORT, Proxy
 
-API_PORT = 8474
 PREFIX = "chaoskit-"
 GATEWAY = f"{PREFIX}host"
 OWN_NETWORK = "chaoskit"  # of proxies that share only networks on which nothing can be published
 _CONFIG_PATH = "/chaoskit-proxies.json"
 _GATEWAY_FIRST_PORT = 20001
-
-
-@dataclass(frozen=True, slots=True)
-class ProxySpec:
-    """One proxy: listens on `listen`, dials `upstream:port`."""
-
-    upstream: str
-    port: int
-    listen: int
-
-    @property
-    def name(self) -> str:
-        return f"{self.upstream}_{self.port}"
-
-    def definition(self) -> dict[str, Json]:
-        """Return it as Toxiproxy's config file wants it; `[::]` survives a re-run of populate."""
-        return {
-            "name": self.name,
-            "listen": f"[::]:{self.listen}",
-            "upstream": f"{self.upstream}:{self.port}",
-            "enabled": True,
-        }
 
 
 @dataclass(slots=True)
@@ -65,7 +42,10 @@ class ProxyContainer:
     client: str
     role: str
     networks: set[str] = field(default_factory=set)
-    proxies: list[ProxySpec] = field(default_factory=list)
+    proxies: list[Proxy] = field(default_factory=list)
+
+    def add(self, upstream: str, port: int, listen: int) -> None:
+        self.proxies.append(Proxy(self.service, self.client, upstream, port, listen))
 
     def serves(self, port: int) -> bool:
         return port == API_PORT or any(proxy.listen == port for proxy in self.proxies)
@@ -177,7 +157,8 @@ def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
             container = ProxyContainer(f"{PREFIX}{client}{suffix}", client, "proxy")
             containers.append(container)
         container.networks |= set(group[0].networks)
-        container.proxies += [ProxySpec(upstream, edge.port, edge.port) for edge in group]
+        for edge in group:
+            container.add(upstream, edge.port, edge.port)
     return containers
 
 
@@ -185,10 +166,10 @@ def _gateway(project: Project, targets: Iterable[Target]) -> ProxyContainer | No
     wanted = sorted({(target.service, target.port) for target in targets})
     if not wanted:
         return None
-    gateway = ProxyContainer(GATEWAY, "host", "gateway")
+    gateway = ProxyContainer(GATEWAY, HOST, "gateway")
     for index, (service, port) in enumerate(wanted):
         gateway.networks |= set(project.services[service].networks)
-        gateway.proxies.append(ProxySpec(service, port, _GATEWAY_FIRST_PORT + index))
+        gateway.add(service, port, _GATEWAY_FIRST_PORT + index)
     return gateway
 
 
@@ -247,7 +228,6 @@ def _proxy_service(
 ) -> dict[str, object]:
     gateway = container.role == "gateway"
     ports = [p.listen for p in container.proxies if gateway or p.upstream in felt]
-    definitions = [proxy.definition() for proxy in container.proxies]
     return {
         "image": image,
         "command": ["-host=0.0.0.0", f"-config={_CONFIG_PATH}"],
@@ -261,7 +241,7 @@ def _proxy_service(
             **labels,
             ROLE_LABEL: container.role,
             CLIENT_LABEL: container.client,
-            PROXIES_LABEL: json.dumps(definitions),
+            PROXIES_LABEL: _content(container),
         },
     }
 

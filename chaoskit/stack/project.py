@@ -11,38 +11,6 @@ from chaoskit.records import Json
 
 DEFAULT_NETWORK = "default"
 
-# Ports of images that everybody knows, by the last part of the image's name.
-WELL_KNOWN_PORTS: Mapping[str, tuple[int, ...]] = {
-    "redis": (6379,),
-    "valkey": (6379,),
-    "keydb": (6379,),
-    "postgres": (5432,),
-    "postgis": (5432,),
-    "timescaledb": (5432,),
-    "pgbouncer": (6432,),
-    "mysql": (3306,),
-    "mariadb": (3306,),
-    "mongo": (27017,),
-    "memcached": (11211,),
-    "rabbitmq": (5672, 15672),
-    "nats": (4222,),
-    "kafka": (9092,),
-    "zookeeper": (2181,),
-    "elasticsearch": (9200,),
-    "opensearch": (9200,),
-    "clickhouse-server": (8123, 9000),
-    "cassandra": (9042,),
-    "minio": (9000,),
-    "vault": (8200,),
-    "consul": (8500,),
-    "etcd": (2379,),
-    "nginx": (80,),
-    "httpd": (80,),
-    "caddy": (80,),
-    "traefik": (80,),
-    "haproxy": (80,),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
@@ -61,7 +29,7 @@ class Mount:
     source: str
     target: str
     read_only: bool
-    size: int | None = None  # bytes, of a file system of its own whose size is written down
+    size: int | None = None  # bytes, of its own file system when a size is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +84,10 @@ class Resource:
     key: str
     name: str
     external: bool
-    addressed: bool = False  # a network with subnets of its own
+    addressed: bool = False  # a network with its own subnets
     plain: bool = False  # a bridge network as engines make it: ports can be published on it
-    size: int | None = None  # bytes, of a volume with a size of its own
-    device: str = ""  # a volume that is really a directory or a share of somebody's
+    size: int | None = None  # bytes, of a volume with its own size
+    device: str = ""  # a volume that is really a directory or a network share
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +109,6 @@ def parse(config: Mapping[str, Json]) -> Project:
         networks=_resources(data.get("networks")),
         volumes=_resources(data.get("volumes")),
     )
-
-
-def well_known_ports(image: str | None) -> tuple[int, ...]:
-    """Return the ports a well-known image serves, judged by its name."""
-    if image is None:
-        return ()
-    base = re.split(r"[:@]", image.rsplit("/", 1)[-1])[0]
-    return WELL_KNOWN_PORTS.get(base, ())
 
 
 def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Service:

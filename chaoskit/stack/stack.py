@@ -6,21 +6,19 @@ run's stack from its project name alone and heal it.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
-from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.docker.labels import ROLE_LABEL
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.exchange import BRIEFLY, Ask, Exchange
 from chaoskit.fields import HOST, Edge, Target
-from chaoskit.records import ContainerState, Json
+from chaoskit.records import ContainerState
 from chaoskit.stack.canary import exchange, protocol_of
-from chaoskit.stack.overlay import API_PORT
+from chaoskit.stack.claims import Claims
+from chaoskit.stack.proxy import API_PORT, Proxy, proxies_of
 from chaoskit.stack.ticker import Ticker
 from chaoskit.stack.toxiproxy import (
     ProxyState,
@@ -30,36 +28,13 @@ from chaoskit.stack.toxiproxy import (
     ToxiproxyUnreachable,
     ToxiproxyWedged,
 )
+from chaoskit.tasks import together
 
 LOCAL = "127.0.0.1"
 # Toxiproxy stops a proxy only after its dial to an upstream that has just gone: the kernel gives up
 # on the dead address after three seconds, and every call on that proxy waits for it.
 _RECREATE_TRIES = 4
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Proxy:
-    """One proxy of the run, by its container's service name and its own name."""
-
-    container: str
-    name: str
-    client: str
-    upstream: str
-    port: int
-    listen: int
-
-    @property
-    def edge(self) -> Edge:
-        return Edge(self.client, self.upstream, self.port)
-
-    def definition(self) -> dict[str, Json]:
-        return {
-            "name": self.name,
-            "listen": f"[::]:{self.listen}",
-            "upstream": f"{self.upstream}:{self.port}",
-            "enabled": True,
-        }
 
 
 class Stack:
@@ -82,15 +57,14 @@ class Stack:
         self.helpers = engine.helpers
         self.machine = engine.machine
         self.events = engine.events
-        self.seed = seed  # for faults that choose: a replica, a beat
+        self.seed = seed  # for faults that choose: a replica, a moment
         self.project = project
         self.proxies: tuple[Proxy, ...] = ()
         self._protocols = protocols or {}
         self._proxy_containers: dict[str, Container] = {}  # proxy containers, by service name
         self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
-        self._closed_by: dict[tuple[str, str], set[str]] = {}
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
-        self.claims: dict[tuple[str, ...], str] = {}  # what one fault at a time may change: by whom
+        self.claims = Claims()
         self.tickers: dict[str, Ticker] = {}  # of faults that go on acting while in force, by name
 
     async def attach(self) -> None:
@@ -102,7 +76,7 @@ class Stack:
         self.proxies = tuple(
             proxy
             for container in self._proxy_containers.values()
-            for proxy in _proxies_of(container)
+            for proxy in proxies_of(container)
         )
         # Only clients of servers that moved: others may be in the middle of a call.
         served = {(name, c.published.get(API_PORT)) for name, c in self._proxy_containers.items()}
@@ -111,8 +85,8 @@ class Stack:
             await api.close()
 
     async def close(self) -> None:
-        for beat in self.tickers.values():
-            beat.cancel()
+        for ticker in self.tickers.values():
+            await ticker.cancel()
         for api in self._apis.values():
             await api.close()
 
@@ -198,7 +172,7 @@ class Stack:
         self._toxics.setdefault(_key(proxy), {})[toxic.name] = toxic
 
     async def remove_toxics(self, proxy: Proxy, names: Iterable[str]) -> None:
-        """Remove toxics by name; a wedged proxy is made anew with the toxics of other faults."""
+        """Remove toxics by name; a wedged proxy is made again with the toxics of other faults."""
         mine = self._toxics.setdefault(_key(proxy), {})
         try:
             for name in names:
@@ -207,42 +181,39 @@ class Stack:
         except ToxiproxyWedged:
             for name in names:
                 mine.pop(name, None)
-            await self._make_anew(proxy, enabled=not self._closed_by.get(_key(proxy)))
+            await self._recreate(proxy, enabled=not self.claims.others(_listener(proxy)))
 
     async def close_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
         """Refuse connections on proxies until every holder has opened them again."""
         for proxy in proxies:
-            self._closed_by.setdefault(_key(proxy), set()).add(holder)
-        await asyncio.gather(*(self._set_enabled(proxy, False) for proxy in proxies))
+            self.claims.hold(_listener(proxy), holder)
+        await together(*(self._set_enabled(proxy, False) for proxy in proxies))
 
     async def open_proxies(self, proxies: Sequence[Proxy], holder: str) -> None:
         """Give up one holder's claim; a proxy opens when nobody else holds it closed."""
-        free = []
         for proxy in proxies:
-            holders = self._closed_by.setdefault(_key(proxy), set())
-            holders.discard(holder)
-            if not holders:
-                free.append(proxy)
-        await asyncio.gather(*(self._set_enabled(proxy, True) for proxy in free))
+            self.claims.give_up(_listener(proxy), holder)
+        free = [proxy for proxy in proxies if not self.claims.others(_listener(proxy))]
+        await together(*(self._set_enabled(proxy, True) for proxy in free))
 
-    def held_closed(self, proxy: Proxy, *, besides: str) -> bool:
-        """Say whether another holder than `besides` still wants this proxy closed."""
-        return bool(self._closed_by.get(_key(proxy), set()) - {besides})
+    def closed_by_others(self, proxy: Proxy, holder: str) -> bool:
+        """Return whether a holder other than `holder` still wants this proxy closed."""
+        return bool(self.claims.others(_listener(proxy), holder))
 
     async def _set_enabled(self, proxy: Proxy, enabled: bool) -> None:
         try:
             state = await self._on(proxy, lambda api: api.set_enabled(proxy.name, enabled))
         except ToxiproxyWedged:
-            state = await self._make_anew(proxy, enabled=enabled)
+            state = await self._recreate(proxy, enabled=enabled)
         except ToxiproxyRefused as error:
             if error.status != 404:
                 raise
             # A delete that timed out was carried out later.
-            state = await self._make_anew(proxy, enabled=enabled)
+            state = await self._recreate(proxy, enabled=enabled)
         if state.enabled != enabled:
             raise FaultFailed(f"`{proxy.name}` of `{proxy.container}` did not change")
 
-    async def _make_anew(self, proxy: Proxy, *, enabled: bool) -> ProxyState:
+    async def _recreate(self, proxy: Proxy, *, enabled: bool) -> ProxyState:
         """Delete a wedged proxy and make it again with the toxics of the faults still in force;
         it opens only when they are all there."""
         definition = {**proxy.definition(), "enabled": False}
@@ -281,12 +252,5 @@ def _key(proxy: Proxy) -> tuple[str, str]:
     return proxy.container, proxy.name
 
 
-def _proxies_of(container: Container) -> list[Proxy]:
-    client = container.labels.get(CLIENT_LABEL, HOST)
-    found = []
-    for row in json.loads(container.labels.get(PROXIES_LABEL, "[]")):
-        upstream, _, port = str(row["upstream"]).rpartition(":")
-        listen = int(str(row["listen"]).rpartition(":")[2])
-        service = container.state.service
-        found.append(Proxy(service, str(row["name"]), client, upstream, int(port), listen))
-    return found
+def _listener(proxy: Proxy) -> tuple[str, str, str]:
+    return "listener", proxy.container, proxy.name

@@ -1,4 +1,4 @@
-"""A beat: two turns that alternate until told to stop, for faults that go on acting."""
+"""A ticker: takes one turn after another until told to stop, for faults that go on acting."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 
 from chaoskit.errors import ChaoskitError
+from chaoskit.tasks import end
 
 Turn = Callable[[], Awaitable[None]]
 
 
 class Ticker:
-    """Takes turns at set times in a task of its own; `stop` never interrupts a turn."""
+    """Takes turns at set times in its own task; `stop` never interrupts a turn."""
 
     def __init__(self, turns: Iterator[tuple[float, Turn]]) -> None:
         """Start it. Each of `turns` is the seconds since the turn before, and the turn."""
@@ -30,8 +31,9 @@ class Ticker:
         self._over.set()
         await asyncio.wait([self._task])
 
-    def cancel(self) -> None:
-        self._task.cancel()
+    async def cancel(self) -> None:
+        """Take no more turns; cuts one that is being taken."""
+        await end(self._task)
 
     async def _run(self, turns: Iterator[tuple[float, Turn]]) -> None:
         loop = asyncio.get_running_loop()
@@ -47,5 +49,8 @@ class Ticker:
                 await turn()
             except ChaoskitError as error:
                 self.problem = error.message
+                return
+            except Exception as error:  # noqa: BLE001  # a defect of ours: the read-back tells it
+                self.problem = f"{type(error).__name__}: {error}"
                 return
             self.taken += 1

@@ -12,7 +12,7 @@ _DOCKER_SOCKET = ("/var/run/docker.sock", "/run/docker.sock")
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class Uncopyable:
     """Something outside the copy; `name` is what `stack.shared` must list to allow it."""
 
     name: str
@@ -24,23 +24,23 @@ class Shared:
         return any(name in allowed for name in (self.name, *self.aliases))
 
 
-def shared_things(project: Project, directory: Path) -> list[Shared]:
+def uncopyable_things(project: Project, directory: Path) -> list[Uncopyable]:
     """Return everything the project shares with the host or with others.
 
     `directory` is the project directory: paths below it are named relative to it.
     """
     found = [
-        Shared(network.key, "external network", aliases=(network.name,))
+        Uncopyable(network.key, "external network", aliases=(network.name,))
         for network in project.networks.values()
         if network.external
     ]
     found += [
-        Shared(volume.key, "external volume", aliases=(volume.name,))
+        Uncopyable(volume.key, "external volume", aliases=(volume.name,))
         for volume in project.volumes.values()
         if volume.external
     ]
     found += [
-        Shared(volume.key, f"volume on the host's {volume.device}", aliases=(volume.device,))
+        Uncopyable(volume.key, f"volume on the host's {volume.device}", aliases=(volume.device,))
         for volume in project.volumes.values()
         if volume.device
     ]
@@ -52,8 +52,8 @@ def shared_things(project: Project, directory: Path) -> list[Shared]:
                     what if mount.read_only else f"writable {what}".replace("writable the", "the")
                 )
                 name = _relative(mount.source, directory)
-                found.append(Shared(name, what, service.name, (mount.source,)))
-        found += [Shared(device, "host device", service.name) for device in service.devices]
+                found.append(Uncopyable(name, what, service.name, (mount.source,)))
+        found += [Uncopyable(device, "host device", service.name) for device in service.devices]
     return found
 
 

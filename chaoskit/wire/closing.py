@@ -18,7 +18,7 @@ class Closable(Protocol):
 
 
 class Closing:
-    """Closes sessions without making anybody wait; `drain` waits for what is left."""
+    """Closes sessions in the background; `drain` waits for those still closing."""
 
     def __init__(self, bound: float = BOUND) -> None:
         self._bound = bound

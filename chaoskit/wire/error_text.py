@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator
 
+from chaoskit.errors import causes
 from chaoskit.text import one_line
 
 REFUSED = "connection refused"
@@ -52,7 +52,7 @@ _TEXTS = (
 
 def error_words(error: BaseException) -> str:
     """Return `connection refused`, `connection reset`... or the class and message on one line."""
-    chain = list(_chain(error))
+    chain = list(causes(error))
     for cause in chain:
         for sort, words in _TYPES:
             if isinstance(cause, sort):
@@ -70,18 +70,3 @@ def error_words(error: BaseException) -> str:
 def unexpected(error: BaseException) -> str:
     """Return the class and message of an error on one line of at most 200 characters."""
     return one_line(f"{type(error).__name__}: {error}".removesuffix(": "), LONGEST)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    waiting: list[BaseException] = [error]
-    while waiting:
-        current = waiting.pop(0)
-        if id(current) in seen:
-            continue
-        seen.add(id(current))
-        yield current
-        if isinstance(current, BaseExceptionGroup):
-            waiting.extend(current.exceptions)
-        # Also the suppressed ones: httpcore hides the OSError it wraps.
-        waiting.extend(e for e in (current.__cause__, current.__context__) if e is not None)

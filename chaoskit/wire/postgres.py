@@ -30,7 +30,7 @@ class PostgresLink:
         self._closed = False
 
     async def connect(self) -> None:
-        """Make sure there is a live connection; one found closed while idle is opened anew."""
+        """Make sure there is a live connection; one found closed while idle is opened again."""
         import psycopg
 
         if self._connection is not None:
@@ -83,7 +83,7 @@ class PostgresLink:
 
     async def close(self) -> None:
         """Close at once. A query in flight ends with an error, because its socket is shut down:
-        psycopg's own cancelling asks the server, which may take 10 s to not answer."""
+        psycopg's own cancelling asks the server, which may take 10 s when it does not answer."""
         self._closed = True
         connection = self._connection
         if connection is None or connection.closed:

@@ -29,7 +29,7 @@ class RedisLink:
         self._connection: Connection | None = None
 
     async def connect(self) -> None:
-        """Make sure there is a live connection; one found closed while idle is opened anew."""
+        """Make sure there is a live connection; one found closed while idle is opened again."""
         from redis.asyncio import Connection
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
@@ -132,7 +132,7 @@ async def _dirty(connection: Any) -> bool:
         return True
     try:
         return bool(await connection.can_read())
-    except Exception:  # noqa: BLE001  # whatever it is, this connection is not to be used again
+    except Exception:  # noqa: BLE001  # after any error this connection is not used again
         return True
 
 
@@ -141,5 +141,5 @@ async def _call(method: Any, *arguments: Any) -> Any:
 
 
 async def _drop(connection: Any) -> None:
-    """Close the socket without waiting: whoever reads from it sees the end of the stream."""
+    """Close the socket without waiting: a reader sees the end of the stream."""
     await connection.disconnect(nowait=True)

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from chaoskit.fields import Target, Url
+from chaoskit.ports import HTTP, HTTPS
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.error_text import CLOSED, RESET, error_words
 from chaoskit.wire.http import headers_for, routed, single_connection
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class WebSocketUrl(Url):
     """`ws://world:8080/live`."""
 
-    SCHEMES: ClassVar[Mapping[str, int]] = {"ws": 80, "wss": 443}
+    SCHEMES: ClassVar[Mapping[str, int]] = {"ws": HTTP, "wss": HTTPS}
 
     @property
     def target(self) -> Target:
@@ -57,7 +58,7 @@ class WebSocketLink:
         return self._reader is not None and not self._reader.done()
 
     async def connect(self, path: str) -> None:
-        """Make sure there is a live connection; one found closed is opened anew.
+        """Make sure there is a live connection; one found closed is opened again.
 
         Raises `WebSocketRefused`, `EnvironmentFailure`, and aiohttp's errors when nobody answers.
         """

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Protocol, runtime_checkable
 from pydantic import Field
 
 from chaoskit.fields import Duration, Model, Rate, Target
+from chaoskit.numeric import TOLERANCE
 from chaoskit.records import Json, Outcome
 from chaoskit.registry import Registry
 from chaoskit.workloads.operations._base import OperationModel
@@ -56,14 +57,25 @@ class Stream:
 
     def due(self, count: int) -> float:
         """Return when operation `count` is due, in seconds after the start; the first is 0."""
-        climbed = self.rate * self.ramp / 2  # operations due while the rate still rises
-        if count < climbed:
+        if count < self._climbed:
             return self.offset + math.sqrt(2 * count * self.ramp / self.rate)
-        return self.offset + self.ramp + (count - climbed) / self.rate
+        return self.offset + self.ramp + (count - self._climbed) / self.rate
+
+    def count(self, elapsed: float) -> int:
+        """Return how many operations are due before `elapsed` seconds after the start."""
+        since = max(elapsed - self.offset, 0.0)
+        if since < self.ramp:
+            return math.ceil(self.rate * since * since / (2 * self.ramp) - TOLERANCE)
+        return math.ceil(self._climbed + (since - self.ramp) * self.rate - TOLERANCE)
+
+    @property
+    def _climbed(self) -> float:
+        """How many operations are due while the rate still rises."""
+        return self.rate * self.ramp / 2
 
 
 class Generator(Protocol):
-    """What the clients of one run do. Made anew for each run; the same seed does the same."""
+    """What the clients of one run do. Made once for each run; the same seed does the same."""
 
     def streams(self) -> Sequence[Stream]:
         """Return what is done during the run; its streams share the clients."""
@@ -100,7 +112,7 @@ class Subscriber:
 
 @runtime_checkable
 class SubscriberGenerator(Protocol):
-    """A generator whose workload has subscribers besides its clients.
+    """A generator whose workload has subscribers in addition to its clients.
 
     `reconnect` is how many seconds a subscriber waits before it connects again.
     """

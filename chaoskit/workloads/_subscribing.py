@@ -67,7 +67,7 @@ class Subscriptions:
             task.cancel()
 
     async def finish(self) -> None:
-        """Return when all that was published arrived, or after the patience; then nobody listens.
+        """Return when all that was published arrived or `patience` is over; then end all feeds.
 
         Raises what a subscriber's task raised: it is a defect of ours.
         """

@@ -43,7 +43,7 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("run", "scenario.yaml", "--only-fault", "nope"), "hint: it has: blackhole\n"),
         (("run", "scenario.yaml", "--events", "/proc/nope/x"), "cannot write events"),
         (("list", "nodes"), "hint: one of faults, probes, workloads, checks, scenarios\n"),
-        (("schema", "nope"), "hint: one of scenario, result\n"),
+        (("schema", "nope"), "hint: one of scenario, result, events\n"),
         (("plan", "."), "is a directory"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -76,7 +76,8 @@ def test_an_engine_that_does_not_answer_is_exit_code_4_with_the_way_out(
     output = cli("run", "scenario.yaml", env=NO_ENGINE)
     assert (output.code, output.stdout) == (4, "")
     assert output.stderr == (
-        "error: the Docker engine at `unix:///nonexistent.sock` does not answer\n"
+        "error: the Docker engine at `unix:///nonexistent.sock` does not answer: there is no such"
+        " socket\n"
         "hint: start Docker (Docker Desktop, `systemctl start docker` or `make setup`)\n"
     )
     assert not (tmp_path / ".chaoskit").exists()
@@ -92,6 +93,10 @@ def test_doctor_names_each_need_and_how_to_meet_it(cli: Cli) -> None:
     for need in ("helper image", "netfilter", "host processes", "memory limits", "cpu limits"):
         (line,) = (line for line in lines if f"  {need}  " in line)
         assert line.startswith("ok    "), line
+    (line,) = (line for line in lines if "  host processes  " in line)
+    assert line.endswith("works (crash, disk_full)")
+    (line,) = (line for line in lines if "  helper image  " in line)
+    assert "partition with `engine: netfilter`, recreate with `volumes: lose`, stress" in line
     for need in ("rootless", "cgroups", "netem"):  # what explains the host; nothing needs it
         assert any(line.startswith(f"ok    {need}  ") for line in lines), need
     output = cli("doctor", env=NO_ENGINE)
@@ -172,7 +177,7 @@ def test_list_scenarios_gives_their_descriptions_and_tags(cli: Cli, tmp_path: Pa
 def test_schemas_are_valid_and_the_scenario_fits_its_own(cli: Cli, tmp_path: Path) -> None:
     import yaml
 
-    for what in ("scenario", "result"):
+    for what in ("scenario", "result", "events"):
         document = json.loads(cli("schema", what).stdout)
         jsonschema.Draft202012Validator.check_schema(document)
     scenario = yaml.safe_load((tmp_path / "scenario.yaml").read_text())

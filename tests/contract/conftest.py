@@ -6,19 +6,25 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from chaoskit.docker.client import Engine
+from tests.compose_project import LAB, docker
 from tests.contract.real_servers import (
-    LAB,
     LOCAL,
     Server,
     Toxiserver,
     container,
-    docker,
     eventually,
     published,
     run_toxiproxy,
     served,
 )
 from tests.fakes.fake_toxiproxy import FakeToxiproxy
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    async with Engine.connect() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

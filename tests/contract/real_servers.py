@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,26 +14,19 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.records import Json
 from chaoskit.stack.toxiproxy import Toxiproxy, ToxiproxyUnreachable
+from tests.compose_project import docker, new_name
 
 LABEL = "io.chaoskit.contract-test"
-LAB = "chaoskit/lab:1"
 LOCAL = "127.0.0.1"
 PATIENCE = 20.0
-
-
-def docker(*arguments: str) -> str:
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
-    return done.stdout.strip()
 
 
 @contextlib.contextmanager
 def container(*arguments: str) -> Iterator[str]:
     """Run a container for as long as the block lasts."""
-    token = uuid.uuid4().hex[:12]
-    name = f"chaoskit-contract-{token}"
+    name = new_name()
     try:
-        yield docker("run", "--detach", "--name", name, "--label", f"{LABEL}={token}", *arguments)
+        yield docker("run", "--detach", "--name", name, "--label", f"{LABEL}={name}", *arguments)
     finally:
         docker("rm", "--force", "--volumes", name)
 
@@ -57,11 +49,8 @@ def eventually(what: str, is_so: Callable[[], bool]) -> None:
 
 
 async def _image() -> str:
-    engine = Engine()
-    try:
+    async with Engine.connect() as engine:
         return await toxiproxy_image(engine.images)
-    finally:
-        engine.close()
 
 
 async def _answers(url: str) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from chaoskit.faults.engines.toxics import blackhole
 from chaoskit.stack.canary import exchange
-from chaoskit.stack.toxiproxy import Toxic
+from chaoskit.stack.toxiproxy import Stream, Toxic
 from tests.contract.real_servers import LOCAL, Server
 
 PROTOCOLS = ["redis", "postgres", "http", "tcp"]
@@ -75,7 +75,7 @@ async def test_through_a_proxy_it_feels_exactly_what_the_proxy_does(
 @pytest.mark.parametrize("protocol", ["redis", "postgres", "http"])
 @pytest.mark.parametrize("stream", ["upstream", "downstream"])
 async def test_a_request_or_a_reply_that_is_swallowed_is_silence(
-    real: Server, request: pytest.FixtureRequest, protocol: str, stream: str
+    real: Server, request: pytest.FixtureRequest, protocol: str, stream: Stream
 ) -> None:
     port = request.getfixturevalue(f"{protocol}_port")
     proxy = await real.api.create(real.definition(port))

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from chaoskit.docker.client import Engine
-from tests.contract.real_servers import LAB, container, docker
+from tests.compose_project import LAB, docker, new_name
+from tests.contract.real_servers import container
 
 
 @pytest.fixture
 def network() -> Iterator[str]:
-    name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
+    name = new_name()
     docker("network", "create", name)
     try:
         yield name
     finally:
         docker("network", "rm", name)
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    made = Engine()
-    yield made
-    made.close()
 
 
 async def test_they_do_not_sit_on_each_other_s_addresses(engine: Engine, network: str) -> None:

@@ -18,25 +18,19 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.errors import FaultFailed
 from chaoskit.exchange import Exchange
-from chaoskit.faults import REGISTRY, EdgeFault, Fault
-from chaoskit.faults.contract import Undo
+from chaoskit.faults import REGISTRY, EdgeFault
+from chaoskit.faults.engines.toxics import EdgeUndo
 from chaoskit.run.injector import feel, undisturbed
-from chaoskit.stack.overlay import API_PORT
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import API_PORT, Proxy
+from chaoskit.stack.stack import Stack
 from chaoskit.stack.toxiproxy import ProxyState, Toxiproxy
+from tests.compose_project import LAB, docker
 from tests.contract.edge_clients import SIZES, Clients, Seen
-from tests.contract.real_servers import (
-    LAB,
-    LOCAL,
-    Toxiserver,
-    docker,
-    eventually,
-    free_port,
-    published,
-)
+from tests.contract.real_servers import LOCAL, Toxiserver, eventually, free_port, published
 from tests.contract.real_servers import container as run_container
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
+from tests.fakes.stored_undo import stored
 
 SILENCE = 0.3  # seconds without an answer that count as silence
 LONG = 2000  # bytes of an answer that shows slow lines, pieces and cuts
@@ -139,15 +133,15 @@ class Edge:
         canary = fault.canary()
         return await feel(self.stack, canary, self.proxy, before, canary.deadline)
 
-    async def inject(self, fault: Fault) -> Undo:
-        undo = json.loads(json.dumps(await fault.prepare(self.stack)))
+    async def inject(self, fault: EdgeFault) -> EdgeUndo:
+        undo = stored(await fault.prepare(self.stack))
         assert not (await fault.verify_injected(self.stack, undo)).holds
         await fault.inject(self.stack, undo)
         receipt = await fault.verify_injected(self.stack, undo)
         assert receipt.holds, receipt.detail
-        return cast("Undo", undo)
+        return undo
 
-    async def heal(self, fault: Fault, undo: Undo) -> None:
+    async def heal(self, fault: EdgeFault, undo: EdgeUndo) -> None:
         for _ in range(2):
             await fault.heal(self.stack, undo)
             receipt = await fault.verify_healed(self.stack, undo)
@@ -157,13 +151,12 @@ class Edge:
 @contextlib.asynccontextmanager
 async def edges(server: Toxiserver, protocol: str, port: int) -> AsyncIterator[Edge]:
     listen = free_port()
-    name = f"{protocol}_{listen}"
-    definition = {"name": name, "listen": f"[::]:{listen}", "upstream": f"{LOCAL}:{port}"}
+    proxy = Proxy("chaoskit-chat", "chat", LOCAL, port, listen)
     engine = FakeEngine(Fuse())
     labels = {
         ROLE_LABEL: "proxy",
         CLIENT_LABEL: "chat",
-        PROXIES_LABEL: json.dumps([definition]),
+        PROXIES_LABEL: json.dumps([proxy.definition()]),
     }
     ports = {API_PORT: server.port, listen: listen}
     engine.add(container("chaoskit-chat", labels=labels, published=ports))
@@ -171,13 +164,13 @@ async def edges(server: Toxiserver, protocol: str, port: int) -> AsyncIterator[E
     await stack.attach()
     clients = Clients("redis" if protocol == "tcp" else protocol, listen)
     async with Toxiproxy(server.url) as api:
-        await api.create({**definition, "enabled": True})
+        await api.create(proxy.definition())
         try:
             yield Edge(stack, stack.proxies[0], clients, api)
         finally:
             await clients.close()
             await stack.close()
-            await api.delete(name)
+            await api.delete(proxy.name)
 
 
 @pytest.fixture(params=["redis", "http", "postgres"])

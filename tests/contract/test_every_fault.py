@@ -23,6 +23,7 @@ from chaoskit.recovery.ledger import LEDGER, Ledger, read_ledger
 from chaoskit.registry import summary
 from chaoskit.secrets import Redactor
 from tests.fakes.fake_world import World
+from tests.fakes.stored_undo import stored
 
 KINDS = list(REGISTRY)
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=[kind.kind for kind in KINDS])
@@ -100,7 +101,8 @@ async def test_preparing_it_changes_nothing_and_gives_plain_data(
     await populate(world, fault)
     undo = await fault.prepare(await world.stack())
     assert world.fuse.changes == 0
-    assert json.loads(json.dumps(undo)) == undo
+    assert type(undo) is kind.undo_model
+    assert stored(undo) == undo
 
 
 @every_kind
@@ -140,7 +142,7 @@ async def test_another_process_heals_it_after_half_an_inject(
     step = 0
     while True:
         step += 1
-        undo = json.loads(json.dumps(await fault.prepare(stack)))
+        undo = stored(await fault.prepare(stack))
         world.fuse.changes, world.fuse.blows_at, world.fuse.late = 0, step, late
         with contextlib.suppress(ChaoskitError):
             await fault.inject(stack, undo)
@@ -177,6 +179,26 @@ async def test_another_process_heals_it_from_a_ledger_after_its_containers_were_
     found = REGISTRY.get(entry.kind)
     assert found is not None
     await heal(found, await world.stack(), entry.undo)
+    assert world.state() == before
+
+
+OLD = Path(__file__).parent / "ledger_version_1.ndjson"  # as chaoskit wrote it then
+OLD_ROWS = [row for row in map(json.loads, OLD.read_text().splitlines()) if "fault" in row]
+
+
+@pytest.mark.parametrize("row", OLD_ROWS, ids=[row["id"] for row in OLD_ROWS])
+async def test_what_was_injected_under_an_older_ledger_is_healed_from_it(
+    row: dict[str, Any], world: World
+) -> None:
+    (entry,) = (entry for entry in read_ledger(OLD) if entry.id == row["id"])
+    kind = REGISTRY.get(entry.kind)
+    assert kind is not None
+    fault = kind.model_validate(row["fault"])
+    await populate(world, fault)
+    before = world.state()
+    stack = await world.stack()
+    await fault.inject(stack, await fault.prepare(stack))
+    await heal(kind, await world.stack(), entry.undo)
     assert world.state() == before
 
 

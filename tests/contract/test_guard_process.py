@@ -42,6 +42,27 @@ def healed(folder: Path, count: int, within: float = 5.0) -> list[str]:
         time.sleep(0.01)
 
 
+def test_a_guard_that_cannot_be_told_anything_and_does_not_end_holds_nobody_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chaoskit.recovery.guard._FAREWELL", 0.1)
+    guard = Guard(tmp_path)
+    first = guard._process
+    deaf = subprocess.Popen(["sh", "-c", "exec sleep 60 <&-"], stdin=subprocess.PIPE)
+    guard._process = deaf
+    try:
+        start = time.monotonic()
+        while guard.pid == deaf.pid:  # until its end of the pipe is closed
+            guard.lease("slow", 60.0)
+            assert time.monotonic() - start < 5
+        guard.dismiss()
+    finally:
+        deaf.kill()
+        deaf.wait()
+        guard._process = first
+        guard.dismiss()
+
+
 def test_a_guard_that_is_let_go_heals_nothing(tmp_path: Path) -> None:
     guard = Guard(tmp_path)
     memory = guard.memory()

@@ -3,7 +3,6 @@ after, as real clients measure it; and nothing left in any namespace."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Iterator
 from itertools import permutations
 
@@ -19,47 +18,44 @@ from chaoskit.faults.contract import Undo
 from chaoskit.stack import netfilter
 from chaoskit.stack.netfilter import Drop
 from chaoskit.stack.stack import Stack
-from tests.contract.real_servers import docker, eventually
-from tests.contract.town import Pairs, Town, town
+from tests.compose_project import docker
+from tests.contract.real_servers import eventually
+from tests.contract.talking_project import Pairs, TalkingProject, talking_project
+from tests.fakes.stored_undo import stored
 
 CHATS = ["chat-1[1]", "chat-2[1]", "chat-2[2]"]
 EVERYBODY: Pairs = set(permutations([*CHATS, "redis[1]", "postgres[1]"], 2))
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
-    with town(tmp_path_factory.mktemp("town")) as made:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TalkingProject]:
+    with talking_project(tmp_path_factory.mktemp("project")) as made:
         yield made
 
 
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    made = Engine()
-    yield made
-    made.close()
-
-
 @pytest.fixture(scope="module")
-def untouched(place: Town) -> dict[str, str]:
+def untouched(place: TalkingProject) -> dict[str, str]:
     return place.rules()
 
 
 @pytest.fixture
-async def stack(engine: Engine, place: Town, untouched: dict[str, str]) -> AsyncIterator[Stack]:
+async def stack(
+    engine: Engine, place: TalkingProject, untouched: dict[str, str]
+) -> AsyncIterator[Stack]:
     """The stack; afterwards every namespace must be as it was before any fault."""
     yield await attached(engine, place)
     assert place.rules() == untouched
 
 
 @pytest.fixture
-def endpoints_kept(place: Town) -> Iterator[None]:
+def endpoints_kept(place: TalkingProject) -> Iterator[None]:
     """Addresses, aliases and links are the same afterwards. A restart may change an address."""
     before = place.endpoints()
     yield
     assert place.endpoints() == before
 
 
-async def attached(engine: Engine, place: Town) -> Stack:
+async def attached(engine: Engine, place: TalkingProject) -> Stack:
     made = Stack(engine, place.project)
     await made.attach()
     return made
@@ -80,24 +76,21 @@ def between(*sides: list[str]) -> Pairs:
 
 
 async def injected(made: Fault, stack: Stack) -> Undo:
-    undo = await made.prepare(stack)
+    undo: Undo = await made.prepare(stack)
     await made.inject(stack, undo)
     receipt = await made.verify_injected(stack, undo)
     assert receipt.holds, receipt.detail
     return undo
 
 
-async def healed(made: Fault, place: Town, undo: Undo) -> None:
+async def healed(made: Fault, place: TalkingProject, undo: Undo) -> None:
     """Heal as another process does: from what the ledger holds alone; then once more."""
-    engine = Engine()
-    try:
+    async with Engine.connect() as engine:
         stack = await attached(engine, place)
         for _ in range(2):
-            await type(made).heal(stack, json.loads(json.dumps(undo)))
-            receipt = await type(made).verify_healed(stack, json.loads(json.dumps(undo)))
+            await type(made).heal(stack, stored(undo))
+            receipt = await type(made).verify_healed(stack, stored(undo))
             assert receipt.holds, receipt.detail
-    finally:
-        engine.close()
 
 
 @pytest.mark.parametrize(
@@ -127,7 +120,7 @@ async def healed(made: Fault, place: Town, undo: Undo) -> None:
     ],
 )
 async def test_a_partition_splits_exactly_that_and_every_other_pair_still_talks(
-    fields: dict[str, object], cut: Pairs, place: Town, stack: Stack
+    fields: dict[str, object], cut: Pairs, place: TalkingProject, stack: Stack
 ) -> None:
     made = fault("partition", engine="netfilter", **fields)
     undo = await injected(made, stack)
@@ -140,7 +133,9 @@ async def test_a_partition_splits_exactly_that_and_every_other_pair_still_talks(
     assert not (await made.verify_injected(stack, undo)).holds
 
 
-async def test_one_way_loses_packets_of_one_direction_only(place: Town, stack: Stack) -> None:
+async def test_one_way_loses_packets_of_one_direction_only(
+    place: TalkingProject, stack: Stack
+) -> None:
     made = fault("partition", engine="netfilter", **{"from": ["chat-1"], "to": ["redis"]})
     undo = await injected(made, stack)
     place.talking()
@@ -150,14 +145,14 @@ async def test_one_way_loses_packets_of_one_direction_only(place: Town, stack: S
     assert "redis -> chat-1" not in effect.detail
     redis = (await stack.replicas("redis"))[0]
     chat = (await stack.replicas("chat-1"))[0]
-    chain = str(undo["chain"])
+    chain = undo.cut.chain  # type: ignore[attr-defined]  # of a partition
     assert (await netfilter.read(stack.helpers, place.project, redis, chain)).jump
     assert not (await netfilter.read(stack.helpers, place.project, chat, chain)).chain
     await healed(made, place, undo)
 
 
 async def test_an_open_connection_is_silent_meanwhile_and_delivers_afterwards(
-    place: Town, stack: Stack
+    place: TalkingProject, stack: Stack
 ) -> None:
     made = fault("partition", engine="netfilter", groups=[["chat-1"], ["redis"]])
     client = place.keep_connection("chat-1[1]", "redis[1]", lasts=3.0)
@@ -166,7 +161,9 @@ async def test_an_open_connection_is_silent_meanwhile_and_delivers_afterwards(
     assert client.communicate(timeout=30)[0].strip() == "0"  # nothing that was sent got lost
 
 
-async def test_a_partition_that_nobody_ran_into_was_not_felt(place: Town, stack: Stack) -> None:
+async def test_a_partition_that_nobody_ran_into_was_not_felt(
+    place: TalkingProject, stack: Stack
+) -> None:
     made = fault("partition", engine="netfilter", groups=[["chat-1"], ["redis"]])
     undo = await injected(made, stack)
     effect = await made.effect(stack, undo)
@@ -176,7 +173,9 @@ async def test_a_partition_that_nobody_ran_into_was_not_felt(place: Town, stack:
     await healed(made, place, undo)
 
 
-async def test_lost_packets_are_counted_and_tcp_gets_through(place: Town, stack: Stack) -> None:
+async def test_lost_packets_are_counted_and_tcp_gets_through(
+    place: TalkingProject, stack: Stack
+) -> None:
     # With much more, now and then so many copies of one packet are lost that TCP waits for minutes.
     made = fault("packet_loss", between=["chat-1", "redis"], percent="10%")
     undo = await injected(made, stack)
@@ -191,7 +190,7 @@ async def test_lost_packets_are_counted_and_tcp_gets_through(place: Town, stack:
 
 
 async def test_a_container_that_restarted_has_lost_its_rules_and_that_is_seen(
-    place: Town, stack: Stack
+    place: TalkingProject, stack: Stack
 ) -> None:
     made = fault("partition", engine="netfilter", groups=[["redis"], ["postgres"]])
     undo = await injected(made, stack)
@@ -203,7 +202,7 @@ async def test_a_container_that_restarted_has_lost_its_rules_and_that_is_seen(
     eventually("everybody talks", lambda: place.talking() == EVERYBODY)
 
 
-async def test_half_an_inject_is_healed(place: Town, stack: Stack) -> None:
+async def test_half_an_inject_is_healed(place: TalkingProject, stack: Stack) -> None:
     made = fault("partition", engine="netfilter", groups=[["redis"], ["postgres"]])
     undo = await made.prepare(stack)
     real, calls = netfilter.add, 0
@@ -225,7 +224,9 @@ async def test_half_an_inject_is_healed(place: Town, stack: Stack) -> None:
     await healed(made, place, undo)
 
 
-async def test_two_partitions_at_once_are_healed_one_by_one(place: Town, stack: Stack) -> None:
+async def test_two_partitions_at_once_are_healed_one_by_one(
+    place: TalkingProject, stack: Stack
+) -> None:
     one = fault("partition", engine="netfilter", groups=[["chat-1"], ["redis"]])
     two = fault("packet_loss", between=["redis", "postgres"], percent="100%")
     first, second = await injected(one, stack), await injected(two, stack)
@@ -236,7 +237,7 @@ async def test_two_partitions_at_once_are_healed_one_by_one(place: Town, stack: 
     await healed(two, place, second)
 
 
-async def test_rules_are_found_by_the_run_alone(place: Town, stack: Stack) -> None:
+async def test_rules_are_found_by_the_run_alone(place: TalkingProject, stack: Stack) -> None:
     (redis,) = await stack.replicas("redis")
     chain = netfilter.chain_name(place.project, "whatever")
     drops = [Drop("10.9.9.9"), Drop("10.9.9.8", to_port=6379, share=0.25), Drop("fd00::9")]
@@ -260,7 +261,7 @@ async def test_rules_are_found_by_the_run_alone(place: Town, stack: Stack) -> No
     ],
 )
 async def test_a_service_off_a_network_comes_back_with_everything_it_had(
-    service: str, network: str, cut: Pairs, place: Town, stack: Stack
+    service: str, network: str, cut: Pairs, place: TalkingProject, stack: Stack
 ) -> None:
     made = fault("disconnect", service=service, network=network)
     undo = await injected(made, stack)
@@ -270,7 +271,7 @@ async def test_a_service_off_a_network_comes_back_with_everything_it_had(
     assert not (await made.verify_injected(stack, undo)).holds
 
 
-async def test_a_restart_does_not_bring_a_network_back(place: Town, stack: Stack) -> None:
+async def test_a_restart_does_not_bring_a_network_back(place: TalkingProject, stack: Stack) -> None:
     made = fault("disconnect", service="postgres", network="back")
     undo = await injected(made, stack)
     place.restart("postgres[1]")
@@ -280,10 +281,12 @@ async def test_a_restart_does_not_bring_a_network_back(place: Town, stack: Stack
 
 
 @pytest.mark.usefixtures("endpoints_kept")
-async def test_an_address_that_somebody_took_meanwhile_is_told(place: Town, stack: Stack) -> None:
+async def test_an_address_that_somebody_took_meanwhile_is_told(
+    place: TalkingProject, stack: Stack
+) -> None:
     made = fault("disconnect", service="redis", network="back")
     undo = await injected(made, stack)
-    wanted = undo["before"]["1"]["address"]  # type: ignore[index,call-overload]  # plain data
+    wanted = undo.before[1].address  # type: ignore[attr-defined]  # of a disconnect
     # Two of them: the lowest free address is that of `early`, the next one that of redis.
     thieves = [f"{place.project}-thief-{number}" for number in (1, 2)]
     network = f"{place.project}_back"
@@ -301,14 +304,14 @@ async def test_an_address_that_somebody_took_meanwhile_is_told(place: Town, stac
     await healed(made, place, undo)
 
 
-def helpers(place: Town) -> list[str]:
+def helpers(place: TalkingProject) -> list[str]:
     wanted = ("--filter", f"label={PROJECT_LABEL}={place.project}", "--filter", "status=running")
     role = f"label={ROLE_LABEL}=helper"
     return docker("ps", "-q", *wanted, "--filter", role).split()
 
 
 async def test_helpers_that_stand_by_do_the_same_and_leave_with_their_engine(
-    place: Town, engine: Engine, stack: Stack
+    place: TalkingProject, engine: Engine, stack: Stack
 ) -> None:
     made = fault("partition", engine="netfilter", groups=[["chat-1"], ["redis"]])
     await made.ready(stack)
@@ -324,7 +327,7 @@ async def test_helpers_that_stand_by_do_the_same_and_leave_with_their_engine(
 
 
 async def test_a_helper_that_stands_by_ends_with_its_process_and_is_then_done_without(
-    place: Town, engine: Engine, stack: Stack
+    place: TalkingProject, engine: Engine, stack: Stack
 ) -> None:
     (redis,) = await stack.replicas("redis")
     await netfilter.stand_by(engine.helpers, place.project, redis)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import time
-import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -16,7 +15,8 @@ from chaoskit.docker.client import Engine
 from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.stack.stack import Stack
-from tests.contract.real_servers import docker
+from tests.compose_project import compose_project, docker
+from tests.fakes.stored_undo import stored
 
 COMPOSE = """
 services:
@@ -88,26 +88,17 @@ df -k /scratch /small 2>/dev/null | awk '{print $4, $6}'
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
     file = tmp_path_factory.mktemp("service-faults") / "compose.yaml"
     file.write_text(COMPOSE)
-    compose = ("compose", "--project-name", name, "--file", str(file))
-    try:
-        docker(*compose, "up", "--detach")
+    with compose_project(file) as name:
         yield name
-    finally:
-        docker(*compose, "down", "--volumes", "--timeout", "0", "--remove-orphans")
-        left = docker("volume", "ls", "--quiet", "--filter", f"name={name}")
-        assert not left, "volumes are left"
 
 
 @pytest.fixture
-async def stack(project: str) -> AsyncIterator[Stack]:
-    engine = Engine()
+async def stack(project: str, engine: Engine) -> AsyncIterator[Stack]:
     made = Stack(engine, project, seed=7)
     yield made
     await made.close()
-    engine.close()
 
 
 def fault(kind: str, **fields: Any) -> Fault:
@@ -147,7 +138,7 @@ def snapshot(project: str) -> dict[str, Any]:
 async def proven(stack: Stack, made: Fault, felt: Callable[[], bool] | None = None) -> list[str]:
     """Inject and heal a fault as a run does, from plain data; return the evidence."""
     before = await asyncio.to_thread(snapshot, stack.project)
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     assert not (await made.verify_injected(stack, undo)).holds
     await made.inject(stack, undo)
     receipt = await made.verify_injected(stack, undo)
@@ -277,7 +268,7 @@ async def test_a_recreated_service_has_everything_but_what_was_outside_of_its_vo
     )
     old = (await stack.replicas("store"))[0].id
     made = fault("recreate", service="store", volumes="keep")
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     before = snapshot(stack.project)
     assert not (await made.verify_injected(stack, undo)).holds
     await made.inject(stack, undo)
@@ -308,9 +299,9 @@ async def test_recreating_with_lost_volumes_empties_what_is_the_service_s_own(st
         " chown -R 999 /data; chmod 700 /data",
     )
     made = fault("recreate", service="store", volumes="lose")
-    undo = json.loads(json.dumps(await made.prepare(stack)))
-    assert [name.rpartition("_")[2] for name in undo["emptied"]] == ["data", "host"]
-    assert [name.rpartition("_")[2] for name in undo["kept"]] == ["both"]
+    undo = stored(await made.prepare(stack))
+    assert [name.rpartition("_")[2] for name in undo.emptied] == ["data", "host"]
+    assert [name.rpartition("_")[2] for name in undo.kept] == ["both"]
     anonymous = [v.name for v in await _anonymous(stack)]
     await made.inject(stack, undo)
     receipt = await made.verify_injected(stack, undo)
@@ -344,7 +335,7 @@ async def test_a_recreation_that_stopped_half_way_is_settled_from_its_undo(
     )
     before = snapshot(stack.project)
     made = fault("recreate", service="store", volumes="keep")
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     owner = stack.containers if step == "start" else stack.recreate
     real = getattr(owner, step)
 
@@ -470,8 +461,8 @@ async def test_a_full_mount_refuses_writes_and_is_free_again(
 @pytest.mark.parametrize(
     ("mount", "says"),
     [
-        ("/host", "no file system of its own"),
-        ("/unsized", "no file system of its own of a small"),
+        ("/host", "not a separate file system"),
+        ("/unsized", "not a separate file system of a small"),
         ("/etc", "no file system"),
         ("/nowhere", "could not be read"),
     ],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,9 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.faults.contract import Undo
 from chaoskit.stack.stack import Stack
-from tests.contract.real_servers import LAB, LOCAL, container, docker, eventually, published
+from tests.compose_project import LAB, docker
+from tests.contract.real_servers import LOCAL, container, eventually, published
+from tests.fakes.stored_undo import stored
 
 SECRET = "contract-secret"
 PROJECT = f"contract-{uuid.uuid4().hex[:8]}"
@@ -61,8 +62,8 @@ class Store:
     async def inject(self, fault: Fault) -> Undo:
         """Inject it; return the undo as it comes back from the ledger."""
         stack = await self.stack()
-        undo = await fault.prepare(stack)
-        assert SECRET not in json.dumps(undo)
+        undo: Undo = await fault.prepare(stack)
+        assert SECRET not in undo.model_dump_json()
         assert not (await fault.verify_injected(stack, undo)).holds
         try:
             await fault.inject(stack, undo)
@@ -71,8 +72,7 @@ class Store:
         except BaseException:
             await fault.heal(stack, undo)  # other tests use the same store
             raise
-        written: Undo = json.loads(json.dumps(undo))
-        return written
+        return stored(undo)
 
     async def heal(self, fault: Fault, undo: Undo) -> None:
         """Heal it twice from another process."""
@@ -93,13 +93,6 @@ class Store:
             row for row in docker("top", self.container, "-eo", "pid,args").splitlines()[1:]
             if "chaoskit" in row or "sleep" in row or "psql" in row or "redis-cli" in row
         ]  # fmt: skip
-
-
-@pytest.fixture
-async def engine() -> AsyncIterator[Engine]:
-    made = await asyncio.to_thread(Engine)
-    yield made
-    made.close()
 
 
 # -- redis -----------------------------------------------------------------------------------------
@@ -413,7 +406,7 @@ async def test_every_session_is_ended(database: Store) -> None:
         assert receipt.detail == "2 of 2 sessions ended"
     await database.heal(fault, undo)
     assert postgres_world(database) == before
-    with pytest.raises(FaultFailed, match="nobody else has a session"):
+    with pytest.raises(FaultFailed, match="no other client has a session"):
         await fault.prepare(await database.stack())
 
 

@@ -13,10 +13,11 @@ import pytest
 from chaoskit.docker.client import Engine
 from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
 from chaoskit.faults.engines.toxics import blackhole
-from chaoskit.stack.overlay import API_PORT
-from chaoskit.stack.stack import Proxy, Stack
-from chaoskit.stack.toxiproxy import Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
-from tests.contract.real_servers import LOCAL, Server, docker, run_toxiproxy
+from chaoskit.stack.proxy import API_PORT, Proxy
+from chaoskit.stack.stack import Stack
+from chaoskit.stack.toxiproxy import Stream, Toxic, Toxiproxy, ToxiproxyUnreachable, ToxiproxyWedged
+from tests.compose_project import docker
+from tests.contract.real_servers import LOCAL, Server, run_toxiproxy
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
 
@@ -115,7 +116,7 @@ async def test_a_closed_proxy_refuses_and_cuts_what_was_open(
 
 @pytest.mark.parametrize("streams", [["upstream"], ["downstream"], ["upstream", "downstream"]])
 async def test_a_blackhole_is_silent_and_its_removal_closes_what_was_open(
-    real: Server, upstream: int, clients: Clients, streams: list[str]
+    real: Server, upstream: int, clients: Clients, streams: list[Stream]
 ) -> None:
     proxy = await real.api.create(real.definition(upstream))
     connection = await clients.connect(proxy.listen)
@@ -168,14 +169,16 @@ async def test_a_wedged_proxy_is_noticed_in_time_and_recreating_it_frees_the_ser
 async def test_the_stack_heals_a_wedged_proxy_and_keeps_the_toxics_of_other_faults(
     real: Server, upstream: int, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    definition = real.definition(upstream)
+    name = f"{LOCAL}_{upstream}"
+    definition = real.definition(upstream, name=name)
+    real.names.append(name)
     await real.api.create(definition)
     engine = FakeEngine(Fuse())
     port = int(real.url.rpartition(":")[2])
     labels = {
         ROLE_LABEL: "proxy",
         CLIENT_LABEL: "chat",
-        PROXIES_LABEL: f'[{{"name": "{definition["name"]}", '
+        PROXIES_LABEL: f'[{{"name": "{name}", '
         f'"listen": "{definition["listen"]}", "upstream": "{definition["upstream"]}"}}]',
     }
     engine.add(container("chaoskit-chat", labels=labels, published={API_PORT: port}))

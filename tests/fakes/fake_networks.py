@@ -86,7 +86,7 @@ class FakeNetfilter:
         }
 
 
-class FakeEndpoints:
+class FakeNetworks:
     """The calls of `Endpoints`, on networks in memory that give out the lowest free address."""
 
     def __init__(self, fuse: Fuse) -> None:

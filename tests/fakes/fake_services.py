@@ -35,7 +35,7 @@ def made(fuse: Fuse, apply: Callable[[], None]) -> None:
         raise EnvironmentFailure("the engine gave no answer") from None
 
 
-class FakeResources:
+class FakeLimits:
     """The calls of `ContainerLimits`; tests set `used`."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
@@ -79,7 +79,7 @@ class FakeVolumes:
         return self.mounted.get((await self._engine.containers.inspect(container_id)).name, [])
 
 
-class FakeReplacing:
+class FakeRecreation:
     """The calls of `Recreation`, and starting helpers that stay."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from chaoskit.docker.exec import ExecResult
 from chaoskit.errors import EnvironmentFailure
-from chaoskit.faults import redis_corrupt, redis_flush
-from chaoskit.faults.engines import postgres, redis, stores
+from chaoskit.faults.engines import redis, stores
+from chaoskit.scripts import script, statements
 from tests.fakes.fake_services import made
 
 if TYPE_CHECKING:
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Change = Callable[[Callable[[], Any]], None]
 FULL = ExecResult(2, "", "psql: error: FATAL:  sorry, too many clients already")
+_SQL = {text: name for name, text in statements("postgres/statements.sql").items()}
+_LUA = {
+    script(f"redis/{name}.lua"): name
+    for name in ("count", "delete", "poison", "poisoned", "restore")
+}
 SETTINGS = {"maxmemory": "0", "maxmemory-policy": "noeviction"}
 
 
@@ -92,24 +97,25 @@ class FakeRedis:
     def walk(self, lua: str, arguments: Sequence[str], change: Change) -> ExecResult:
         if self.paused is not None:
             return ExecResult(1, "", "")
-        if lua in (redis.COUNT, redis_flush.DELETE):
+        name = _LUA[lua]
+        if name in ("count", "delete"):
             found = [k for k in self.keys if fnmatchcase(k, arguments[0]) and k[:9] != redis.OURS]
-            if lua == redis_flush.DELETE:
+            if name == "delete":
                 change(lambda: self._delete(found))
             else:
                 self.refill()
             return _ok(len(found))
         saved = arguments[0]
         olds = [key for key in self.keys if key.startswith(saved)]
-        if lua == redis_corrupt.POISON:
+        if name == "poison":
             found = [k for k in self.keys if fnmatchcase(k, arguments[1]) and k[:9] != redis.OURS]
             for key in found:
                 change(lambda key=key: self._poison(saved, key))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
             return _ok(len(found))
         poisoned = [old for old in olds if self.keys.get(old.removeprefix(saved)) == saved]
-        if lua == redis_corrupt.POISONED:
+        if name == "poisoned":
             return _ok(len(olds if arguments[1] == "saved" else poisoned))
-        assert lua == redis_corrupt.RESTORE
+        assert name == "restore"
         for old in olds:
             value = self.keys.pop(old)
             if old in poisoned:
@@ -152,40 +158,40 @@ class FakePostgres:
         if "exhausted" in self.held.values():
             return FULL
         holder = variables.get("holder", "")
-        match query:
-            case postgres.FREE:
+        match _SQL[query]:
+            case "free":
                 return _ok(97)
-            case postgres.TABLE:
+            case "table":
                 return _ok("t" if variables["table"] == "participants" else "f")
-            case postgres.OURS:
+            case "held":
                 return _ok(int(holder in self.held))
-            case postgres.END_OURS:
+            case "end_held":
                 change(lambda: self.held.pop(holder, None))
                 return _ok(0)
-            case postgres.LOCKED:
+            case "locked":
                 return _ok(int(holder in self.held))
-            case postgres.SESSIONS:
+            case "sessions":
                 return _ok("\n".join(f"{id}@1" for id in sorted(self.sessions)))
-            case postgres.END_SESSIONS:
+            case "end_sessions":
                 change(self._end)
                 return _ok(2)
-            case postgres.READ_ONLY:
+            case "read_only":
                 return _ok(self.database or self.loaded or "off")
-            case postgres.IN_SYSTEM:
+            case "in_system":
                 return _ok(self.system or "")
-            case postgres.IN_DATABASE:
+            case "in_database":
                 return _ok(self.database or "")
         self._alter(query, variables, change)
         return _ok()
 
     def _alter(self, query: str, variables: Mapping[str, str], change: Change) -> None:
         value = variables.get("value") or None
-        match query:
-            case postgres.SET_SYSTEM | postgres.RESET_SYSTEM:
+        match _SQL[query]:
+            case "set_system" | "reset_system":
                 change(lambda: setattr(self, "system", value))
-            case postgres.RELOAD:
+            case "reload":
                 change(lambda: setattr(self, "loaded", self.system))
-            case postgres.SET_DATABASE | postgres.RESET_DATABASE:
+            case "set_database" | "reset_database":
                 change(lambda: setattr(self, "database", value))
             case _:
                 raise AssertionError(f"no fake of {query}")
@@ -194,7 +200,7 @@ class FakePostgres:
         self.sessions = {max(self.sessions) + 1, max(self.sessions) + 2}
 
 
-class FakeInside:
+class FakeExec:
     """`ContainerExec` on stores in memory, one of each sort per container."""
 
     def __init__(self, engine: FakeEngine, fuse: Fuse) -> None:
@@ -228,18 +234,18 @@ class FakeInside:
         self.environments.append(environment or {})
         if argv == ["cat", "/proc/1/status"]:
             return _ok(self.status)
-        script, words = argv[2], list(argv[4:])
-        if script == stores.RELEASE:
+        text, words = argv[2], list(argv[4:])
+        if text == script("processes/release.sh"):
             self._change(lambda: self._release(container_id, words[0].rstrip(";")))
             return _ok()
-        if script == redis.COMMAND:
+        if text == script("redis/command.sh"):
             return self._redis(container_id).command(words[3:], self._change)
-        if script == redis.PAGES:
+        if text == script("redis/pages.sh"):
             return self._redis(container_id).walk(words[3], words[4:], self._change)
-        if script in (postgres.QUERY, postgres.PLAIN):
+        if text in (script("postgres/query.sh"), script("postgres/plain.sh")):
             pairs = (word.split("=", 1) for word in words[4::2])
             return self._postgres(container_id).query(words[2], dict(pairs), self._change)
-        return self._shell(container_id, script)
+        return self._shell(container_id, text)
 
     async def leave(
         self,
@@ -248,13 +254,13 @@ class FakeInside:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         await self._running(container_id)
-        script, words = argv[2], argv[4:]
+        text, words = argv[2], argv[4:]
         holder = (environment or {})[stores.HELD].rstrip(";")
-        if script == redis.PAUSE:
+        if text == script("redis/pause.sh"):
             store = self._redis(container_id)
             self._change(lambda: setattr(store, "paused", words[3]))
             return
-        held = {postgres.LOCK: "locked", postgres.EXHAUST: "exhausted"}[script]
+        held = "locked" if text == script("postgres/lock.sh") else "exhausted"
         self._change(lambda: self._postgres(container_id).held.update({holder: held}))
 
     async def _running(self, container_id: str) -> None:

@@ -21,19 +21,20 @@ from chaoskit.docker.machine import MachineInfo
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
-from chaoskit.stack.overlay import API_PORT, GATEWAY, PREFIX, ProxySpec
+from chaoskit.stack.overlay import GATEWAY, PREFIX
+from chaoskit.stack.proxy import API_PORT, Proxy, proxies_of
 from chaoskit.stack.stack import Stack
-from tests.fakes.fake_networks import FakeEndpoints, FakeNetfilter
+from tests.fakes.fake_networks import FakeNetfilter, FakeNetworks
 from tests.fakes.fake_services import (
     UNLIMITED,
     FakeHistory,
+    FakeLimits,
     FakeMounts,
-    FakeReplacing,
-    FakeResources,
+    FakeRecreation,
     FakeVolumes,
     made,
 )
-from tests.fakes.fake_stores import FakeInside
+from tests.fakes.fake_stores import FakeExec
 from tests.fakes.fake_toxiproxy import Blown, FakeToxiproxy, Fuse
 
 PROJECT = "run-1"
@@ -78,13 +79,13 @@ class FakeEngine:
         self._fuse = fuse
         self.starts = 0
         self.netfilter = FakeNetfilter(fuse)
-        self.networks = FakeEndpoints(fuse)
-        self.limits = FakeResources(self, fuse)
-        self.recreate = FakeReplacing(self, fuse)
+        self.networks = FakeNetworks(fuse)
+        self.limits = FakeLimits(self, fuse)
+        self.recreate = FakeRecreation(self, fuse)
         self.volumes = FakeVolumes(self)
         self.mounts = FakeMounts(self, fuse)
         self.history = FakeHistory()
-        self.exec = FakeInside(self, fuse)
+        self.exec = FakeExec(self, fuse)
         self.containers = FakeContainers(self, fuse)
         self.machine = FakeMachine(self)
         self.events = FakeEvents(self)
@@ -126,6 +127,10 @@ class FakeContainers:
             if container_id in (one.id, one.name):
                 return one
         raise NoSuchContainer(f"inspect: no such container {container_id}")
+
+    async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
+        await self.inspect(container_id)
+        return []
 
     async def start(self, container_id: str) -> None:
         self._engine.starts += 1
@@ -229,7 +234,7 @@ class FakeHelpers:
         if argv[3] in ("measure", "fill", "unfill", "try"):
             return HelperOutput(*self._engine.mounts.run(argv, volumes or {}))
         try:
-            if argv[3].startswith("netfilter"):
+            if argv[3].startswith("netfilter/"):
                 return HelperOutput(
                     *self._engine.netfilter.run(
                         (await self._engine.containers.inspect(network_of or "")).id, argv
@@ -261,8 +266,10 @@ class World:
     async def proxy(self, client: str, upstream: str, port: int) -> None:
         """Put one edge behind a proxy, in the container of its client."""
         service = GATEWAY if client == HOST else f"{PREFIX}{client}"
-        specs = [spec for spec in self._specs(service) if spec.name != f"{upstream}_{port}"]
-        specs.append(ProxySpec(upstream, port, 20001 + len(specs) if client == HOST else port))
+        before = [proxy for one in self.engine.of(service) for proxy in proxies_of(one)]
+        proxies = [proxy for proxy in before if (proxy.upstream, proxy.port) != (upstream, port)]
+        listen = 20001 + len(proxies) if client == HOST else port
+        proxies.append(Proxy(service, client, upstream, port, listen))
         if service not in self.servers:
             self.servers[service] = FakeToxiproxy(self.fuse)
             api = await self.servers[service].start()
@@ -271,24 +278,15 @@ class World:
         labels = {
             ROLE_LABEL: "gateway" if client == HOST else "proxy",
             CLIENT_LABEL: client,
-            PROXIES_LABEL: json.dumps([spec.definition() for spec in specs]),
+            PROXIES_LABEL: json.dumps([proxy.definition() for proxy in proxies]),
         }
-        published = {API_PORT: api, **{spec.listen: 1 for spec in specs}}
+        published = {API_PORT: api, **{proxy.listen: 1 for proxy in proxies}}
         one = container(service, labels=labels, published=published)
         address = self.engine.networks.join(one.id, f"{PROJECT}_default", [service])
         self.engine.add(replace(one, addresses=(address,)))
         self.servers[service].proxies = {
-            spec.name: {**spec.definition(), "toxics": []} for spec in specs
+            proxy.name: {**proxy.definition(), "toxics": []} for proxy in proxies
         }
-
-    def _specs(self, service: str) -> list[ProxySpec]:
-        found = []
-        for one in self.engine.of(service):
-            for row in json.loads(one.labels[PROXIES_LABEL]):
-                upstream, _, port = row["upstream"].rpartition(":")
-                listen = int(row["listen"].rpartition(":")[2])
-                found.append(ProxySpec(upstream, int(port), listen))
-        return found
 
     async def stack(self) -> Stack:
         """Return a stack attached afresh, as another process would have it."""

@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from chaoskit.docker.containers import Container
 from chaoskit.docker.labels import PROJECT_LABEL, ROLE_LABEL
-from tests.contract.real_servers import docker
+from tests.compose_project import docker
+from tests.matrix.matrix_project import MatrixProject
 from tests.matrix.rows import CLIENT, SCRATCH, SERVICES
-from tests.matrix.town import Town
 
 # How often the kernel held this container back while it was busy for a while.
 _LOOP = """
@@ -36,9 +36,9 @@ _DATA = {
 }
 
 
-async def containers(town: Town) -> dict[str, Container]:
+async def containers(project: MatrixProject) -> dict[str, Container]:
     """Return the container of each upstream."""
-    found = await asyncio.gather(*(town.stack.replicas(service) for service in SERVICES))
+    found = await asyncio.gather(*(project.stack.replicas(service) for service in SERVICES))
     return {service: rows[0] for service, rows in zip(SERVICES, found, strict=True)}
 
 
@@ -57,21 +57,21 @@ def _became(before: Container, now: Container) -> str:
     )
 
 
-async def _loop(town: Town, service: str) -> str:
-    held = await town.inside(service, "python3", "-c", _LOOP) == "True"
+async def _loop(project: MatrixProject, service: str) -> str:
+    held = await project.inside(service, "python3", "-c", _LOOP) == "True"
     return "a busy loop is throttled" if held else "a busy loop is not throttled"
 
 
-async def _hunger(town: Town, service: str) -> str:
-    status, text = await town.run(service, "python3", "-c", _HUNGER)
+async def _hunger(project: MatrixProject, service: str) -> str:
+    status, text = await project.run(service, "python3", "-c", _HUNGER)
     assert status in (0, 137), f"{service}: {status} {text}"
     return "a process that takes 250 MiB is killed" if status else "a process gets 250 MiB"
 
 
-async def _load(town: Town, service: str) -> str:
-    project = f"label={PROJECT_LABEL}={town.stack.project}"
-    wanted = ("--filter", project, "--filter", f"label={ROLE_LABEL}=helper")
-    name = re.compile(rf"\b{town.container(service)}\b|{service}")
+async def _load(project: MatrixProject, service: str) -> str:
+    of_project = f"label={PROJECT_LABEL}={project.stack.project}"
+    wanted = ("--filter", of_project, "--filter", f"label={ROLE_LABEL}=helper")
+    name = re.compile(rf"\b{project.container(service)}\b|{service}")
     rows = await asyncio.to_thread(docker, "ps", *wanted, "--format", "{{.ID}} {{.Names}}")
     mine = [row.split()[0] for row in rows.splitlines() if name.search(row.split()[1])]
     tops = [await asyncio.to_thread(docker, "top", id, "-eo", "pid,comm") for id in mine]
@@ -79,37 +79,37 @@ async def _load(town: Town, service: str) -> str:
     return "stress-ng works beside it" if works else "nothing works beside it"
 
 
-async def _disk(town: Town, service: str) -> str:
-    status, text = await town.run(service, "sh", "-c", _WRITE)
+async def _disk(project: MatrixProject, service: str) -> str:
+    status, text = await project.run(service, "sh", "-c", _WRITE)
     if status == 0:
         return "a write to its mount works"
     assert "No space left on device" in text, f"{service}: {status} {text}"
     return "a write to its mount fails: no space left on device"
 
 
-async def _data(town: Town, service: str) -> str:
-    _, text = await town.run(service, *_DATA[service])
+async def _data(project: MatrixProject, service: str) -> str:
+    _, text = await project.run(service, *_DATA[service])
     return "its data is there" if text == "true value" else "its data is gone"
 
 
-async def _broken(town: Town, service: str) -> str:
-    status, _ = await town.run(service, "test", "-e", f"{SCRATCH}/broken")
+async def _broken(project: MatrixProject, service: str) -> str:
+    status, _ = await project.run(service, "test", "-e", f"{SCRATCH}/broken")
     return "its file is there" if status == 0 else "no file of it"
 
 
-async def _asked(town: Town, service: str) -> str:
+async def _asked(project: MatrixProject, service: str) -> str:
     """Ask one store for something over a kept connection and look there whether it was done."""
     if service != "redis":
         return ""
-    await town.agents[CLIENT].do("leave")
+    await project.agents[CLIENT].do("leave")
     end = time.monotonic() + _SOON
-    while await town.inside("redis", "redis-cli", "DEL", "matrix:asked") != "1":
+    while await project.inside("redis", "redis-cli", "DEL", "matrix:asked") != "1":
         if time.monotonic() > end:
             return "what is asked is not done"
     return "what is asked is done"
 
 
-PROBES: Mapping[str, Callable[[Town, str], Awaitable[str]]] = {
+PROBES: Mapping[str, Callable[[MatrixProject, str], Awaitable[str]]] = {
     "loop": _loop,
     "hunger": _hunger,
     "load": _load,
@@ -120,7 +120,7 @@ PROBES: Mapping[str, Callable[[Town, str], Awaitable[str]]] = {
 }
 
 
-async def probed(town: Town, probe: str) -> set[str]:
+async def probed(project: MatrixProject, probe: str) -> set[str]:
     """Use a probe on every upstream and return what it says."""
-    said = await asyncio.gather(*(PROBES[probe](town, service) for service in SERVICES))
+    said = await asyncio.gather(*(PROBES[probe](project, service) for service in SERVICES))
     return set(said) - {""}

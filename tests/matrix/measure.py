@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from chaoskit.faults import Fault
 from chaoskit.faults.contract import Undo
+from tests.fakes.stored_undo import stored
 from tests.matrix import effects
+from tests.matrix.matrix_project import MatrixProject, matrix_project
 from tests.matrix.protocols import PORTS, STORES
 from tests.matrix.rows import CLIENT, DIRECT, LOST, ROWS, SHAMS, Row
-from tests.matrix.town import Town, town
 from tests.matrix.world import Looker, World, looker
 
 Cells = dict[str, dict[str, str]]  # upstream -> connection -> words
@@ -53,7 +53,7 @@ Fits = Callable[[Row, Seen, Seen, bool], bool]
 
 
 async def measure(directory: Path, fits: Fits) -> Measured:
-    """Measure every row, in towns side by side: most of the time is spent waiting.
+    """Measure every row, in projects side by side: most of the time is spent waiting.
 
     `fits` says of a row, what was seen, what is seen without a fault and whether its inject does
     nothing, whether that is as it should be; else it is measured again.
@@ -61,7 +61,7 @@ async def measure(directory: Path, fits: Fits) -> Measured:
     lanes = [directory / str(number) for number in range(LANES)]
     for lane in lanes:
         lane.mkdir()
-    async with asyncio.TaskGroup() as group:  # a town that fails ends the other, which tidies up
+    async with asyncio.TaskGroup() as group:  # a project that fails ends the other, which tidies up
         tasks = [group.create_task(_lane(lane, lane_of(n), fits)) for n, lane in enumerate(lanes)]
     whole = tasks[0].result()
     for other in (task.result() for task in tasks[1:]):
@@ -75,8 +75,8 @@ async def measure(directory: Path, fits: Fits) -> Measured:
 
 
 def lane_of(number: int) -> list[Row]:
-    """Return the rows of one town. All of one kind are together: replacing its inject by nothing
-    must not meet the real one in another town."""
+    """Return the rows of one project. All of one kind are together: replacing its inject by nothing
+    must not meet the real one in another project."""
     kinds = list(dict.fromkeys(row.kind for row in ROWS))
     mine = set(kinds[number::LANES])
     return [row for row in ROWS if row.kind in mine]
@@ -84,7 +84,7 @@ def lane_of(number: int) -> list[Row]:
 
 async def _lane(directory: Path, rows: list[Row], fits: Fits) -> Measured:
     measured = Measured()
-    async with town(directory, rows) as place, looker(place) as agent:
+    async with matrix_project(directory, rows) as place, looker(place) as agent:
         measured.versions = await place.versions()
         world = await agent.world()
 
@@ -112,7 +112,13 @@ async def _nothing(*_: Any) -> None:
 
 
 async def _row(
-    place: Town, agent: Looker, row: Row, world: World, measured: Measured, *, sham: bool = False
+    place: MatrixProject,
+    agent: Looker,
+    row: Row,
+    world: World,
+    measured: Measured,
+    *,
+    sham: bool = False,
 ) -> tuple[Seen, World]:
     """Measure one row; return it and the world after it, which is the next one's before."""
     start = time.monotonic()
@@ -153,13 +159,13 @@ async def _row(
     return seen, world
 
 
-async def _prepared(place: Town, fault: Fault) -> Undo:
-    undo = await fault.prepare(place.stack)
-    return cast("Undo", json.loads(json.dumps(undo)))
+async def _prepared(place: MatrixProject, fault: Fault) -> Undo:
+    undo: Undo = await fault.prepare(place.stack)
+    return stored(undo)
 
 
 async def _receipts(
-    place: Town, faults: list[Fault], undos: list[Undo], *, holds: bool
+    place: MatrixProject, faults: list[Fault], undos: list[Undo], *, holds: bool
 ) -> list[str]:
     found = await asyncio.gather(
         *(f.verify_injected(place.stack, undo) for f, undo in zip(faults, undos, strict=True))
@@ -167,7 +173,7 @@ async def _receipts(
     return [f"the receipt says {r.holds}: {r.detail}" for r in found if r.holds is not holds]
 
 
-async def _healed(place: Town, faults: list[Fault], undos: list[Undo]) -> list[str]:
+async def _healed(place: MatrixProject, faults: list[Fault], undos: list[Undo]) -> list[str]:
     pairs = list(zip(faults, undos, strict=True))
     await asyncio.gather(*(type(fault).heal(place.stack, undo) for fault, undo in pairs))
     found = await asyncio.gather(
@@ -176,7 +182,7 @@ async def _healed(place: Town, faults: list[Fault], undos: list[Undo]) -> list[s
     return [f"not healed: {receipt.detail}" for receipt in found if not receipt.holds]
 
 
-async def _seen(place: Town, row: Row, before: Mapping[str, Any]) -> Seen:
+async def _seen(place: MatrixProject, row: Row, before: Mapping[str, Any]) -> Seen:
     cells = await place.both("observe", thorough=row.thorough, stores=row.stores)
     said = effects.became(before, await effects.containers(place))
     probed = {probe: sorted(await effects.probed(place, probe)) for probe in row.probes}

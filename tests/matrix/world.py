@@ -9,10 +9,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from chaoskit.docker.limits import NO_MEMORY_LIMIT
-from tests.contract.real_servers import LAB, LABEL, docker
+from tests.compose_project import LAB, docker
+from tests.contract.real_servers import LABEL
 from tests.matrix import snapshot_agent
+from tests.matrix.matrix_project import Agent, MatrixProject, program
 from tests.matrix.rows import SCRATCH
-from tests.matrix.town import Agent, Town, program
 
 World = dict[str, Any]
 
@@ -22,15 +23,15 @@ _STATE = ("Status", "Running", "Paused", "Restarting", "Dead")
 
 
 class Looker:
-    """Looks at a town from outside."""
+    """Looks at a project from outside."""
 
-    def __init__(self, town: Town, agent: Agent) -> None:
-        self._town = town
+    def __init__(self, project: MatrixProject, agent: Agent) -> None:
+        self._project = project
         self._agent = agent
 
     async def world(self) -> World:
         """Return the world as it is now."""
-        project = self._town.stack.project
+        project = self._project.stack.project
         label = f"label=com.docker.compose.project={project}"
         containers, proxies, networks, volumes = await asyncio.gather(
             self._containers(label),
@@ -59,7 +60,7 @@ class Looker:
         return {row["Id"]: _described(row) for row in json.loads(await _docker("inspect", *ids))}
 
     async def _proxies(self) -> World:
-        stack = self._town.stack
+        stack = self._project.stack
         names = sorted({proxy.container for proxy in stack.proxies})
         states = await asyncio.gather(*(stack.api_states(name) for name in names))
         return {
@@ -81,14 +82,14 @@ class Looker:
 
 
 @contextlib.asynccontextmanager
-async def looker(town: Town) -> AsyncIterator[Looker]:
-    """Look at the world of a town for as long as the block lasts."""
+async def looker(project: MatrixProject) -> AsyncIterator[Looker]:
+    """Look at the world of a project for as long as the block lasts."""
     options = ("--privileged", "--pid", "host", "--network", "none", "--init")
-    labels = ("--label", f"{LABEL}={town.stack.project}")
+    labels = ("--label", f"{LABEL}={project.stack.project}")
     container = await _docker("run", "-d", "--rm", *options, *labels, LAB, "sleep", "infinity")
     try:
         async with program(container, [snapshot_agent], SCRATCH) as agent:
-            yield Looker(town, agent)
+            yield Looker(project, agent)
     finally:
         await _docker("rm", "--force", container)
 

@@ -9,9 +9,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import junitparser
 import pytest
 
+from chaoskit.record.schema import events_schema
 from tests.stack.running import (
     Chaoskit,
     Run,
@@ -57,6 +59,10 @@ def test_a_seed_repeats_the_values_and_one_fault_can_be_picked(chaoskit: Chaoski
     assert streamed == (first.path / "events.ndjson").read_text() or [
         json.loads(line) for line in streamed.splitlines()
     ] == first.rows("events.ndjson")
+    validator = jsonschema.Draft202012Validator(events_schema())
+    rows = [json.loads(line) for line in streamed.splitlines()]
+    assert [row for row in rows if not validator.is_valid(row)] == []
+    assert {row["event"] for row in rows} >= {"run_started", "fault_rechecked", "run_ended"}
     again = chaoskit.run(scenario, *options)
     other = chaoskit.run(scenario, "--only-fault", "second", "--seed", "4712")
     assert values(again)[:10] == values(first)[:10]

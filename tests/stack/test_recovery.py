@@ -95,6 +95,28 @@ def test_the_guard_heals_removes_and_finishes_the_folder_of_a_killed_run(
     assert not guards_of(folder)
 
 
+def test_a_killed_run_keeps_the_proofs_of_the_faults_that_were_over(chaoskit: Chaoskit) -> None:
+    scenario = chats(
+        faults=[
+            fault("latency", "0s", "1s", edge="chat-1 -> redis", delay="100ms", id="first"),
+            fault("pause", "2s", "30s", service="chat-2", id="frozen"),
+        ]
+    )
+    going = chaoskit.start(scenario)
+    going.read_until("fault frozen: pause")
+    folder = folder_of(going)
+    wait_for("it is in force", lambda: in_force(folder, "frozen"))
+    going.send(signal.SIGKILL)
+    wait_for("the guard is through", lambda: not (folder / LOCK).exists())
+    first, frozen = result_of(folder).faults
+    assert (first.proven, first.reason) == (True, None)
+    assert "through chat-1 -> redis:6379" in first.evidence[0]
+    assert (frozen.proven, frozen.reason) == (False, "the run ended before it was proven")
+    again = command(chaoskit, "check", "latest")
+    assert again.returncode == 3, again.stderr
+    assert "1 of 2 faults proven" in again.stdout
+
+
 def test_the_guard_heals_a_fault_when_its_lease_is_over_and_the_run_is_stuck(
     chaoskit: Chaoskit,
 ) -> None:

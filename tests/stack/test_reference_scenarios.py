@@ -40,7 +40,7 @@ def files_are_whole(run: Run) -> None:
     assert events[0] == "run_started"
     assert events[-1] == "run_ended"
     assert {row["probe"] for row in run.rows("samples.ndjson")} == {
-        one.probe.partition(" ")[0] for one in run.result.probes
+        one.name for one in run.result.probes
     }
     if run.result.workloads:
         assert {"invoke", "ok"} <= {row["type"] for row in run.rows("history.ndjson")}

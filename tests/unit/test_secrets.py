@@ -7,7 +7,7 @@ import json
 import pytest
 
 from chaoskit.records import Json
-from chaoskit.secrets import MASK, Redactor, passwords_in, secrets_in
+from chaoskit.secrets import MASK, Redactor, forms_of, passwords_in, secrets_in, without_secrets
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,21 @@ def test_values_of_keys_named_like_a_secret_are_secrets(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["POSTGRES_USER", "PASSWORD_FILE", "TOKEN_TTL", "KEY_PREFIX", "AUTHOR", "MONKEY"]
+    "key",
+    [
+        "POSTGRES_USER",
+        "TOKEN_TTL",
+        "AUTH_SERVICE_URL",
+        "AUTH_BACKEND",
+        "SECRET_NAME",
+        "KEY_PREFIX",
+        "AUTHOR",
+        "MONKEY",
+        "COMPASS",
+        "tokenizer",
+        "passes",
+        "PWD",
+    ],
 )
 def test_values_of_other_keys_are_not(key: str) -> None:
     assert secrets_in({key: "the-value"}) == []
@@ -104,3 +118,40 @@ def test_values_of_other_keys_are_not(key: str) -> None:
 def test_passwords_inside_urls_are_secrets_as_written_and_as_meant() -> None:
     assert secrets_in({"URL": "postgres://a:p%40ss-word@db/x"}) == ["p%40ss-word", "p@ss-word"]
     assert passwords_in("redis://:one@a redis://u:two@b redis://c") == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("PGPASSWORD=hunter2 psql -c 'select 1'", ["hunter2"]),
+        ("redis-server --requirepass hunter2 --port 1", ["hunter2"]),
+        ("curl --api-key='hunter 2' http://x/?token=hunter3&page=2", ["hunter 2", "hunter3"]),
+        ('PGPASSWORD=$PGPASSWORD psql --password "$PW"', []),
+        ("GET /?token={value}", []),
+        ("app --token-ttl 3600 --password --verbose", []),
+    ],
+)
+def test_passwords_of_commands_are_found_unless_a_variable_holds_them(
+    text: str, found: list[str]
+) -> None:
+    assert passwords_in(text) == found
+
+
+def test_a_secret_is_known_without_its_scheme_and_by_its_lines() -> None:
+    assert forms_of("Bearer abc-def") == ["Bearer abc-def", "abc-def"]
+    assert forms_of("first\n  second\n") == ["first\n  second\n", "first", "second"]
+    assert forms_of("{value}") == []
+    assert forms_of("pre-{n}-post") == ["pre-", "-post"]
+
+
+def test_in_a_document_values_are_masked_by_their_keys_and_placeholders_stay() -> None:
+    document: Json = {
+        "env": {"DB_PASSWORD": "pw", "API_KEYS": ["a", 7], "X": "pw"},
+        "json": {"token": "{value}", "secret": "a{n}b"},
+        "auth": {"url": "http://auth"},
+    }
+    assert without_secrets(document) == {
+        "env": {"DB_PASSWORD": MASK, "API_KEYS": [MASK, MASK], "X": "pw"},
+        "json": {"token": "{value}", "secret": f"{MASK}{{n}}{MASK}"},
+        "auth": {"url": "http://auth"},
+    }

@@ -1,8 +1,7 @@
-"""Faults made of dropped packets: who drops what of whom, worked out anew at every look.
+"""Faults made of dropped packets: who drops what of whom, worked out again at every look.
 
-The undo is `{"chain", "share", "rows": [{"at", "source", "to_port", "from_port", "flow"}]}`: the
-container `at` (`chat[1]`) drops what `source` sends it. Addresses are not in it, because a
-container that restarts may get others; then what is in force no longer fits, and that is said.
+The undo holds no addresses, because a container that restarts may get others; then what is in
+force no longer fits, and that is said.
 
 Packets that go through a proxy carry the proxy's address. Where a proxy stands between two sides,
 the leg between it and its client is cut, on the one port of that edge: the client feels lost
@@ -14,34 +13,54 @@ and the receipt that follows takes that reading; the counters come from the last
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 from weakref import WeakKeyDictionary
 
 from pydantic import Field
 
-from chaoskit.errors import FaultFailed
-from chaoskit.fields import HOST
-from chaoskit.records import Json
+from chaoskit.errors import ChaoskitError, FaultFailed
+from chaoskit.faults.contract import Receipt, Undo
+from chaoskit.fields import HOST, Model
 from chaoskit.stack import netfilter
 from chaoskit.stack.netfilter import Drop
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
     from chaoskit.stack.project import Project
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 _MEMBER = r"^([A-Za-z0-9][A-Za-z0-9_.-]*)(?:\[([1-9][0-9]{0,3})\])?$"
 
 Member = Annotated[str, Field(pattern=_MEMBER, max_length=136)]
 """A service, or one replica of it: `chat`, `"chat[1]"`."""
 
-Row = Mapping[str, Json]
 _FRESH = 2.0  # seconds for which a reading may stand for another that follows at once
+
+
+class PacketRow(Model):
+    """The container `at` (`chat[1]`) drops what `source` sends it, or only TCP packets to or from a
+    port; `flow` says which way that goes."""
+
+    at: str
+    source: str
+    to_port: int | None = None
+    from_port: int | None = None
+    flow: str
+
+
+class PacketsUndo(Undo):
+    """The iptables chain, the share of packets that it drops, and where."""
+
+    chain: str
+    share: float
+    rows: tuple[PacketRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +93,7 @@ def replica_of(member: str) -> int | None:
 
 
 def overlap(sides: Sequence[Sequence[str]]) -> str | None:
-    """Say which service or replica is named twice, or return None.
+    """Return which service or replica is named twice, None where none is.
 
     A service on one side and single replicas of it on others is fine: the service then means its
     other replicas.
@@ -92,8 +111,8 @@ def overlap(sides: Sequence[Sequence[str]]) -> str | None:
     return None
 
 
-def obstacle(project: Project, sides: Sequence[Sequence[str]]) -> str | None:
-    """Say why packets between these sides cannot be dropped on this stack, or return None."""
+def impossible_because(project: Project, sides: Sequence[Sequence[str]]) -> str | None:
+    """Return why packets between these sides cannot be dropped on this stack, None if they can."""
     named = {member for side in sides for member in side}
     for member in sorted(named):
         service = project.services.get(service_of(member))
@@ -101,8 +120,8 @@ def obstacle(project: Project, sides: Sequence[Sequence[str]]) -> str | None:
             continue
         if service.network_mode:
             return (
-                f"`{service.name}` has `network_mode: {service.network_mode}`, so it has no network"
-                " namespace of its own to drop packets in"
+                f"`{service.name}` has `network_mode: {service.network_mode}`, so it has no"
+                " separate network namespace to drop packets in"
             )
         alone = {replica_of(m) for m in named if service_of(m) == member} - {None}
         if replica_of(member) is None and len(alone) >= service.replicas:
@@ -127,14 +146,14 @@ async def describe(
     sides: Sequence[Sequence[str]],
     flows: Iterable[tuple[int, int]],
     share: float = 1.0,
-) -> Mapping[str, Json]:
+) -> PacketsUndo:
     """Return the undo data for dropping what side i sends to side j, for each flow (i, j).
 
     Raises `FaultFailed` when a member does not run, or a proxy is shared by both sides.
     """
     containers = await stack.containers.of(stack.project)
     found = [_resolve(containers, sides, side) for side in sides]
-    rows: list[Row] = []
+    rows: list[PacketRow] = []
     for i, j in flows:
         rows += [
             _row(receiver, sender, f"{sender.state.service} -> {receiver.state.service}")
@@ -144,7 +163,8 @@ async def describe(
         for proxy in stack.proxies:
             if proxy.client != HOST:
                 rows += _through(containers, proxy, found[i], found[j])
-    return {"chain": netfilter.chain_name(stack.project, holder), "share": share, "rows": rows}
+    chain = netfilter.chain_name(stack.project, holder)
+    return PacketsUndo(chain=chain, share=share, rows=tuple(rows))
 
 
 def _resolve(
@@ -174,13 +194,13 @@ def _through(
     proxy: Proxy,
     senders: Sequence[Container],
     receivers: Sequence[Container],
-) -> list[Row]:
+) -> list[PacketRow]:
     """Return the rows for one proxied edge: requests if its client is among the senders, replies
     if its upstream is."""
     between = [c for c in containers if c.state.service == proxy.container]
     clients = [c for c in containers if c.state.service == proxy.client]
     upstreams = [c for c in containers if c.state.service == proxy.upstream]
-    rows: list[Row] = []
+    rows: list[PacketRow] = []
     for requests in (True, False):
         near, far = (senders, receivers) if requests else (receivers, senders)
         near = [c for c in clients if c in near]
@@ -218,53 +238,45 @@ def _row(
     *,
     to_port: int | None = None,
     from_port: int | None = None,
-) -> Row:
-    return {
-        "at": _label(at),
-        "source": _label(source),
-        "to_port": to_port,
-        "from_port": from_port,
-        "flow": flow,
-    }
-
-
-async def ready(stack: Stack, undo: Mapping[str, Json]) -> None:
-    """Have helpers stand by in every namespace; one that cannot is started when it is needed."""
-    places = await _there_now(stack, undo)
-    await asyncio.gather(
-        *(netfilter.stand_by(stack.helpers, stack.project, at) for at, _ in places if at.addresses),
-        return_exceptions=True,
+) -> PacketRow:
+    return PacketRow(
+        at=_label(at), source=_label(source), to_port=to_port, from_port=from_port, flow=flow
     )
 
 
-async def inject(stack: Stack, undo: Mapping[str, Json]) -> None:
+async def ready(stack: Stack, undo: PacketsUndo) -> None:
+    """Have helpers stand by in every namespace; one that cannot is started when it is needed."""
+
+    async def stand_by(at: Container) -> None:
+        with contextlib.suppress(ChaoskitError):
+            await netfilter.stand_by(stack.helpers, stack.project, at)
+
+    places = await _there_now(stack, undo)
+    await together(*(stand_by(at) for at, _ in places if at.addresses))
+
+
+async def inject(stack: Stack, undo: PacketsUndo) -> None:
     """Put the rules in force, all namespaces side by side."""
     places = await _there_now(stack, undo)
-    rules = await asyncio.gather(
+    rules = await together(
         *(
-            netfilter.add(stack.helpers, stack.project, at, _chain(undo), list(flows))
+            netfilter.add(stack.helpers, stack.project, at, undo.chain, list(flows))
             for at, flows in places
         )
     )
     _keep(stack, undo, "inject", places, rules)
 
 
-async def heal(stack: Stack, undo: Mapping[str, Json]) -> None:
+async def heal(stack: Stack, undo: PacketsUndo) -> None:
     """Remove the rules wherever they may be; a container that restarted has none any more."""
     places = await _there_now(stack, undo)
-    results = await asyncio.gather(
-        *(netfilter.remove(stack.helpers, stack.project, at, _chain(undo)) for at, _ in places),
-        return_exceptions=True,
+    rules = await together(
+        *(netfilter.remove(stack.helpers, stack.project, at, undo.chain) for at, _ in places)
     )
-    rules = []
-    for result in results:  # all of them are tried, then the first that failed is told
-        if isinstance(result, BaseException):
-            raise result
-        rules.append(result)
     _keep(stack, undo, "heal", places, rules)
 
 
-async def present(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
+async def present(stack: Stack, undo: PacketsUndo) -> Receipt:
     """Read back that every namespace drops exactly what it should, by the addresses of now.
 
     A container that is down drops nothing and receives nothing: it is left out.
@@ -275,24 +287,26 @@ async def present(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
         missing = place.rules.lacks(place.flows)
         if missing:
             lost = {f"{place.flows[drop]} (from {drop.source})" for drop in missing}
-            return False, f"{place.at.name} does not drop packets of {', '.join(sorted(lost))}"
+            text = f"{place.at.name} does not drop packets of {', '.join(sorted(lost))}"
+            return Receipt(False, text)
         seen.append(f"{place.at.name} drops what {_senders(undo, place.at)} sends")
-    return bool(seen), "; ".join(seen) or "no container is left that could drop packets"
+    text = "; ".join(seen) or "no container is left that could drop packets"
+    return Receipt(bool(seen), text)
 
 
-async def absent(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
+async def absent(stack: Stack, undo: PacketsUndo) -> Receipt:
     """Read back that no namespace has the chain any more."""
     looked = await _look(stack, undo, "heal")
     left = [place.at.name for place in looked if place.rules.chain or place.rules.jump]
     if left:
-        return False, f"chain {_chain(undo)} is still in {', '.join(left)}"
+        return Receipt(False, f"chain {undo.chain} is still in {', '.join(left)}")
     names = ", ".join(place.at.name for place in looked)
-    return True, f"no rule of it left in {names or 'any place'}"
+    return Receipt(True, f"no rule of it left in {names or 'any place'}")
 
 
-async def counted(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
+async def counted(stack: Stack, undo: PacketsUndo) -> Receipt:
     """Read how many packets were dropped, by who sent them to whom."""
-    dropped: dict[str, int] = {str(row["flow"]): 0 for row in _rows(undo)}
+    dropped: dict[str, int] = {row.flow: 0 for row in undo.rows}
     seen = dict(dropped)
     for place in await _look(stack, undo, "receipt"):
         for drop, flow in place.flows.items():
@@ -300,26 +314,25 @@ async def counted(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
             if count is not None:
                 dropped[flow] += count.dropped
                 seen[flow] += count.seen
-    share = float(cast("float", undo["share"]))
     parts = [
-        f"{number} {flow}" + ("" if share == 1 else f" of {seen[flow]}")
+        f"{number} {flow}" + ("" if undo.share == 1 else f" of {seen[flow]}")
         for flow, number in dropped.items()
     ]
-    return sum(dropped.values()) > 0, f"packets dropped: {', '.join(parts)}"
+    return Receipt(sum(dropped.values()) > 0, f"packets dropped: {', '.join(parts)}")
 
 
 async def _look(
-    stack: Stack, undo: Mapping[str, Json], after: Literal["inject", "heal", "receipt"]
+    stack: Stack, undo: PacketsUndo, after: Literal["inject", "heal", "receipt"]
 ) -> list[_Place]:
     """Return what every namespace has now, or what the helper saw that made the change just now."""
     places = await _there_now(stack, undo)
-    kept = _LOOKS.get(stack, {}).pop(_chain(undo), None)
+    kept = _LOOKS.get(stack, {}).pop(undo.chain, None)
     if kept is not None and kept.after == after and time.monotonic() - kept.t < _FRESH:
         known = {netfilter.namespace(place.at): place.rules for place in kept.places}
         if all(netfilter.namespace(at) in known for at, _ in places):
             return [_Place(at, flows, known[netfilter.namespace(at)]) for at, flows in places]
-    rules = await asyncio.gather(
-        *(netfilter.read(stack.helpers, stack.project, at, _chain(undo)) for at, _ in places)
+    rules = await together(
+        *(netfilter.read(stack.helpers, stack.project, at, undo.chain) for at, _ in places)
     )
     if after == "inject":
         _keep(stack, undo, "receipt", places, rules)
@@ -328,42 +341,39 @@ async def _look(
 
 def _keep(
     stack: Stack,
-    undo: Mapping[str, Json],
+    undo: PacketsUndo,
     after: Literal["inject", "heal", "receipt"],
     places: Sequence[tuple[Container, Mapping[Drop, str]]],
     rules: Sequence[netfilter.Rules],
 ) -> None:
     made = [_Place(at, flows, found) for (at, flows), found in zip(places, rules, strict=True)]
-    _LOOKS.setdefault(stack, {})[_chain(undo)] = _Look(after, time.monotonic(), made)
+    _LOOKS.setdefault(stack, {})[undo.chain] = _Look(after, time.monotonic(), made)
 
 
-async def _there_now(
-    stack: Stack, undo: Mapping[str, Json]
-) -> list[tuple[Container, dict[Drop, str]]]:
+async def _there_now(stack: Stack, undo: PacketsUndo) -> list[tuple[Container, dict[Drop, str]]]:
     """Return every place that has a namespace now; what is down drops and receives nothing."""
     places = _places(undo, await stack.containers.of(stack.project))
     return [(at, flows) for at, flows in places if _there(at)]
 
 
 def _places(
-    undo: Mapping[str, Json], containers: Sequence[Container]
+    undo: PacketsUndo, containers: Sequence[Container]
 ) -> list[tuple[Container, dict[Drop, str]]]:
     """Return every container that has to drop something, and what (with its flow), by the
     containers and addresses of now."""
     by_label = {_label(c): c for c in containers}
-    share = float(cast("float", undo["share"]))
     places: dict[str, dict[Drop, str]] = {}
-    for row in _rows(undo):
-        mine = places.setdefault(row["at"], {})
-        source = by_label.get(row["source"])
+    for row in undo.rows:
+        mine = places.setdefault(row.at, {})
+        source = by_label.get(row.source)
         for address in source.addresses if source is not None else ():
-            drop = Drop(address, row["to_port"], row["from_port"], share)
-            mine.setdefault(drop, row["flow"])
+            drop = Drop(address, row.to_port, row.from_port, undo.share)
+            mine.setdefault(drop, row.flow)
     return [(by_label[label], flows) for label, flows in places.items() if label in by_label]
 
 
-def _senders(undo: Mapping[str, Json], at: Container) -> str:
-    senders = {str(row["source"]) for row in _rows(undo) if row["at"] == _label(at)}
+def _senders(undo: PacketsUndo, at: Container) -> str:
+    senders = {row.source for row in undo.rows if row.at == _label(at)}
     return ", ".join(sorted(senders))
 
 
@@ -372,13 +382,5 @@ def _label(container: Container) -> str:
 
 
 def _there(container: Container) -> bool:
-    """Say whether it has a network namespace now."""
+    """Return whether it has a network namespace now."""
     return container.state.status in ("running", "paused")
-
-
-def _chain(undo: Mapping[str, Json]) -> str:
-    return str(undo["chain"])
-
-
-def _rows(undo: Mapping[str, Json]) -> Sequence[Mapping[str, Any]]:
-    return cast("Sequence[Mapping[str, Any]]", undo["rows"])

@@ -8,163 +8,101 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Generic
 
-from chaoskit.faults.engines.stores import refused
+from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
+from chaoskit.scripts import script
 
-if TYPE_CHECKING:
-    from chaoskit.faults.engines.stores import Place
-
-_CLIENT = r"""
-port=${1:-6379} db=$2 patience=$3
-shift 3
-client=redis-cli
-command -v redis-cli >/dev/null || client=valkey-cli
-auth=${REDISCLI_AUTH:-${REDIS_PASSWORD:-${VALKEY_PASSWORD:-}}}
-[ -n "$auth" ] || [ -z "${REDIS_PASSWORD_FILE:-}" ] || auth=$(cat "$REDIS_PASSWORD_FILE")
-[ -n "$auth" ] || auth=${CHAOSKIT_AUTH:-}
-[ -n "$auth" ] || [ ! -r "${CHAOSKIT_CONFIG:-}" ] ||
-  auth=$(sed -n 's/^ *requirepass *"\{0,1\}\([^"]*\)"\{0,1\} *$/\1/p' "$CHAOSKIT_CONFIG")
-[ -z "$auth" ] || export REDISCLI_AUTH="$auth"
-"""
-COMMAND = (
-    _CLIENT
-    + r"""
-exec timeout "$patience" "$client" -p "$port" -n "$db" "$@"
-"""
-)
-# Runs a Lua script page by page over all keys, so that no call holds the server up for long. The
-# script gets cursor, count so far and its own arguments, and returns "cursor count".
-PAGES = (
-    _CLIENT
-    + r"""
-lua=$1 cursor=0 total=0
-shift
-while :; do
-  out=$(timeout "$patience" "$client" -p "$port" -n "$db" EVAL "$lua" 0 "$cursor" "$total" "$@") \
-    || exit 1
-  case $out in
-    [0-9]*' '[0-9]*) ;;
-    *) printf '%s\n' "$out" >&2; exit 1 ;;
-  esac
-  cursor=${out%% *}
-  total=$((total + ${out#* }))
-  [ "$cursor" != 0 ] || break
-done
-echo "$total"
-"""
-)
-# A server that is paused for ALL answers nobody, not even CLIENT UNPAUSE; a monitor is exempt. So
-# one connection becomes a monitor first, then pauses, and unpauses when it is signalled. Its pause
-# ends by itself a little after the lease, whatever happens to this process.
-PAUSE = (
-    _CLIENT
-    + r"""
-mode=$1 seconds=$2
-trap : USR1
-{
-  released=
-  trap 'released=1' USR1
-  printf '*1\r\n$7\r\nMONITOR\r\n'
-  printf 'CLIENT PAUSE %s000 %s\r\n' "$seconds" "$mode"
-  ticks=$((seconds * 10))
-  while [ -z "$released" ] && [ "$ticks" -gt 0 ]; do
-    sleep 0.1
-    ticks=$((ticks - 1))
-  done
-  printf 'CLIENT UNPAUSE\r\n'
-} | (
-  trap '' USR1
-  exec "$client" -p "$port" --pipe --pipe-timeout 5 >/dev/null 2>&1
-)
-"""
-)
 SILENT = (124, 137, 143, None)  # what `timeout` makes of a command that had no answer
-OURS = "chaoskit:"  # how the names of keys of ours start
-COUNT = f"""
-local page = redis.call('SCAN', ARGV[1], 'MATCH', ARGV[3], 'COUNT', 1000)
-local found = 0
-for _, key in ipairs(page[2]) do
-  if string.sub(key, 1, {len(OURS)}) ~= '{OURS}' then found = found + 1 end
-end
-return page[1] .. ' ' .. found
-"""
+OURS = "chaoskit:"  # how the names of keys of ours start; the scripts spare them
 
 
-async def ask(place: Place, *words: str, patience: int = 5) -> str:
+class RedisUndo(StoreUndo[R_co], Generic[R_co]):
+    """A fault in one database of a Redis, by number."""
+
+    db: int = 0
+
+
+async def ask(store: Store[RedisUndo], *words: str, within: int = 5) -> str:
     """Return the answer to one command. Raises `FaultFailed` when there is none, or an error."""
-    done = await place.run(
-        COMMAND,
-        place.port,
-        str(place.undo.get("db") or 0),
-        str(patience),
+    done = await store.run(
+        script("redis/command.sh"),
+        store.port,
+        str(store.undo.db),
+        str(within),
         *words,
-        environment=await _credentials(place),
-        within=patience + 5.0,
+        environment=await _credentials(store),
+        within=within + 5.0,
     )
     out = done.out.strip()
     if done.status != 0 or re.match(r"(ERR|NOAUTH|NOPERM|WRONGPASS|READONLY|OOM|BUSY)\b", out):
-        raise refused(done, " ".join(words[:2]), place)
+        raise refused(done, " ".join(words[:2]), store)
     return out
 
 
-async def silent(place: Place, *words: str) -> bool:
-    """Say whether a command gets no answer within a second."""
-    done = await place.run(
-        COMMAND, place.port, "0", "1", *words, environment=await _credentials(place), within=5.0
+async def silent(store: Store[RedisUndo], *words: str) -> bool:
+    """Return whether a command gets no answer within a second."""
+    done = await store.run(
+        script("redis/command.sh"),
+        store.port,
+        "0",
+        "1",
+        *words,
+        environment=await _credentials(store),
+        within=5.0,
     )
     if done.status in SILENT:
         return True
     if done.status != 0:
-        raise refused(done, " ".join(words), place)
+        raise refused(done, " ".join(words), store)
     return False
 
 
-async def pages(place: Place, script: str, *arguments: str) -> int:
+async def pages(store: Store[RedisUndo], lua: str, *arguments: str) -> int:
     """Run a Lua script over every key of a database; return the sum of what it counted."""
-    done = await place.run(
-        PAGES,
-        place.port,
-        str(place.undo.get("db") or 0),
+    done = await store.run(
+        script("redis/pages.sh"),
+        store.port,
+        str(store.undo.db),
         "10",
-        script,
+        script(f"redis/{lua}.lua"),
         *arguments,
-        environment=await _credentials(place),
+        environment=await _credentials(store),
         within=120.0,
     )
     if done.status != 0 or not done.out.strip().isdigit():
-        raise refused(done, "a walk over the keys", place)
+        raise refused(done, "a walk over the keys", store)
     return int(done.out)
 
 
-async def hold_pause(place: Place, mode: str, seconds: int) -> None:
+async def hold_pause(store: Store[RedisUndo], mode: str, seconds: int) -> None:
     """Start the process that pauses the server, and resumes it when released."""
-    words = (place.port, "0", "5", mode.upper(), str(seconds))
-    await place.hold(PAUSE, *words, environment=await _credentials(place))
+    words = (store.port, "0", "5", mode.upper(), str(seconds))
+    await store.hold(script("redis/pause.sh"), *words, environment=await _credentials(store))
 
 
-async def settings(place: Place, pattern: str) -> Mapping[str, str]:
+async def settings(store: Store[RedisUndo], pattern: str) -> Mapping[str, str]:
     """Return the settings of the server's configuration whose names match."""
-    lines = (await ask(place, "CONFIG", "GET", pattern)).splitlines()
+    lines = (await ask(store, "CONFIG", "GET", pattern)).splitlines()
     return dict(zip(lines[::2], lines[1::2], strict=False))
 
 
-async def statistics(place: Place, section: str) -> Mapping[str, str]:
+async def statistics(store: Store[RedisUndo], section: str) -> Mapping[str, str]:
     """Return one section of INFO, or `all`, by name."""
-    lines = (await ask(place, "INFO", section)).splitlines()
+    lines = (await ask(store, "INFO", section)).splitlines()
     pairs = (line.strip().split(":", 1) for line in lines if ":" in line)
     return dict(pairs)
 
 
-async def key_count(place: Place) -> int:
+async def key_count(store: Store[RedisUndo]) -> int:
     """Return how many keys all databases hold."""
-    rows = await statistics(place, "keyspace")
+    rows = await statistics(store, "keyspace")
     return sum(int(text.split(",")[0].removeprefix("keys=")) for text in rows.values())
 
 
-async def connections(place: Place) -> set[str]:
+async def connections(store: Store[RedisUndo]) -> set[str]:
     """Return the ids of the ordinary clients that are connected, without our own."""
-    rows = (await ask(place, "CLIENT", "LIST", "TYPE", "normal")).splitlines()
+    rows = (await ask(store, "CLIENT", "LIST", "TYPE", "normal")).splitlines()
     return {
         row.split(" ", 1)[0].removeprefix("id=")
         for row in rows
@@ -178,8 +116,8 @@ def counted(rows: Mapping[str, str], name: str) -> int:
     return int(found[0]) if found else 0
 
 
-async def _credentials(place: Place) -> Mapping[str, str]:
-    words = await place.stack.exec.words(place.container.id)
+async def _credentials(store: Store[RedisUndo]) -> Mapping[str, str]:
+    words = await store.stack.exec.words(store.container.id)
     return credentials(words)
 
 

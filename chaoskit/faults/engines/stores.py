@@ -7,96 +7,120 @@ nothing leaves it, and no proxy, partition or packet loss is in the way of the h
 image must have a shell and `redis-cli` or `psql`, as every official one has, and a container that
 is paused must be thawed before the heal can act.
 
-The undo is `{"fault", "service", "port", ..., "replicas": [{"replica", ...}]}`; what was read from
-each store is in its row. Replicas are looked up by number again at heal time.
+What was read from each store before is in its row of the undo. Replicas are looked up by number
+again at heal time.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, cast
 
 from pydantic import Field
+from typing_extensions import TypeVar
 
+from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Receipt, Undo
-from chaoskit.fields import ServiceName
+from chaoskit.fields import Model, ServiceName
 from chaoskit.records import Json
+from chaoskit.scripts import script
+from chaoskit.tasks import together
 from chaoskit.text import last_words
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
     from chaoskit.docker.exec import ExecResult
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 HELD = "CHAOSKIT_HOLD"  # marks every process that holds a fault in force inside a container
-# Signals the processes of a holder: what they hold ends with them. None of them outlives its shell,
-# or a database that is the container's first process would inherit it and mind its death.
-RELEASE = """
-for file in $(grep -lsF "CHAOSKIT_HOLD=$1" /proc/[0-9]*/environ); do
-  pid=${file#/proc/}
-  kill -s "$2" "${pid%/environ}" 2>/dev/null
-done
-exit 0
-"""
-_in_force: WeakKeyDictionary[Stack, dict[tuple[str, str], str]] = WeakKeyDictionary()
+_POLL = 0.05
+
+
+class StoreRow(Model):
+    """One store, and what a kind read of it before its fault."""
+
+    replica: int
+
+
+R_co = TypeVar("R_co", bound=StoreRow, default=StoreRow, covariant=True)
+
+
+class StoreUndo(Undo, Generic[R_co]):
+    """What a fault knows of itself, and of each store that it is in."""
+
+    fault: str
+    service: str
+    port: int | None
+    replicas: tuple[R_co, ...] = ()
+
+    def of(self, store: Store[Any]) -> R_co:
+        """Return what was read of one store."""
+        return next(row for row in self.replicas if row.replica == store.replica)
+
+
+S_co = TypeVar("S_co", bound=StoreUndo, default=StoreUndo, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One store: a running container, what the undo says of all replicas, and of this one."""
+class Store(Generic[S_co]):
+    """One store: a running container, and what the undo says of the fault in it."""
 
     stack: Stack
     container: Container
-    undo: Mapping[str, Any]
-    row: Mapping[str, Any]
+    undo: S_co
+
+    @property
+    def replica(self) -> int:
+        return self.container.state.replica
 
     @property
     def port(self) -> str:
-        return str(self.undo["port"] or "")
+        return str(self.undo.port or "")
 
     @property
     def holder(self) -> str:
         """The name of what holds this fault in force; Postgres allows 63 characters for it."""
-        name = f"chaoskit-{self.undo['fault']}"
+        name = f"chaoskit-{self.undo.fault}"
         if len(name) <= 63:
             return name
         return f"{name[:54]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
     async def run(
         self,
-        script: str,
+        text: str,
         *words: str,
         environment: Mapping[str, str] | None = None,
         within: float = 10.0,
     ) -> ExecResult:
         """Run a shell script in the container; `words` are its arguments."""
-        argv = ["sh", "-c", script, "chaoskit", *words]
+        argv = ["sh", "-c", text, "chaoskit", *words]
         inside = self.stack.exec
         return await inside.run(self.container.id, argv, environment=environment, within=within)
 
     async def hold(
-        self, script: str, *words: str, environment: Mapping[str, str] | None = None
+        self, text: str, *words: str, environment: Mapping[str, str] | None = None
     ) -> None:
         """Start a shell script that goes on until it is released or its own time is over."""
-        argv = ["sh", "-c", script, "chaoskit", *words]
+        argv = ["sh", "-c", text, "chaoskit", *words]
         marked = {**(environment or {}), HELD: f"{self.holder};"}
         await self.stack.exec.leave(self.container.id, argv, marked)
 
     async def release(self, signal: str = "TERM") -> None:
         """Signal what `hold` started; that it is gone already is fine."""
-        await self.run(RELEASE, f"{self.holder};", signal)
+        await self.run(script("processes/release.sh"), f"{self.holder};", signal)
 
 
-class StoreFault(Fault):
+S = TypeVar("S", bound=StoreUndo, default=StoreUndo)
+
+
+class StoreFault(Fault[S], Generic[S]):
     """A fault inside the store of one service: of every replica, or of one.
 
-    A kind says what it reads before (`read`), does (`act`), how that shows (`shown`), how it is
-    undone (`lift`) and how that shows (`lifted`), each for one store.
+    A kind reads, injects, verifies and heals one store; this class does so with all of them.
     """
 
     lasting: ClassVar[bool] = False  # True: what it changes outlives the store's process
@@ -116,118 +140,121 @@ class StoreFault(Fault):
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return stack.proxies_to(self.service)[:1] if self.replica is None else ()
 
-    def told(self) -> Mapping[str, Json]:
-        """Return what the undo must know of the fault itself."""
-        return {}
+    def undo_fields(self) -> Mapping[str, Json]:
+        """Return what the undo must know of the fault itself: its fields that both have."""
+        both = self.undo_model.model_fields.keys() & type(self).model_fields.keys()
+        return {name: getattr(self, name) for name in both}
 
-    async def read(self, place: Place) -> Mapping[str, Json]:
+    async def read_one(self, store: Store[S]) -> StoreRow:
         """Read what was before; changes nothing. Raises `FaultFailed`."""
         raise NotImplementedError
 
-    async def act(self, place: Place) -> None:
+    async def inject_one(self, store: Store[S]) -> None:
         raise NotImplementedError
 
     @classmethod
-    async def shown(cls, place: Place) -> Receipt:
+    async def verify_one(cls, store: Store[S]) -> Receipt:
         raise NotImplementedError
 
     @classmethod
-    async def lift(cls, place: Place) -> None:
+    async def heal_one(cls, store: Store[S]) -> None:
         raise NotImplementedError
 
     @classmethod
-    async def lifted(cls, place: Place) -> Receipt:
+    async def verify_healed_one(cls, store: Store[S]) -> Receipt:
         raise NotImplementedError
 
-    async def prepare(self, stack: Stack) -> Undo:
-        other = _in_force.get(stack, {}).get((self.kind, self.service), self.name)
-        if self.alone and other != self.name:
+    async def until_in_force(self, store: Store[S], within: float) -> Receipt:
+        """Wait until the fault shows in one store; return the last receipt in any case."""
+        return await until(
+            lambda: self.verify_one(store), met=lambda seen: seen.holds, within=within, every=_POLL
+        )
+
+    async def prepare(self, stack: Stack) -> S:
+        if not self.alone:
+            return await self._read(stack)
+        key = self.kind, self.service
+        for other in stack.claims.others(key, self.name):
             raise FaultFailed(
                 f"`{other}` is in force on `{self.service}`: two `{self.kind}` at once would undo"
                 " each other"
             )
+        stack.claims.hold(key, self.name)
+        try:
+            return await self._read(stack)
+        except BaseException:
+            stack.claims.give_up(key, self.name)
+            raise
+
+    async def _read(self, stack: Stack) -> S:
         found = await stack.replicas(self.service, self.replica)
         for container in found:
             if not container.state.running:
                 raise FaultFailed(f"`{container.name}` is {container.state.status}, not running")
-        undo: dict[str, Json] = {
-            "fault": self.name,
-            "service": self.service,
-            "port": self.port,
-            **self.told(),
-        }
-        read = await asyncio.gather(*(self.read(Place(stack, c, undo, {})) for c in found))
-        rows = [
-            {"replica": container.state.replica, **row}
-            for container, row in zip(found, read, strict=True)
-        ]
-        return {**undo, "replicas": rows}
+        fields = {**self.undo_fields(), "fault": self.name}
+        undo = cast("S", self.undo_model.model_validate(fields))
+        rows = await together(*(self.read_one(Store(stack, c, undo)) for c in found))
+        return undo.model_copy(update={"replicas": tuple(rows)})
 
-    async def inject(self, stack: Stack, undo: Undo) -> None:
-        _in_force.setdefault(stack, {})[self.kind, self.service] = self.name
-        await asyncio.gather(*(self.act(place) for place in await places_of(stack, undo)))
+    async def inject(self, stack: Stack, undo: S) -> None:
+        await together(*(self.inject_one(store) for store in await stores_of(stack, undo)))
 
     @classmethod
-    async def verify_injected(cls, stack: Stack, undo: Undo) -> Receipt:
-        places = await places_of(stack, undo)
-        return _joined(places, await asyncio.gather(*(cls.shown(place) for place in places)))
+    async def verify_injected(cls, stack: Stack, undo: S) -> Receipt:
+        stores = await stores_of(stack, undo)
+        return _joined(stores, await together(*(cls.verify_one(store) for store in stores)))
 
     @classmethod
-    async def heal(cls, stack: Stack, undo: Undo) -> None:
-        places = await places_of(stack, undo, dead_too=not cls.lasting)
-        results = await asyncio.gather(*(cls.lift(p) for p in places), return_exceptions=True)
-        for result in results:  # one that fails must not keep the others from being healed
-            if isinstance(result, BaseException):
-                raise result
-        forces = _in_force.get(stack, {})
-        if forces.get((cls.kind, str(undo["service"]))) == undo["fault"]:
-            del forces[cls.kind, str(undo["service"])]
+    async def heal(cls, stack: Stack, undo: S) -> None:
+        stores = await stores_of(stack, undo, dead_too=not cls.lasting)
+        await together(*(cls.heal_one(store) for store in stores))
+        stack.claims.give_up((cls.kind, undo.service), undo.fault)
 
     @classmethod
-    async def verify_healed(cls, stack: Stack, undo: Undo) -> Receipt:
-        places = await places_of(stack, undo, dead_too=not cls.lasting)
-        if not places:
+    async def verify_healed(cls, stack: Stack, undo: S) -> Receipt:
+        stores = await stores_of(stack, undo, dead_too=not cls.lasting)
+        if not stores:
             return Receipt(True, "the process that it was in is gone")
-        return _joined(places, await asyncio.gather(*(cls.lifted(place) for place in places)))
+        healed = await together(*(cls.verify_healed_one(store) for store in stores))
+        return _joined(stores, healed)
 
 
-async def places_of(stack: Stack, undo: Undo, *, dead_too: bool = False) -> list[Place]:
+async def stores_of(stack: Stack, undo: S, *, dead_too: bool = False) -> list[Store[S]]:
     """Return the stores of the undo data as they run now.
 
     One that is stopped is left out where `dead_too` says that its fault died with it. Raises
     `FaultFailed` for others that do not run.
     """
-    rows = {row["replica"]: row for row in cast("Sequence[Mapping[str, Any]]", undo["replicas"])}
-    found = await stack.containers.of(stack.project, str(undo["service"]))
-    places = []
-    for container in found:
-        row = rows.pop(container.state.replica, None)
-        if row is None:
+    missing = {row.replica for row in undo.replicas}
+    stores = []
+    for container in await stack.containers.of(stack.project, undo.service):
+        if container.state.replica not in missing:
             continue
+        missing.remove(container.state.replica)
         if container.state.running:
-            places.append(Place(stack, container, undo, row))
+            stores.append(Store(stack, container, undo))
         elif not (dead_too and container.state.status in ("exited", "dead", "created")):
             raise FaultFailed(
                 f"`{container.name}` is {container.state.status}: nothing can be done inside it"
             )
-    if rows and not dead_too:
-        raise FaultFailed(f"`{undo['service']}` has lost {len(rows)} of its containers")
-    return places
+    if missing and not dead_too:
+        raise FaultFailed(f"`{undo.service}` has lost {len(missing)} of its containers")
+    return stores
 
 
-def _joined(places: Sequence[Place], receipts: Sequence[Receipt]) -> Receipt:
+def _joined(stores: Sequence[Store], receipts: Sequence[Receipt]) -> Receipt:
     if len(receipts) == 1:
         return receipts[0]
-    said = [f"{p.container.name}: {r.detail}" for p, r in zip(places, receipts, strict=True)]
+    said = [f"{s.container.name}: {r.detail}" for s, r in zip(stores, receipts, strict=True)]
     holds = bool(receipts) and all(receipt.holds for receipt in receipts)
     return Receipt(holds, "; ".join(said) or "no container left")
 
 
-def refused(done: ExecResult, what: str, place: Place) -> FaultFailed:
+def refused(done: ExecResult, what: str, store: Store) -> FaultFailed:
     """Return the error for a command that did not end well inside a container."""
     words = last_words(done.err or done.out, 300)
     if done.status is None:
         words = "no answer in time"
     elif done.status in (126, 127):
         words = f"the container has no shell or no client for it ({words})"
-    return FaultFailed(f"`{place.container.name}`: {what}: {words or f'status {done.status}'}")
+    return FaultFailed(f"`{store.container.name}`: {what}: {words or f'status {done.status}'}")

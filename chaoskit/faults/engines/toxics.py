@@ -1,25 +1,22 @@
-"""Faults made of toxics: what to add to which proxy, and how to take it away from the undo alone.
-
-The undo is `{"rows": [{"container", "proxy", "toxics": [...]}]}`, each toxic as Toxiproxy's API
-writes it, so that reading back can compare every attribute.
-"""
+"""Faults on one edge: toxics on its proxies, added, read back and taken away again."""
 
 from __future__ import annotations
 
-import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from chaoskit.fields import Duration, Percentage
-from chaoskit.records import Json
+from chaoskit.exchange import Canary, Exchange
+from chaoskit.faults.contract import Fault, Receipt, Undo
+from chaoskit.fields import HOST, Duration, Edge, Model, Percentage
 from chaoskit.stack.toxiproxy import Stream, Toxic
+from chaoskit.tasks import together
 
 if TYPE_CHECKING:
-    from chaoskit.exchange import Exchange
-    from chaoskit.stack.stack import Proxy, Stack
+    from chaoskit.stack.proxy import Proxy
+    from chaoskit.stack.stack import Stack
 
 # -- fields that several kinds share ---------------------------------------------------------------
 
@@ -87,7 +84,7 @@ def went_silent(before: Exchange, during: Exchange) -> bool:
 
 
 def could_be_noise(fraction: float, before: Exchange, during: Exchange) -> bool:
-    """Say whether a busy machine could be as slow; a fraction spares the next canary anyway."""
+    """Return whether a busy machine could be as slow; a fraction spares the next canary anyway."""
     return fraction >= 1 and during.answered and during.seconds - before.seconds < _NOISE
 
 
@@ -103,80 +100,146 @@ def fraction_text(fraction: float) -> str:
 # -- adding, removing, reading back ----------------------------------------------------------------
 
 
-def blackhole(prefix: str, *streams: str) -> list[Toxic]:
+class ProxyRow(Model):
+    """One proxy, and the toxics that the fault adds to it."""
+
+    container: str
+    proxy: str
+    toxics: tuple[Toxic, ...] = ()
+
+
+class EdgeUndo(Undo):
+    """The proxies that a fault changes; `holder` is set where it closes them."""
+
+    holder: str = ""
+    rows: tuple[ProxyRow, ...]
+
+
+def rows_of(proxies: Sequence[Proxy], toxics: Sequence[Toxic] = ()) -> tuple[ProxyRow, ...]:
+    """Return the undo data for the same toxics on every one of these proxies."""
+    return tuple(
+        ProxyRow(container=proxy.container, proxy=proxy.name, toxics=tuple(toxics))
+        for proxy in proxies
+    )
+
+
+def blackhole(prefix: str, *streams: Stream) -> list[Toxic]:
     """Return toxics that swallow everything in these directions (`timeout` 0: never closes)."""
-    return [
-        Toxic(f"{prefix}.{stream}", "timeout", stream, {"timeout": 0})  # type: ignore[arg-type]  # callers pass Toxiproxy's two words
-        for stream in streams
-    ]
+    return [Toxic(f"{prefix}.{stream}", "timeout", stream, {"timeout": 0}) for stream in streams]
 
 
-def describe(proxies: Sequence[Proxy], toxics: Sequence[Toxic]) -> Mapping[str, Json]:
-    """Return the undo data for adding the same toxics to every one of these proxies."""
-    return {"rows": [row(proxy, toxics) for proxy in proxies]}
-
-
-def row(proxy: Proxy, toxics: Sequence[Toxic]) -> Mapping[str, Json]:
-    return {
-        "container": proxy.container,
-        "proxy": proxy.name,
-        "toxics": [toxic.body() for toxic in toxics],
-    }
-
-
-async def add(stack: Stack, undo: Mapping[str, Json]) -> None:
+async def add(stack: Stack, undo: EdgeUndo) -> None:
     """Add every toxic of the undo data, proxies side by side."""
 
     async def on_one(proxy: Proxy, toxics: Sequence[Toxic]) -> None:
         for toxic in toxics:
             await stack.add_toxic(proxy, toxic)
 
-    await asyncio.gather(*(on_one(proxy, toxics) for proxy, toxics in _rows(stack, undo)))
+    await together(*(on_one(proxy, row.toxics) for proxy, row in found(stack, undo)))
 
 
-async def remove(stack: Stack, undo: Mapping[str, Json]) -> None:
+async def remove(stack: Stack, undo: EdgeUndo) -> None:
     """Remove every toxic of the undo data; what is gone already is fine."""
-    await asyncio.gather(
+    await together(
         *(
-            stack.remove_toxics(proxy, [toxic.name for toxic in toxics])
-            for proxy, toxics in _rows(stack, undo)
+            stack.remove_toxics(proxy, [toxic.name for toxic in row.toxics])
+            for proxy, row in found(stack, undo)
         )
     )
 
 
-async def present(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
+async def present(stack: Stack, undo: EdgeUndo) -> Receipt:
     """Read back that every toxic is there with the very attributes that were asked for."""
     seen = []
-    for proxy, toxics in _rows(stack, undo):
+    for proxy, row in found(stack, undo):
         state = await stack.state_of(proxy)
-        missing = [toxic.name for toxic in toxics if toxic not in state.toxics]
+        missing = [toxic.name for toxic in row.toxics if toxic not in state.toxics]
         if missing:
-            return False, f"{proxy.container}/{proxy.name} lacks {', '.join(missing)}"
-        seen.append(f"{proxy.container}/{proxy.name} has {', '.join(_said(t) for t in toxics)}")
-    return bool(seen), "; ".join(seen) or "no proxy carries it"
+            return Receipt(False, f"{proxy.container}/{proxy.name} lacks {', '.join(missing)}")
+        seen.append(f"{proxy.container}/{proxy.name} has {', '.join(map(_said, row.toxics))}")
+    return Receipt(bool(seen), "; ".join(seen) or "no proxy carries it")
 
 
-async def absent(stack: Stack, undo: Mapping[str, Json]) -> tuple[bool, str]:
+async def absent(stack: Stack, undo: EdgeUndo) -> Receipt:
     """Read back that none of the toxics is left and that the proxies are there."""
     names = []
-    for proxy, toxics in _rows(stack, undo):
+    for proxy, row in found(stack, undo):
         state = await stack.state_of(proxy)
-        left = {toxic.name for toxic in state.toxics} & {toxic.name for toxic in toxics}
+        left = {toxic.name for toxic in state.toxics} & {toxic.name for toxic in row.toxics}
         if left:
-            return False, f"{proxy.container}/{proxy.name} still has {', '.join(sorted(left))}"
+            text = f"{proxy.container}/{proxy.name} still has {', '.join(sorted(left))}"
+            return Receipt(False, text)
         names.append(f"{proxy.container}/{proxy.name}")
-    return True, f"no toxic of it left on {', '.join(names) or 'any proxy'}"
+    return Receipt(True, f"no toxic of it left on {', '.join(names) or 'any proxy'}")
 
 
-def _rows(stack: Stack, undo: Mapping[str, Json]) -> Iterator[tuple[Proxy, list[Toxic]]]:
+def found(stack: Stack, undo: EdgeUndo) -> Iterator[tuple[Proxy, ProxyRow]]:
     """Find the proxies again: a container that is gone took its toxics with it."""
-    for entry in cast("Sequence[Mapping[str, Any]]", undo["rows"]):
-        proxy = stack.find(entry["container"], entry["proxy"])
+    for row in undo.rows:
+        proxy = stack.find(row.container, row.proxy)
         if proxy is not None:
-            yield proxy, [Toxic.read(toxic) for toxic in entry["toxics"]]
+            yield proxy, row
 
 
 def _said(toxic: Toxic) -> str:
     attributes = ", ".join(f"{key}={value}" for key, value in toxic.attributes.items())
     chance = "" if toxic.toxicity >= 1 else f", toxicity={toxic.toxicity:g}"
     return f"{toxic.type} {toxic.stream} ({attributes}{chance})"
+
+
+# -- the base of the kinds -------------------------------------------------------------------------
+
+
+class EdgeFault(Fault[EdgeUndo]):
+    """A fault on one edge, made of toxics on its proxies."""
+
+    undo_model = EdgeUndo
+
+    edge: Edge
+
+    @property
+    def target(self) -> str:
+        return str(self.edge)
+
+    def services(self) -> Sequence[str]:
+        return [s for s in (self.edge.client, self.edge.upstream) if s != HOST]
+
+    def edges(self) -> Sequence[Edge]:
+        return [self.edge]
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return stack.proxies_of(self.edge)
+
+    def canary(self) -> Canary:
+        return Canary(blind=self.speechless)
+
+    def speechless(self, before: Exchange) -> str | None:
+        """Return why a connection without a word feels nothing, if it was one."""
+        if not before.speechless:
+            return None
+        return (
+            f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "
+            "redis://, postgres:// or http:// URL of that port says how to talk to it"
+        )
+
+    def toxics(self) -> Sequence[Toxic]:
+        """Return the toxics that make this fault; their names start with the fault's id."""
+        raise NotImplementedError
+
+    async def prepare(self, stack: Stack) -> EdgeUndo:
+        return EdgeUndo(rows=rows_of(stack.proxies_of(self.edge), self.toxics()))
+
+    async def inject(self, stack: Stack, undo: EdgeUndo) -> None:
+        await add(stack, undo)
+
+    @classmethod
+    async def heal(cls, stack: Stack, undo: EdgeUndo) -> None:
+        await remove(stack, undo)
+
+    @classmethod
+    async def verify_injected(cls, stack: Stack, undo: EdgeUndo) -> Receipt:
+        return await present(stack, undo)
+
+    @classmethod
+    async def verify_healed(cls, stack: Stack, undo: EdgeUndo) -> Receipt:
+        return await absent(stack, undo)

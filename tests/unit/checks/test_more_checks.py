@@ -159,13 +159,16 @@ class TestOperationsAsSamples:
         only = judge("availability", workload="w", op="get", at_least="100%", history=load())
         assert (only.verdict, only.measured) == (PASS, "100% (of 20)")
 
-    def test_latency_runs_from_the_invocation(self) -> None:
+    def test_latency_of_a_history_without_due_times_runs_from_the_invocation(self) -> None:
         found = judge("latency", workload="w", p99="150ms", history=load())
-        assert (found.verdict, found.measured) == (FAIL, "p99 200ms (of 40, 2 failed)")
+        assert (found.verdict, found.measured) == (
+            FAIL,
+            "p99 200ms from due, p99 200ms from sent (of 40, 2 failed)",
+        )
         found = judge("latency", workload="w", op="get", max="150ms", history=load())
         assert found.verdict is PASS
         baseline = judge("latency", workload="w", p50="1s", history=load(), during="baseline")
-        assert baseline.measured == "p50 200ms (of 17)"
+        assert baseline.measured == "p50 200ms from due, p50 200ms from sent (of 17)"
 
     def test_either_a_probe_or_a_workload_is_named(self) -> None:
         wrong: list[dict[str, Any]] = [{}, {"probe": "p", "workload": "w"}]

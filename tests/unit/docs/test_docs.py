@@ -68,6 +68,13 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
+def test_the_files_that_the_page_on_architecture_names_are_there() -> None:
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`", page)
+    assert len(named) > 5
+    assert [file for file in named if not (ROOT / "chaoskit" / file).exists()] == []
+
+
 async def test_the_page_on_adding_a_fault_works(world: World, tmp_path: Path) -> None:
     page = (ROOT / "docs/adding-a-fault.md").read_text(encoding="utf-8")
     code = re.search(r"```python\n(.*?)```", page, re.DOTALL)

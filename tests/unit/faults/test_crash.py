@@ -14,7 +14,7 @@ from tests.unit.faults.service_cases import fault, project
 
 @pytest.mark.parametrize("policy", [None, "no"])
 def test_without_a_restart_policy_it_is_refused_before_anything_starts(policy: str | None) -> None:
-    said = fault("crash").obstacle(project(restart=policy))
+    said = fault("crash").impossible_because(project(restart=policy))
     assert said is not None
     assert "the stack has no restart policy for `redis`: nothing would bring it back" in said
 
@@ -29,12 +29,12 @@ def test_without_a_restart_policy_it_is_refused_before_anything_starts(policy: s
     ],
 )
 def test_with_a_restart_policy_nothing_stands_in_its_way(policy: dict[str, Any]) -> None:
-    assert fault("crash").obstacle(project(**policy)) is None
+    assert fault("crash").impossible_because(project(**policy)) is None
 
 
 def test_a_deployment_that_never_restarts_counts_as_none() -> None:
     deploy = {"restart_policy": {"condition": "none"}}
-    assert fault("crash").obstacle(project(deploy=deploy)) is not None
+    assert fault("crash").impossible_because(project(deploy=deploy)) is not None
 
 
 async def test_a_policy_that_did_not_act_is_said_and_the_heal_starts_it(world: World) -> None:
@@ -65,7 +65,7 @@ async def test_somebody_else_starting_it_is_not_the_restart_policy(world: World)
     await world.engine.containers.start(one.id)
     receipt = await made.verify_injected(stack, undo)
     assert not receipt.holds
-    assert "started by somebody else" in receipt.detail
+    assert "started by something other than its restart policy" in receipt.detail
 
 
 async def test_a_container_without_a_policy_is_not_killed(world: World) -> None:

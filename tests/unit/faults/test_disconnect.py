@@ -78,9 +78,9 @@ def test_a_service_that_is_not_on_the_network_is_refused_before_anything_starts(
     project: MakeProject,
 ) -> None:
     stack = project({"redis": {"networks": ["back"]}})
-    assert off(network="back").obstacle(stack) is None
-    assert off(network="run-1_back").obstacle(stack) is None
-    assert off(network="front").obstacle(stack) == (
+    assert off(network="back").impossible_because(stack) is None
+    assert off(network="run-1_back").impossible_because(stack) is None
+    assert off(network="front").impossible_because(stack) == (
         "`redis` is not on a network `front` (it is on: back)"
     )
 

@@ -51,7 +51,9 @@ def volume(source: str, **more: Any) -> dict[str, Any]:
 def test_a_mount_must_be_a_small_file_system_of_its_own(
     service: dict[str, Any], says: str | None
 ) -> None:
-    found = fault("disk_full", mount="/data/", leave="64KiB").obstacle(project(TOP, **service))
+    found = fault("disk_full", mount="/data/", leave="64KiB").impossible_because(
+        project(TOP, **service)
+    )
     if says is None:
         assert found is None
     else:
@@ -68,9 +70,9 @@ def test_a_mount_is_an_absolute_path(mount: str) -> None:
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        ("8 8 100 4096 50 999", "no file system of its own"),  # one file system with what is above
-        ("7 8 999 4096 50 999", "no file system of its own"),  # as large as the host's disk
-        ("7 8 9999999 4096 50 999", "no file system of its own"),  # too large
+        ("8 8 100 4096 50 999", "not a separate file system"),  # one file system with what is above
+        ("7 8 999 4096 50 999", "not a separate file system"),  # as large as the host's disk
+        ("7 8 9999999 4096 50 999", "not a separate file system"),  # too large
         ("stat: cannot", "could not be read"),
     ],
 )
@@ -92,7 +94,7 @@ async def test_it_leaves_what_it_shall_and_says_so(world: World) -> None:
     await made.inject(stack, undo)
     assert world.engine.mounts.free("run-1-redis-1") == 1024**2
     receipt = await made.verify_injected(stack, undo)
-    assert receipt.detail.endswith("1024 KiB free; to write more: No space left on device")
+    assert receipt.detail.endswith("1024 KiB free; writing more fails: No space left on device")
 
 
 async def test_a_service_that_made_room_is_not_full_any_more(world: World) -> None:

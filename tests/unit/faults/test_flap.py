@@ -8,6 +8,7 @@ import itertools
 import pytest
 from pydantic import ValidationError
 
+from chaoskit.faults.engines.toxics import EdgeUndo
 from chaoskit.faults.flap import Flap
 from tests.fakes.fake_world import World
 from tests.unit.faults.edge_kinds import OPEN, made
@@ -43,7 +44,7 @@ async def test_the_seed_decides_the_beat_and_every_spell_is_near_what_was_asked(
 
     def spells(seed: int) -> list[float]:
         stack.seed = seed
-        turns = flap._turns(stack, {"holder": "f", "rows": []})
+        turns = flap._turns(stack, EdgeUndo(holder="f", rows=()))
         return [seconds for seconds, _ in itertools.islice(turns, 20)]
 
     assert spells(1) == spells(1) != spells(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +12,7 @@ from chaoskit.docker.limits import _limits as read_limits
 from chaoskit.errors import FaultFailed
 from tests.fakes.fake_services import IDLE, UNLIMITED
 from tests.fakes.fake_world import World
+from tests.fakes.stored_undo import stored
 from tests.unit.faults.service_cases import fault
 
 NAME = "run-1-redis-1"
@@ -76,7 +76,7 @@ async def test_a_limit_of_the_service_s_own_comes_back(world: World, kind: str, 
     world.engine.limits.all[NAME] = own
     stack = await world.stack()
     made = fault(kind, limit=limit)
-    undo = json.loads(json.dumps(await made.prepare(stack)))
+    undo = stored(await made.prepare(stack))
     await made.inject(stack, undo)
     assert world.engine.limits.all[NAME] != own
     await made.heal(await world.stack(), undo)

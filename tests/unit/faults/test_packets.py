@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.stack.netfilter import chain_name, chain_prefix
 from tests.fakes.fake_world import PROJECT, World
+from tests.fakes.stored_undo import stored
 from tests.unit.stack.conftest import MakeProject
 from tests.unit.stack.conftest import project as project  # a fixture
 
@@ -163,7 +163,7 @@ async def test_lost_packets_are_counted_by_who_sent_them(world: World) -> None:
         False, "packets dropped: 0 chat -> redis of 0, 0 redis -> chat of 0",
     )  # fmt: skip
     four, _ = world.engine.netfilter.tables["id-run-1-redis-1"]
-    counting, dropping = four.chains[str(undo["chain"])]
+    counting, dropping = four.chains[undo.chain]
     four.packets |= {counting: 50, dropping: 11}
     felt = await made.effect(stack, undo)
     assert felt is not None
@@ -209,7 +209,7 @@ async def test_another_process_heals_it_after_half_an_inject(late: bool, world: 
     made = fault(**NETFILTER, groups=[["chat"], ["redis"]])
     for step in range(1, 6):
         stack = await world.stack()
-        undo = json.loads(json.dumps(await made.prepare(stack)))
+        undo = stored(await made.prepare(stack))
         world.fuse.changes, world.fuse.blows_at, world.fuse.late = 0, step, late
         with contextlib.suppress(ChaoskitError):
             await made.inject(stack, undo)
@@ -244,7 +244,7 @@ async def test_rules_never_go_into_a_namespace_of_somebody_else(world: World) ->
     made = fault(**NETFILTER, groups=[["chat"], ["redis"]])
     stack = await world.stack()
     undo = await made.prepare(stack)
-    with pytest.raises(FaultFailed, match="no network namespace of its own"):
+    with pytest.raises(FaultFailed, match="no separate network namespace"):
         await made.inject(stack, undo)
 
 
@@ -265,10 +265,10 @@ def test_what_cannot_work_on_a_stack_is_known_before_it_starts(project: MakeProj
         ([["chat"], ["bare"]], "`bare` has `network_mode: host`"),
         ([["chat[1]"], ["chat[2]"], ["chat"]], "none is left for `chat`"),
     ]:
-        found = fault(**NETFILTER, groups=groups).obstacle(stack)
+        found = fault(**NETFILTER, groups=groups).impossible_because(stack)
         assert found == says if says is None else says in str(found)
-    assert fault(fault="partition", groups=[["chat"], ["far"]]).obstacle(stack) is None
-    assert fault(**NETFILTER, groups=[["chat"], ["far"]]).needs() == ["netfilter"]
+    assert fault(fault="partition", groups=[["chat"], ["far"]]).impossible_because(stack) is None
+    assert fault(**NETFILTER, groups=[["chat"], ["far"]]).needed() == ("netfilter",)
 
 
 def test_a_chain_says_whose_it_is_in_28_characters() -> None:

@@ -20,11 +20,11 @@ def test_what_becomes_of_the_data_must_be_said() -> None:
 def test_what_compose_writes_into_containers_stands_in_its_way() -> None:
     configs = {"configs": {"conf": {"content": "x"}, "file": {"file": "/x"}}}
     inline = project(configs, configs=[{"source": "conf"}])
-    said = fault("recreate", volumes="keep").obstacle(inline)
+    said = fault("recreate", volumes="keep").impossible_because(inline)
     assert said is not None
     assert "`conf`" in said
     by_file = project(configs, configs=[{"source": "file"}])
-    assert fault("recreate", volumes="keep").obstacle(by_file) is None
+    assert fault("recreate", volumes="keep").impossible_because(by_file) is None
 
 
 def test_a_service_that_lives_in_its_network_stands_in_its_way() -> None:
@@ -34,7 +34,7 @@ def test_a_service_that_lives_in_its_network_stands_in_its_way() -> None:
             "side": {"image": "side", "network_mode": "service:redis"},
         }
     }
-    said = fault("recreate", volumes="keep").obstacle(project(top))
+    said = fault("recreate", volumes="keep").impossible_because(project(top))
     assert said is not None
     assert "`side` lives in the network of `redis`" in said
 
@@ -52,8 +52,8 @@ async def test_only_what_these_containers_of_the_run_use_alone_is_emptied(world:
     stack = await world.stack()
     made = fault("recreate", volumes="lose")
     undo = await made.prepare(stack)
-    assert undo["emptied"] == ["own"]
-    assert undo["kept"] == ["external", "shared"]
+    assert undo.emptied == ("own",)
+    assert undo.kept == ("external", "shared")
     await made.inject(stack, undo)
     assert set(world.engine.mounts.files) == {"shared", "external"}
     receipt = await made.verify_injected(stack, undo)

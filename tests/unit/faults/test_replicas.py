@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.stack import Stack
 from tests.fakes.fake_world import PROJECT, World
+from tests.fakes.stored_undo import stored
 from tests.unit.faults.service_cases import fault
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -29,7 +29,7 @@ async def chosen(world: World, replica: object, seed: int = 0, id: str = "it") -
     stack = await world.stack()
     stack.seed = seed
     undo = await fault("kill", replica=replica, id=id).prepare(stack)
-    return [row["replica"] for row in json.loads(json.dumps(undo))["replicas"]]
+    return [row.replica for row in undo.replicas]
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,9 @@ async def test_the_undo_names_the_chosen_one_and_another_process_heals_it(
     before = world.state()
     stack = await world.stack()
     made = fault(kind, replica="any", **KINDS[kind])
-    undo = json.loads(json.dumps(await made.prepare(stack)))
-    assert len(undo["replicas"]) == 1
-    assert undo["whole"] is False
+    undo = stored(await made.prepare(stack))
+    assert len(undo.replicas) == 1
+    assert undo.whole is False
     await made.inject(stack, undo)
     assert world.state()["proxies"] == before["proxies"]
     another = Stack(stack.engine, PROJECT, seed=99)  # the seed plays no part any more

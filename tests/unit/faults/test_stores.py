@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +11,7 @@ from pydantic import ValidationError
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.faults.engines.redis import credentials
-from chaoskit.faults.engines.stores import Place
+from chaoskit.faults.engines.stores import Store, StoreUndo
 from tests.fakes.fake_world import World, container
 
 REDIS = {"service": "redis"}
@@ -83,15 +82,16 @@ async def test_a_password_goes_to_the_client_but_never_into_the_undo(world: Worl
     undo = await made.prepare(stack)
     await made.inject(stack, undo)
     assert {"CHAOSKIT_AUTH": "sesame"} in world.engine.exec.environments
-    assert "sesame" not in json.dumps(undo)
+    assert "sesame" not in undo.model_dump_json()
 
 
 @pytest.mark.parametrize("id", ["short", "x" * 64])
 async def test_what_holds_a_fault_has_a_name_that_postgres_keeps_whole(
     id: str, world: World
 ) -> None:
-    one = Place(await world.stack(), container("redis"), {"fault": id}, {})
-    other = replace(one, undo={"fault": id[:-1] + "y"})
+    undo = StoreUndo(fault=id, service="redis", port=None)
+    one = Store(await world.stack(), container("redis"), undo)
+    other = replace(one, undo=undo.model_copy(update={"fault": id[:-1] + "y"}))
     assert len(one.holder) <= 63
     assert one.holder.startswith(f"chaoskit-{id[:20]}")
     assert one.holder != other.holder
@@ -178,6 +178,14 @@ async def test_two_that_would_undo_each_other_do_not_overlap(
     await second.prepare(stack)
 
 
+async def test_one_that_could_not_be_prepared_keeps_no_other_from_it(world: World) -> None:
+    world.service("redis")
+    stack = await world.stack()
+    with pytest.raises(FaultFailed, match="holds no key"):
+        await fault("redis_corrupt", id="first", **REDIS, keys="none:*").prepare(stack)
+    await fault("redis_corrupt", id="second", **REDIS, keys="chat:*").prepare(stack)
+
+
 @pytest.mark.parametrize(
     ("kind", "fields", "heals"),
     [
@@ -248,7 +256,8 @@ async def test_one_database_gets_its_previous_setting_back(world: World) -> None
 @pytest.mark.parametrize("mode", ["all", "write"])
 def test_a_pause_outlasts_its_lease_by_little(mode: str) -> None:
     made = fault("redis_pause", mode=mode, **REDIS, **{"for": "2500ms"})
-    assert made.told() == {"mode": mode, "seconds": 33}  # type: ignore[attr-defined]  # a StoreFault
+    fields = made.undo_fields()  # type: ignore[attr-defined]  # a StoreFault
+    assert (fields["mode"], fields["seconds"]) == (mode, 33)
     assert list(made.restarts_services()) == (["redis"] if mode == "all" else [])
 
 

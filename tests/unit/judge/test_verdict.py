@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chaoskit.judge.result import Leftover
-from chaoskit.judge.verdict import RunContext, judge, with_leftovers
+from chaoskit.judge.result import Leftover, Quantity
+from chaoskit.judge.verdict import judge, with_leftovers
+from chaoskit.record.reader import RunRecord
 from chaoskit.records import Verdict
 from chaoskit.scenario.document import Scenario, scenario_model
 
@@ -27,14 +29,12 @@ def scenario() -> Scenario:
     return scenario_model().model_validate(SCENARIO)
 
 
-def context(**changes: Any) -> RunContext:
-    known: dict[str, Any] = {"run_id": "r", "scenario_file": "s.yaml", "seed": 1}
-    return RunContext(**(known | {"command": "chaoskit run", "project": "p"} | changes))
-
-
 def write(folder: Path, *, failing: int = 0, proven: bool = True, samples: int = 100) -> Path:
-    events: list[dict[str, Any]] = [{"t": 0, "event": "run_started", "started_at": STARTED}]
-    for name, start, end in (("baseline", 0, 2), ("faults", 2, 6), ("settle", 6, 10)):
+    started = {"t": 0, "event": "run_started", "started_at": STARTED}
+    started |= {"faults": ["down"], "format": 2}
+    events: list[dict[str, Any]] = [started]
+    phases = (("baseline", 0, 2), ("faults", 2, 6), ("settle", 6, 10), ("final", 10, 10))
+    for name, start, end in phases:
         events.append({"t": start, "event": "phase_started", "phase": name})
         if name == "faults":
             events.append(
@@ -47,19 +47,26 @@ def write(folder: Path, *, failing: int = 0, proven: bool = True, samples: int =
                     "services": ["redis"],
                 }
             )
+            events.append(
+                {
+                    "t": 3.1,
+                    "event": "fault_receipt",
+                    "id": "down",
+                    "holds": True,
+                    "detail": "redis exited (137)",
+                }
+            )
+            events.append(
+                {
+                    "t": 3.9,
+                    "event": "fault_rechecked",
+                    "id": "down",
+                    "holds": proven,
+                    "detail": "redis runs",
+                }
+            )
             events.append({"t": 4, "event": "fault_healed", "id": "down"})
         events.append({"t": end, "event": "phase_ended", "phase": name})
-    reason = None if proven else "nothing used it"
-    events.append(
-        {
-            "t": 10,
-            "event": "fault_concluded",
-            "id": "down",
-            "proven": proven,
-            "reason": reason,
-            "evidence": ["redis exited (137)"],
-        }
-    )
     rows = [
         {
             "probe": "web",
@@ -76,21 +83,27 @@ def write(folder: Path, *, failing: int = 0, proven: bool = True, samples: int =
     return folder
 
 
+def append(folder: Path, row: dict[str, Any]) -> None:
+    """Add an event; one that ended the run early unless the row says which."""
+    with (folder / "events.ndjson").open("a") as file:
+        file.write(json.dumps({"t": 11, "event": "ended_early"} | row) + "\n")
+
+
 def test_a_proven_run_with_passing_checks_passes(tmp_path: Path) -> None:
-    result = judge(scenario(), write(tmp_path), context())
+    result = judge(scenario(), RunRecord.read(write(tmp_path)))
     assert (result.verdict, result.exit_code, result.reason) == (Verdict.PASS, 0, None)
     assert result.faults[0].proven
     assert result.faults[0].evidence == ["redis exited (137)"]
 
 
 def test_an_unproven_fault_makes_passing_checks_unknown(tmp_path: Path) -> None:
-    result = judge(scenario(), write(tmp_path, proven=False), context())
+    result = judge(scenario(), RunRecord.read(write(tmp_path, proven=False)))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
-    assert result.reason == "fault `down` is not proven: nothing used it"
+    assert result.reason == "fault `down` is not proven: it was gone before its heal: redis runs"
 
 
 def test_a_failed_check_beats_an_unproven_fault(tmp_path: Path) -> None:
-    result = judge(scenario(), write(tmp_path, proven=False, failing=20), context())
+    result = judge(scenario(), RunRecord.read(write(tmp_path, proven=False, failing=20)))
     assert (result.verdict, result.exit_code) == (Verdict.FAIL, 1)
     assert result.faults[0].time_to_detect == pytest.approx(0.01)
     assert result.faults[0].time_to_recover == pytest.approx(1.01)
@@ -100,21 +113,22 @@ def test_a_failed_check_beats_an_unproven_fault(tmp_path: Path) -> None:
 def test_a_probe_that_did_not_really_run_makes_the_run_unknown(
     tmp_path: Path, samples: int
 ) -> None:
-    result = judge(scenario(), write(tmp_path, samples=samples), context())
+    result = judge(scenario(), RunRecord.read(write(tmp_path, samples=samples)))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
 
 
 def test_a_run_that_ended_early_is_unknown_with_its_own_exit_code(tmp_path: Path) -> None:
-    how = context(ended_early="the run was interrupted by SIGTERM", exit_code=143)
-    result = judge(scenario(), write(tmp_path), how)
+    write(tmp_path)
+    append(tmp_path, {"reason": "the run was interrupted by SIGTERM", "exit_code": 143})
+    result = judge(scenario(), RunRecord.read(tmp_path))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 143)
     assert result.reason == "the run was interrupted by SIGTERM"
 
 
 def test_leftovers_win_over_every_other_exit_code(tmp_path: Path) -> None:
-    result = judge(scenario(), write(tmp_path, failing=20), context())
+    result = judge(scenario(), RunRecord.read(write(tmp_path, failing=20)))
     left = [Leftover(what="network x", command="docker network rm x")]
-    dirty = with_leftovers(result, left, tmp_path)
+    dirty = with_leftovers(result, left, ())
     assert (dirty.verdict, dirty.exit_code) == (Verdict.FAIL, 6)
 
 
@@ -123,14 +137,18 @@ def test_a_fault_that_was_never_injected_is_not_proven(tmp_path: Path) -> None:
     events = (tmp_path / "events.ndjson").read_text().splitlines(keepends=True)
     kept = [line for line in events if '"fault_' not in line]
     (tmp_path / "events.ndjson").write_text("".join(kept))
-    result = judge(scenario(), tmp_path, context())
+    result = judge(scenario(), RunRecord.read(tmp_path))
     assert result.verdict is Verdict.UNKNOWN
     assert (result.faults[0].fault, result.faults[0].proven) == ("kill", False)
 
 
-def test_an_empty_folder_gives_a_result_and_not_a_traceback(tmp_path: Path) -> None:
-    result = judge(scenario(), tmp_path, context(ended_early="docker went away", exit_code=4))
+def test_a_folder_without_a_start_gives_a_result_and_not_a_traceback(tmp_path: Path) -> None:
+    folder = tmp_path / "20260102T030405Z-small-abc"
+    folder.mkdir()
+    append(folder, {"reason": "docker went away", "exit_code": 4})
+    result = judge(scenario(), RunRecord.read(folder))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 4)
+    assert result.run.started_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_the_report_and_the_check_of_a_run_give_the_same_percentile(tmp_path: Path) -> None:
@@ -143,10 +161,87 @@ def test_the_report_and_the_check_of_a_run_give_the_same_percentile(tmp_path: Pa
     (tmp_path / "samples.ndjson").write_text(text)
     expect = [{"check": "latency", "probe": "web", "p50": "1s", "p99": "1s"}]
     judged = scenario_model().model_validate(SCENARIO | {"expect": expect})
-    result = judge(judged, tmp_path, context())
-    assert result.checks[0].measured == "p50 50ms, p99 99ms (of 100)"
+    result = judge(judged, RunRecord.read(tmp_path))
+    measured = Quantity(text="p50 50ms, p99 99ms (of 100)", value=0.05, unit="s")
+    assert result.checks[0].measured == measured
+    assert result.checks[0].bound == Quantity(text="p50 <= 1s, p99 <= 1s", value=1, unit="s")
     assert result.probes[0].latency_p50 == pytest.approx(0.05)
     assert result.probes[0].latency_p99 == pytest.approx(0.099)
+
+
+def test_a_run_that_stops_before_its_end_is_unknown_whoever_says_so(tmp_path: Path) -> None:
+    write(tmp_path)
+    events = (tmp_path / "events.ndjson").read_text().splitlines(keepends=True)
+    (tmp_path / "events.ndjson").write_text("".join(events[:-1]))
+    result = judge(scenario(), RunRecord.read(tmp_path))
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
+    assert result.reason == "the run was cut off in the final phase"
+
+
+def test_judging_again_gives_the_same_document_and_reads_every_file_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, failing=5)
+    opened: list[str] = []
+    real = Path.open
+
+    def counting(self: Path, *args: Any, **options: Any) -> Any:
+        opened.append(self.name)
+        return real(self, *args, **options)
+
+    monkeypatch.setattr(Path, "open", counting)
+    first = judge(scenario(), RunRecord.read(tmp_path))
+    assert opened.count("events.ndjson") == opened.count("samples.ndjson") == 1
+    second = judge(scenario(), RunRecord.read(tmp_path))
+    assert first == second
+    assert first.faults[0].proven
+
+
+def test_what_is_left_behind_is_what_the_last_to_look_said(tmp_path: Path) -> None:
+    write(tmp_path)
+    left = {"t": 11, "event": "left_behind", "what": "network x", "command": "docker rm x"}
+    append(tmp_path, {**left})
+    dirty = judge(scenario(), RunRecord.read(tmp_path))
+    assert ([one.what for one in dirty.leftovers], dirty.exit_code) == (["network x"], 6)
+    append(tmp_path, {"t": 12, "event": "recovery_started", "by": "the guard"})
+    clean = judge(scenario(), RunRecord.read(tmp_path))
+    assert (clean.leftovers, clean.exit_code) == ([], 0)
+
+
+LOADED = SCENARIO | {
+    "workloads": {
+        "calls": {"workload": "load", "operations": {"get": {"http": "GET http://web:80/"}}}
+    }
+}
+
+
+@pytest.mark.parametrize(("omitted", "verdict"), [(0, Verdict.PASS), (30, Verdict.UNKNOWN)])
+def test_a_workload_that_sent_too_little_of_what_was_due_proves_nothing(
+    tmp_path: Path, omitted: int, verdict: Verdict
+) -> None:
+    write(tmp_path)
+    rows = []
+    for n in range(20):  # due every 100 ms, sent every 500 ms
+        common = {"process": 0, "workload": "calls", "op": "get", "key": None, "value": None}
+        t = n / 2
+        rows.append({"t": t, "type": "invoke", "id": n, "due": n / 10, **common})
+        rows.append({"t": t + 0.05, "type": "ok", "id": n, **common})
+    (tmp_path / "history.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    missed = {"op": "get", "count": omitted, "first": 2.0, "last": 5.0}
+    schedule = {"start": 0, "end": 10, "timeout": 2, "omitted": [missed] if omitted else []}
+    append(
+        tmp_path, {"t": 10, "event": "workload_ended", "workload": "calls"} | {"schedule": schedule}
+    )
+    result = judge(scenario_model().model_validate(LOADED), RunRecord.read(tmp_path))
+    assert result.verdict is verdict
+    (calls,) = result.workloads
+    get = calls.operations["get"]
+    assert (get.ok, get.sent, get.due) == (20, 20, 20 + omitted)
+    assert calls.latency_p99_from_sent == pytest.approx(0.05)
+    assert calls.lateness_p99 == pytest.approx(19 * 0.4)
+    if omitted:
+        assert "only 20 of the 50 operations `get` of workload `calls`" in (result.reason or "")
+        assert calls.latency_p99 == pytest.approx(8.0)  # the first of them waited from 2 to 10 s
 
 
 def test_the_initial_value_of_a_workload_is_that_of_its_checks(tmp_path: Path) -> None:
@@ -180,8 +275,7 @@ def test_the_initial_value_of_a_workload_is_that_of_its_checks(tmp_path: Path) -
                 | {"workloads": {"flags": flags | more}}
                 | {"expect": [{"check": "linearizable", "workload": "flags"}]}
             ),
-            folder,
-            context(),
+            RunRecord.read(folder),
         )
         .checks[0]
         .verdict

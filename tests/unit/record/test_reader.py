@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 
 from chaoskit.clock import Clock
-from chaoskit.errors import UsageError
-from chaoskit.record.folder import RunFolder
-from chaoskit.record.reader import read_evidence, read_run_log
+from chaoskit.errors import StoreFailed, UsageError
+from chaoskit.record.events import Noted, Recorded, RunUnproven, WorkloadEnded, read_events
+from chaoskit.record.folder import PLAN, RunFolder
+from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
 from chaoskit.record.writer import Recorder
-from chaoskit.records import ContainerEvent, Event, FaultWindow, Json, LogLine, Phase, Sample
+from chaoskit.records import (
+    ContainerEvent,
+    Event,
+    FaultWindow,
+    Json,
+    LogLine,
+    Omitted,
+    Phase,
+    Sample,
+    Schedule,
+)
 from chaoskit.secrets import Redactor
 
 EVENTS: list[dict[str, Json]] = [
@@ -48,7 +59,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_phases_and_faults_that_had_no_end_stay_open(run: Path) -> None:
-    evidence = read_evidence(run)
+    evidence = RunRecord.read(run).evidence
     assert evidence.phases == [Phase("baseline", 0.2, 3), Phase("faults", 3, None)]
     assert evidence.faults == [
         FaultWindow("k", "kill", "redis", 4, 5, ("redis",), ends_processes=True),
@@ -58,9 +69,10 @@ def test_phases_and_faults_that_had_no_end_stay_open(run: Path) -> None:
     assert evidence.services == ["chat", "redis"]
 
 
-def test_notes_and_doubts_are_kept_apart(run: Path) -> None:
-    story = read_run_log(run)
-    assert (story.notes, story.doubts) == (["a note"], ["a doubt"])
+def test_notes_and_what_makes_a_run_unproven_are_kept_apart(run: Path) -> None:
+    log = RunLog(read_events(run))
+    assert log.every(Noted) == [Noted("a note")]
+    assert log.every(RunUnproven) == [RunUnproven("a doubt")]
 
 
 def test_log_lines_are_placed_on_the_run_s_clock_in_order(run: Path) -> None:
@@ -70,7 +82,7 @@ def test_log_lines_are_placed_on_the_run_s_clock_in_order(run: Path) -> None:
         "no time at all\n"
         "2026-01-01T00:00:03.25Z\n"
     )
-    assert read_evidence(run).logs == {
+    assert RunRecord.read(run).evidence.logs == {
         "chat": [
             LogLine(1.0, "chat", "one more word"),
             LogLine(2.5, "chat", "two"),
@@ -81,34 +93,58 @@ def test_log_lines_are_placed_on_the_run_s_clock_in_order(run: Path) -> None:
 
 def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) -> None:
     folder = RunFolder.create(tmp_path, "x", datetime(2026, 1, 1, tzinfo=UTC), Redactor(), "t")
-    told: list[object] = []
-    recorder = Recorder(folder, Clock(), told.append)
+    listened: list[Recorded] = []
+    recorder = Recorder(folder, Clock(), listened.append)
     samples = [
         Sample("cache", 0.1, 0.1, 0.2, "ok", None, {"count": 3}),
         Sample("cache", 0.2, 0.2, 0.3, "fail", "connection refused"),
     ]
     events = [
-        Event(0.5, "invoke", 0, "members", "add", None, 17, 1),
+        Event(0.5, "invoke", 0, "members", "add", None, 17, 1, None, 0.25),
         Event(0.6, "info", 0, "members", "add", None, 17, 1, "timed out"),
     ]
     for sample in samples:
         recorder.sample(sample)
     for event in events:
         recorder.operation(event)
-    recorder.event("note", text="hello")
+    recorder.emit(Noted("hello"), t=1.5)
+    schedule = Schedule(0.2, 9.5, 2.0, (Omitted("add", 3, 8.0, 9.0),))
+    recorder.emit(WorkloadEnded("members", schedule), t=9.6)
     recorder.close()
-    evidence = read_evidence(folder.path)
+    evidence = RunRecord.read(folder.path).evidence
     assert evidence.samples == {"cache": samples}
     assert evidence.history == {"members": events}
-    assert len(told) == 1
-    tally = recorder.counts.probes["cache"]
-    assert (tally.samples, tally.failed, tally.last, tally.good_since) == (2, 1, samples[1], None)
+    assert evidence.schedules == {"members": schedule}
+    assert list(schedule.omitted[0].dues()) == [8.0, 8.5, 9.0]
+    assert listened[0] == Recorded(1.5, Noted("hello"))
+    count = recorder.counts.probes["cache"]
+    assert (count.samples, count.failed, count.last, count.good_since) == (2, 1, samples[1], None)
     assert recorder.counts.workloads["members"].info == 1
 
 
 def test_a_run_that_was_killed_before_it_wrote_anything_is_empty(tmp_path: Path) -> None:
-    evidence = read_evidence(tmp_path)
+    evidence = RunRecord.read(tmp_path).evidence
     assert (evidence.phases, evidence.faults, evidence.samples) == ([], [], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (None, "cannot read"),
+        ("", "does not hold"),
+        ("{", "does not hold"),
+        ("[]", "does not hold"),
+        ('{"document": {}}', "does not hold"),
+        ('{"document": {"name": "x", "of": "another version"}}', "does not hold"),
+    ],
+)
+def test_a_folder_without_its_scenario_says_so(
+    tmp_path: Path, text: str | None, words: str
+) -> None:
+    if text is not None:
+        (tmp_path / PLAN).write_text(text)
+    with pytest.raises(StoreFailed, match=words):
+        stored_scenario(tmp_path)
 
 
 def test_a_damaged_line_in_the_middle_of_a_history_is_an_error(tmp_path: Path) -> None:
@@ -116,8 +152,8 @@ def test_a_damaged_line_in_the_middle_of_a_history_is_an_error(tmp_path: Path) -
     history = tmp_path / "history.ndjson"
     history.write_text(whole + '{"t": 1.1, "ty\n' + whole.replace('"id": 0', '"id": 1'))
     with pytest.raises(UsageError, match=r"history\.ndjson:2: not JSON"):
-        read_evidence(tmp_path)
+        RunRecord.read(tmp_path)
     history.write_text(whole + '{"t": 1.1, "ty')
-    assert len(read_evidence(tmp_path).history["w"]) == 1, "torn by a kill"
+    assert len(RunRecord.read(tmp_path).evidence.history["w"]) == 1, "torn by a kill"
     history.write_text('{"t": 1.1, "ty')
-    assert read_evidence(tmp_path).history == {}
+    assert RunRecord.read(tmp_path).evidence.history == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,12 +11,14 @@ import pytest
 
 from chaoskit.clock import Clock
 from chaoskit.errors import StoreFailed
+from chaoskit.faults.engines.toxics import EdgeUndo, ProxyRow
+from chaoskit.faults.exec import ExecUndo
+from chaoskit.faults.postgres_lock import LockUndo
 from chaoskit.record.folder import RunFolder, read_ndjson
-from chaoskit.records import Json
-from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, read_ledger
+from chaoskit.recovery.ledger import LEDGER, Ledger, project_of, read_ledger
 from chaoskit.secrets import Redactor
 
-UNDO: dict[str, Json] = {"rows": [{"container": "chaoskit-chat", "proxy": "redis_6379"}]}
+UNDO = EdgeUndo(rows=(ProxyRow(container="chaoskit-chat", proxy="redis_6379"),))
 
 
 @pytest.fixture
@@ -31,11 +34,13 @@ def test_each_entry_says_how_far_it_got(folder: RunFolder) -> None:
     ledger.done("slow")
     ledger.healed("slow")
     ledger.close()
-    assert read_ledger(folder.path / LEDGER) == [
-        Entry("stack", "latency", UNDO, done=True),
-        Entry("slow", "latency", UNDO, done=True, healed=True),
-        Entry("kill", "latency", UNDO),
+    found = read_ledger(folder.path / LEDGER)
+    assert [(entry.id, entry.done, entry.healed) for entry in found] == [
+        ("stack", True, False),
+        ("slow", True, True),
+        ("kill", False, False),
     ]
+    assert all(entry.undo == UNDO for entry in found)
 
 
 def test_it_opens_with_the_run_and_its_project(folder: RunFolder) -> None:
@@ -80,7 +85,8 @@ def test_whoever_heals_after_a_kill_can_go_on_writing_it(folder: RunFolder) -> N
     another = folder.ndjson(LEDGER, durable=True)
     another.append({"t": 2, "step": "healed", "id": "slow"})
     another.close()
-    assert read_ledger(path) == [Entry("slow", "latency", UNDO, healed=True)]
+    (entry,) = read_ledger(path)
+    assert (entry.id, entry.healed, entry.undo) == ("slow", True, UNDO)
 
 
 def test_a_healed_line_without_an_intent_is_ignored(folder: RunFolder) -> None:
@@ -98,3 +104,71 @@ def test_a_ledger_that_cannot_be_written_stops_the_run(folder: RunFolder) -> Non
     (folder.path / LEDGER).mkdir()
     with pytest.raises(StoreFailed):
         Ledger(folder, Clock(), "run-1")
+
+
+def test_what_is_called_like_a_secret_is_found_again_and_commands_are_masked(
+    tmp_path: Path,
+) -> None:
+    redactor = Redactor(["postgres", "chatapp"])
+    folder = RunFolder.create(tmp_path, "x", datetime(2026, 1, 1, tzinfo=UTC), redactor, "t")
+    locked = LockUndo(
+        fault="lock", service="postgres-db", port=None, database="chatapp", table="t",
+        mode="SHARE", seconds=9,
+    )  # fmt: skip
+    ran = ExecUndo(
+        fault="own", service="db", replicas=(1,), verify=["psql", "-h", "chatapp"],
+        heal="echo chatapp", timeout=1, directory="/",
+    )  # fmt: skip
+    ledger = Ledger(folder, Clock(), "postgres-run-1")
+    ledger.intent("postgres_lock", "postgres_lock", locked)
+    ledger.intent("own", "exec", ran)
+    ledger.close()
+    path = folder.path / LEDGER
+    assert project_of(path) == "postgres-run-1"
+    lock, own = read_ledger(path)
+    assert (lock.id, lock.kind, lock.undo) == ("postgres_lock", "postgres_lock", locked)
+    masked = {"verify": ["psql", "-h", "***"], "heal": "echo ***"}
+    assert own.undo == ran.model_copy(update=masked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "says"),
+    [
+        (
+            "latency",
+            {"rows": 5},
+            r"ledger.ndjson` line 3: `rows` of the undo data of fault `bad`",
+        ),
+        ("latency", {"rows": [{"container": "x"}]}, r"line 3: `rows.0.proxy` .*Field required"),
+        ("latency", {"surprise": 1}, r"line 3: `surprise` .*Extra inputs"),
+        ("from_tomorrow", {}, r"line 3: this chaoskit knows no fault `from_tomorrow`"),
+    ],
+)
+def test_undo_data_that_is_no_good_is_named_and_keeps_no_other_from_being_read(
+    folder: RunFolder, kind: str, changed: dict[str, object], says: str
+) -> None:
+    ledger = Ledger(folder, Clock(), "run-1")
+    ledger.intent("good", "latency", UNDO)
+    ledger.close()
+    path = folder.path / LEDGER
+    written = {**UNDO.model_dump(mode="json"), **changed}
+    row = {"t": 1, "step": "intent", "id": "bad", "kind": kind, "undo": written}
+    path.write_text(path.read_text() + json.dumps(row) + "\n")
+    good, bad = read_ledger(path)
+    assert good.undo == UNDO
+    with pytest.raises(StoreFailed, match=says):
+        _ = bad.undo
+
+
+@pytest.mark.parametrize(("version", "reads"), [(0, False), (1, True), (2, True), (3, False)])
+def test_it_reads_its_own_version_and_the_one_before(
+    folder: RunFolder, version: int, reads: bool
+) -> None:
+    Ledger(folder, Clock(), "run-1").close()
+    path = folder.path / LEDGER
+    path.write_text(path.read_text().replace('"version":2', f'"version":{version}'))
+    if reads:
+        assert project_of(path) == "run-1"
+        return
+    with pytest.raises(StoreFailed, match=f"has format {version}, this chaoskit reads 1 and 2"):
+        project_of(path)

@@ -9,6 +9,7 @@ from typing import cast
 
 from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
+from chaoskit.faults.contract import Undo
 from chaoskit.record.folder import RunFolder
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.recovery.recover import recover
@@ -31,7 +32,7 @@ async def test_the_command_for_what_is_left_can_be_pasted_whatever_the_folder_is
         tmp_path / "Bob's runs; $HOME", "x", datetime(2026, 1, 1, tzinfo=UTC), Redactor(), "t"
     )
     ledger = Ledger(folder, Clock(), PROJECT)
-    ledger.intent("odd", "fault_of_another_version", {})
+    ledger.intent("odd", "fault_of_another_version", Undo())
     ledger.close()
     assert folder.lock is not None
     folder.lock.release(finished=False)

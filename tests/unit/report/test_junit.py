@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from junitparser import Error, Failure, JUnitXml
 
-from chaoskit.judge.result import CheckResult, Result
+from chaoskit.judge.result import CheckResult, Quantity, Result
 from chaoskit.records import Verdict
 from chaoskit.report.junit import render
 
@@ -100,8 +100,8 @@ def test_control_characters_and_markup_survive_as_text(passing: Result, tmp_path
         check="logs",
         subject="chat",
         verdict=Verdict.FAIL,
-        measured="1",
-        bound="no line",
+        measured=Quantity(text="1"),
+        bound=Quantity(text="no line"),
         reason=nasty,
         witness=[nasty],
     )

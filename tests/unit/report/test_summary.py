@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaoskit.judge.result import Result
+from chaoskit.judge.result import Quantity, Result
 from chaoskit.report.summary import escaped, render
 
 PASSING = r"""## PASS: redis-restart
@@ -25,6 +25,12 @@ _Redis dies; no acknowledged participant is lost._
 | fault | target | proven | effect | time to detect | time to recover |
 | --- | --- | --- | --- | --- | --- |
 | restart | redis | yes | redis\[1\] started again at 3.31 s | 21.4ms | 1.2s |
+
+### Workloads
+
+| workload | sent of due | ok | fail | info | p99 from due | from sent |
+| --- | --- | --- | --- | --- | --- | --- |
+| members (set) | 916 of 920 | 914 | 3 | 1 | 4.2s | 155ms |
 
 ### Notes
 
@@ -59,7 +65,9 @@ def test_a_suite_starts_with_one_row_each(passing: Result, failing: Result) -> N
 
 
 def test_every_table_row_has_as_many_cells_as_its_head(failing: Result) -> None:
-    check = failing.checks[1].model_copy(update={"measured": "a | b\n`c`", "subject": "x|y"})
+    check = failing.checks[1].model_copy(
+        update={"measured": Quantity(text="a | b\n`c`"), "subject": "x|y"}
+    )
     text = render([failing.model_copy(update={"checks": [check]})])
     row = next(line for line in text.splitlines() if line.startswith("| **FAIL**"))
     assert row.replace("\\|", "").count("|") == 6

@@ -9,9 +9,10 @@ import pytest
 from chaoskit.exchange import Canary, Exchange
 from chaoskit.faults import REGISTRY
 from chaoskit.run.injector import feel, undisturbed
-from chaoskit.stack.stack import Proxy, Stack
+from chaoskit.stack.proxy import Proxy
+from chaoskit.stack.stack import Stack
 
-PROXY = Proxy("chaoskit-chat", "redis_6379", "chat", "redis", 6379, 6379)
+PROXY = Proxy("chaoskit-chat", "chat", "redis", 6379, 6379)
 BEFORE = Exchange("redis PING", "answered", 0.002, 14, 7)
 QUICK = BEFORE
 SPIKE = Exchange("redis PING", "answered", 0.05, 14, 7)

@@ -18,10 +18,11 @@ from chaoskit.errors import NothingSelected, Problem, ScenarioInvalid, UsageErro
 from chaoskit.faults.contract import REGISTRY as FAULTS
 from chaoskit.faults.contract import Fault
 from chaoskit.fields import Edge
+from chaoskit.plan.against_stack import against_stack
 from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.ids import fault_ids
-from chaoskit.scenario.loading import Loaded, against_stack, load
+from chaoskit.scenario.loading import Loaded, load
 from chaoskit.scenario.schema import scenario_schema
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 

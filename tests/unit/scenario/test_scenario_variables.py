@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from chaoskit.scenario.masking import masked, masked_line, named_like_a_secret
+from chaoskit.scenario.masking import masked, masked_line
+from chaoskit.secrets import named_like_a_secret
 
 if TYPE_CHECKING:
     from tests.unit.scenario.conftest import Desk

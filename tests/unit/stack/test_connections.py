@@ -10,7 +10,7 @@ import pytest
 from chaoskit.docker.exec import ContainerExec, ExecResult
 from chaoskit.errors import FaultFailed
 from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
-from tests.fakes.fake_stores import FakeInside
+from tests.fakes.fake_stores import FakeExec
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
 
@@ -48,7 +48,7 @@ def test_it_counts_connections_towards_addresses_and_ports_closed_ones_too() -> 
     assert [row.established for row in rows] == [True, False, True, True]
 
 
-class Cat(FakeInside):
+class Cat(FakeExec):
     """Containers that answer `cat` with a text, or not at all."""
 
     text: str | None = None

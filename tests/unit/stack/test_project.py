@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from chaoskit.stack.project import Attachment, Link, Mount, Project, parse, well_known_ports
+from chaoskit.ports import ports_of_image
+from chaoskit.stack.project import Attachment, Link, Mount, Project, parse
 
 CONFIG = """
 {
@@ -156,4 +157,4 @@ def test_a_device_may_be_text_or_a_mapping(devices: list[object]) -> None:
     ],
 )
 def test_well_known_images_have_well_known_ports(image: str | None, ports: tuple[int]) -> None:
-    assert well_known_ports(image) == ports
+    assert ports_of_image(image) == ports

@@ -10,7 +10,7 @@ import pytest
 
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.fields import Edge, Target
-from chaoskit.stack.overlay import API_PORT
+from chaoskit.stack.proxy import API_PORT
 from chaoskit.stack.toxiproxy import Toxic, ToxiproxyUnreachable
 from tests.fakes.fake_toxiproxy import FakeToxiproxy
 from tests.fakes.fake_world import World
@@ -121,12 +121,12 @@ async def test_a_proxy_opens_when_its_last_holder_lets_go(chat: World) -> None:
     (proxy,) = stack.proxies
     await stack.close_proxies([proxy], "one")
     await stack.close_proxies([proxy], "two")
-    assert stack.held_closed(proxy, besides="one")
+    assert stack.closed_by_others(proxy, "one")
     await stack.open_proxies([proxy], "one")
     assert not (await stack.state_of(proxy)).enabled
     await stack.open_proxies([proxy], "two")
     assert (await stack.state_of(proxy)).enabled
-    assert not stack.held_closed(proxy, besides="one")
+    assert not stack.closed_by_others(proxy, "one")
 
 
 async def test_a_proxy_container_that_restarted_is_found_at_its_new_port(chat: World) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaoskit.stack.project import Project
-from chaoskit.stack.uncopyable import shared_things
+from chaoskit.stack.uncopyable import uncopyable_things
 
 MakeProject = Callable[..., Project]
 SOCKET = "/var/run/docker.sock"
@@ -32,14 +32,14 @@ def bind(source: str, read_only: bool = False) -> dict[str, Any]:
 def test_what_reaches_the_host_is_shared(
     project: MakeProject, body: dict[str, Any], name: str, what: str
 ) -> None:
-    (thing,) = shared_things(project({"web": body}), Path("/src"))
+    (thing,) = uncopyable_things(project({"web": body}), Path("/src"))
     assert (thing.name, thing.what, thing.service) == (name, what, "web")
     assert thing.allowed_by([name])
     assert not thing.allowed_by(["other"])
 
 
 def test_a_bind_mount_may_be_allowed_by_its_full_path_too(project: MakeProject) -> None:
-    (thing,) = shared_things(project({"web": {"volumes": [bind("/src/data")]}}), Path("/src"))
+    (thing,) = uncopyable_things(project({"web": {"volumes": [bind("/src/data")]}}), Path("/src"))
     assert thing.allowed_by(["/src/data"])
 
 
@@ -49,7 +49,7 @@ def test_external_networks_and_volumes_are_shared(project: MakeProject) -> None:
         networks={"outer": {"name": "corp", "external": True}},
         volumes={"pg": {"name": "prod-pg", "external": True}},
     )
-    things = shared_things(made, Path("/src"))
+    things = uncopyable_things(made, Path("/src"))
     assert [(t.name, t.what) for t in things] == [
         ("outer", "external network"),
         ("pg", "external volume"),
@@ -62,4 +62,4 @@ def test_read_only_binds_own_volumes_and_tmpfs_are_not_shared(project: MakeProje
     volume = {"type": "volume", "source": "data", "target": "/d"}
     tmpfs = {"type": "tmpfs", "target": "/t"}
     made = project({"web": {"volumes": [bind("/src/conf", read_only=True), volume, tmpfs]}})
-    assert shared_things(made, Path("/src")) == []
+    assert uncopyable_things(made, Path("/src")) == []

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from chaoskit.plan.plan import make_plan
 from chaoskit.run.bring_up import bring_up
 from chaoskit.scenario.loading import load
 from chaoskit.stack.stack import Stack
-from tests.contract.real_servers import LAB
+from tests.compose_project import LAB, container_of, new_name
 from tests.matrix import agent, protocols
 from tests.matrix.protocols import PORTS
 from tests.matrix.rows import CLIENT, DIRECT, SCRATCH, UPSTREAMS, Row
@@ -206,7 +205,7 @@ async def program(
 
 
 @dataclass
-class Town:
+class MatrixProject:
     """The running project, as a run sees it, and the clients in it."""
 
     stack: Stack
@@ -219,7 +218,7 @@ class Town:
         return dict(zip(self.agents, words, strict=True))
 
     def container(self, service: str) -> str:
-        return f"{self.stack.project}-{service}-1"
+        return container_of(self.stack.project, service)
 
     async def inside(self, service: str, *argv: str) -> str:
         """Run a command in a container and return what it printed; it must succeed."""
@@ -262,40 +261,36 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def town(directory: Path, rows: Sequence[Row]) -> AsyncIterator[Town]:
+async def matrix_project(directory: Path, rows: Sequence[Row]) -> AsyncIterator[MatrixProject]:
     """Bring the project up with the faults of these rows planned, and take it down again."""
     faults = [fault for row in rows for fault in row.faults]
     (directory / "compose.yaml").write_text(yaml.safe_dump(project(rows), sort_keys=False))
     (directory / "matrix.yaml").write_text(yaml.safe_dump(scenario(faults), sort_keys=False))
-    engine = await asyncio.to_thread(Engine)
-    name = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
+    name = new_name()
     loaded = load(directory / "matrix.yaml", {})
-    plan = await make_plan(loaded, run_project=name, engine=engine)
-    impossible = await plan.impossible(engine)
-    assert impossible == [], impossible
-    layout = plan.layout(directory / name, await toxiproxy_image(engine.images))
-    overlay = directory / "overlay.yaml"
-    overlay.write_text(layout.text)
-    stack = Stack(engine, name, plan.protocols, seed=7)
-    try:
-        await bring_up(plan, layout, overlay, stack, lambda text: None)
-        async with contextlib.AsyncExitStack() as clients:
-            agents = {
-                service: await clients.enter_async_context(
-                    program(
-                        f"{name}-{service}-1",
-                        (protocols, agent),
-                        json.dumps(UPSTREAMS),
+    async with Engine.connect() as engine:
+        plan = await make_plan(loaded, run_project=name, engine=engine)
+        impossible = await plan.impossible(engine)
+        assert impossible == [], impossible
+        layout = plan.layout(directory / name, await toxiproxy_image(engine.images))
+        overlay = directory / "overlay.yaml"
+        overlay.write_text(layout.text)
+        stack = Stack(engine, name, plan.protocols, seed=7)
+        try:
+            await bring_up(plan, layout, overlay, stack, lambda text: None)
+            async with contextlib.AsyncExitStack() as clients:
+                argument = json.dumps(UPSTREAMS)
+                agents = {
+                    service: await clients.enter_async_context(
+                        program(container_of(name, service), (protocols, agent), argument)
                     )
-                )
-                for service in (CLIENT, DIRECT)
-            }
-            made = Town(stack, {fault.name: fault for fault in plan.faults}, agents)
-            await made.both("open")  # every server answers
-            await made.seed()
-            yield made
-    finally:
-        left = await engine.cleanup.project(name)
-        await stack.close()
-        engine.close()
-        assert left == []
+                    for service in (CLIENT, DIRECT)
+                }
+                made = MatrixProject(stack, {fault.name: fault for fault in plan.faults}, agents)
+                await made.both("open")  # every server answers
+                await made.seed()
+                yield made
+        finally:
+            left = await engine.cleanup.project(name)
+            await stack.close()
+            assert left == []

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.contract.real_servers import LAB, docker, eventually
+from tests.compose_project import LAB, compose_project, container_of, docker
+from tests.contract.real_servers import eventually
 
 _SERVER = """
 import asyncio
@@ -60,15 +60,14 @@ Pairs = set[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Town:
+class TalkingProject:
     """A running project. Replicas are named `service[number]`, as chaoskit does."""
 
     project: str
     replicas: tuple[str, ...]
 
     def container(self, replica: str) -> str:
-        service, _, number = replica.rstrip("]").partition("[")
-        return f"{self.project}-{service}-{number}"
+        return container_of(self.project, replica)
 
     def restart(self, replica: str) -> None:
         """Stop and start a replica. With `docker restart`, the engine's tidying up after the old
@@ -130,9 +129,8 @@ def _settled(value: Any) -> Any:
 
 
 @contextlib.contextmanager
-def town(directory: Path) -> Iterator[Town]:
+def talking_project(directory: Path) -> Iterator[TalkingProject]:
     """Run the project for as long as the block lasts."""
-    project = f"chaoskit-contract-{uuid.uuid4().hex[:8]}"
     server: dict[str, Any] = {
         "image": LAB,
         "init": True,
@@ -155,15 +153,10 @@ def town(directory: Path) -> Iterator[Town]:
     document = {"services": {k: server | v for k, v in services.items()}, "networks": networks}
     file = directory / "compose.json"
     file.write_text(json.dumps(document))
-    compose = ("compose", "-p", project, "-f", str(file))
     replicas = ("chat-1[1]", "chat-2[1]", "chat-2[2]", "redis[1]", "postgres[1]")
-    made = Town(project, replicas)
-    try:
-        docker(*compose, "up", "--detach", "early")
-        docker(*compose, "up", "--detach")
-        docker(*compose, "stop", "early")
+    with compose_project(file, first="early") as name:
+        docker("stop", "--time", "0", container_of(name, "early"))
+        made = TalkingProject(name, replicas)
         everybody = {(a, b) for a in replicas for b in replicas if a != b}
         eventually("everybody talks", lambda: made.talking() == everybody)
         yield made
-    finally:
-        docker(*compose, "down", "--volumes", "--timeout", "0")

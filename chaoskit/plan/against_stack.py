@@ -1,0 +1,143 @@
+"""What is wrong with a scenario on this very stack: services, edges and replicas it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from chaoskit.errors import Problem
+from chaoskit.fields import HOST, Edge
+from chaoskit.scenario import nodes
+from chaoskit.scenario.loading import Loaded
+from chaoskit.scenario.nodes import Scalar
+from chaoskit.scenario.source import MOST_PROBLEMS
+from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.stack.edges import EdgeMap
+from chaoskit.stack.project import Project
+from chaoskit.text import count, listed
+
+
+def against_stack(
+    loaded: Loaded, services: Collection[str], edge_problem: Callable[[Edge], str | None]
+) -> list[Problem]:
+    """Return what does not fit the Compose project: unknown services, impossible edges.
+
+    `edge_problem` says why an edge cannot be put behind a proxy, or None when it can.
+    """
+    scenario = loaded.scenario
+    named: list[tuple[nodes.Path, Iterable[str]]] = []
+    named += [(("probes", name), probe.services()) for name, probe in scenario.probes.items()]
+    named += [(("workloads", name), one.services()) for name, one in scenario.workloads.items()]
+    for index, declared in enumerate(scenario.stack.edges):
+        named.append((("stack", "edges", index), _ends([declared.edge])))
+    for index, fault in enumerate(scenario.timeline.faults):
+        inside = [name for name in fault.services() if name != HOST or name in services]
+        named.append((("timeline", "faults", index), [*inside, *_ends(fault.edges())]))
+    for index, check in enumerate(scenario.expect):
+        service = getattr(check, "service", None)
+        named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
+    problems = [
+        _no_service(loaded, path, name, services)
+        for path, names in named
+        for name in dict.fromkeys(names)
+        if name not in services
+    ]
+    for index, fault in enumerate(scenario.timeline.faults):
+        path = ("timeline", "faults", index)
+        known = [edge for edge in fault.edges() if all(end in services for end in _ends([edge]))]
+        said = dict.fromkeys(edge_problem(edge) for edge in known)
+        place = _edge_field(loaded, path)
+        problems += [loaded.problem(place, text) for text in said if text is not None]
+    return list(dict.fromkeys(problems))[:MOST_PROBLEMS]
+
+
+def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
+    """Return what cannot be put behind a proxy although a fault needs it there."""
+    problems = []
+    joined = {(edge.client, edge.upstream) for edge in edges.edges if edge.obstacle is None}
+    for index, fault in enumerate(loaded.scenario.timeline.faults):
+        where = ("timeline", "faults", index, "fault")
+        needed = [e for e in fault.proxied(joined) if e.client != HOST]
+        if needed and loaded.scenario.stack.proxy == "none":
+            problems.append(
+                loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
+            )
+        by_proxy = getattr(fault, "engine", None) == "proxy"
+        if by_proxy and not fault.proxied(joined):
+            problems.append(
+                loaded.problem(where, f"no edge that can be proxied crosses {fault.target}")
+            )
+    return problems
+
+
+def replica_problems(loaded: Loaded, project: Project) -> list[Problem]:
+    """Return the replicas that are named and that no service has."""
+    problems = []
+    for index, fault in enumerate(loaded.scenario.timeline.faults):
+        replica = getattr(getattr(fault, "replica", None), "number", None)
+        service = project.services.get(getattr(fault, "service", ""))
+        if replica is not None and service is not None and replica > service.replicas:
+            has = f"`{service.name}` has {count(service.replicas, 'replica')}"
+            message = f"{has}, there is no {replica}"
+            problems.append(loaded.problem(("timeline", "faults", index, "replica"), message))
+        for place, name, number in fault.named_replicas():
+            service = project.services.get(name)
+            if number is not None and service is not None and number > service.replicas:
+                has = f"`{name}` has {count(service.replicas, 'replica')}"
+                message = f"{has}, there is no {number}"
+                problems.append(loaded.problem(("timeline", "faults", index, *place), message))
+    return problems
+
+
+def _ends(edges: Iterable[Edge]) -> list[str]:
+    return [
+        end
+        for edge in edges
+        for end in ((edge.upstream,) if edge.client == HOST else (edge.client, edge.upstream))
+    ]
+
+
+def _no_service(loaded: Loaded, path: nodes.Path, name: str, services: Collection[str]) -> Problem:
+    suggestion = did_you_mean(name, services)
+    hint = None
+    if not suggestion:
+        hint = f"it has {listed(sorted(services))}" if services else "it has no service at all"
+    text = f"no service `{name}` in the Compose project{suggestion}"
+    place = _naming(loaded, path, name)
+    return loaded.problem(place, text, hint, word=name)
+
+
+def _naming(loaded: Loaded, path: nodes.Path, name: str) -> nodes.Path:
+    """Return the field at or below `path` whose value names a service."""
+    node = loaded.source.node(path)
+    candidates = [
+        (place, scalar)
+        for place, scalar in (nodes.scalars(node, path) if node else ())
+        if isinstance(scalar.value, str) and place[len(path) :] not in (("id",), ("fault",))
+    ]
+    for matches in (_is_exactly, _is_end_or_host):
+        for place, scalar in candidates:
+            if matches(scalar, name):
+                return place
+    return path
+
+
+def _is_exactly(scalar: Scalar, name: str) -> bool:
+    return scalar.value == name
+
+
+def _is_end_or_host(scalar: Scalar, name: str) -> bool:
+    text = str(scalar.value)
+    if text.endswith("]") and text.partition("[")[0] == name:  # one replica: `chat[1]`
+        return True
+    try:
+        return name in _ends([Edge.parse(text)])
+    except ValueError:
+        authority = text.partition("://")[2].partition("/")[0]
+        return authority.rpartition("@")[2].partition(":")[0] == name
+
+
+def _edge_field(loaded: Loaded, path: nodes.Path) -> nodes.Path:
+    for key in ("edge", "groups"):
+        if loaded.source.node((*path, key)) is not None:
+            return (*path, key)
+    return path

@@ -1,0 +1,54 @@
+"""Ports that everybody knows: those of protocols, and those of images."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+REDIS, POSTGRES, HTTP, HTTPS = 6379, 5432, 80, 443
+
+PROTOCOLS: Mapping[int, str] = {
+    REDIS: "redis",
+    POSTGRES: "postgres",
+    HTTP: "http",
+    8000: "http",
+    8080: "http",
+}
+
+_OF_IMAGES: Mapping[str, tuple[int, ...]] = {  # by the last part of the image's name
+    "redis": (REDIS,),
+    "valkey": (REDIS,),
+    "keydb": (REDIS,),
+    "postgres": (POSTGRES,),
+    "postgis": (POSTGRES,),
+    "timescaledb": (POSTGRES,),
+    "pgbouncer": (6432,),
+    "mysql": (3306,),
+    "mariadb": (3306,),
+    "mongo": (27017,),
+    "memcached": (11211,),
+    "rabbitmq": (5672, 15672),
+    "nats": (4222,),
+    "kafka": (9092,),
+    "zookeeper": (2181,),
+    "elasticsearch": (9200,),
+    "opensearch": (9200,),
+    "clickhouse-server": (8123, 9000),
+    "cassandra": (9042,),
+    "minio": (9000,),
+    "vault": (8200,),
+    "consul": (8500,),
+    "etcd": (2379,),
+    "nginx": (HTTP,),
+    "httpd": (HTTP,),
+    "caddy": (HTTP,),
+    "traefik": (HTTP,),
+    "haproxy": (HTTP,),
+}
+
+
+def ports_of_image(image: str | None) -> tuple[int, ...]:
+    """Return the ports that a well-known image serves, judged by its name."""
+    if image is None:
+        return ()
+    return _OF_IMAGES.get(re.split(r"[:@]", image.rsplit("/", 1)[-1])[0], ())

@@ -1,0 +1,409 @@
+"""The events of a run: one frozen class for each, which is also its row, its reader and its schema.
+
+To add one, write its class here and emit it: `recorder.emit(FaultHealed("slow"))` writes the line
+`{"t": ..., "event": "fault_healed", "id": "slow", ...}`, tells every listener, and the reader gives
+it back. Who wants to know of an event matches on its class. A field that comes later needs a
+default, so that the rows of older runs stay readable; so does `was`, for a name that changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast, dataclass_transform
+
+from pydantic import TypeAdapter, ValidationError
+
+from chaoskit.errors import StoreFailed
+from chaoskit.exchange import Exchange
+from chaoskit.record.folder import read_ndjson
+from chaoskit.records import Json, Phase, Schedule, Verdict
+
+EVENTS = "events.ndjson"
+FORMAT = 2  # of a run folder; 1 concluded on its faults itself and recorded no canary
+
+
+class RunEvent:
+    """Something that happened to a run. `name` is what its rows are called."""
+
+    __slots__ = ()
+    name: ClassVar[str]
+
+
+class Recorded(NamedTuple):
+    """An event and when it happened, in run-clock seconds."""
+
+    t: float
+    event: RunEvent
+
+    def row(self) -> dict[str, Json]:
+        """Return it as one line of `events.ndjson`."""
+        fields = adapter(type(self.event)).dump_python(self.event, mode="json")
+        return {"t": self.t, "event": self.event.name, **fields}
+
+
+KINDS: dict[str, type[RunEvent]] = {}  # by the names of their rows, former ones included
+RETIRED: set[str] = set()  # names of rows that only old runs have
+Kind = TypeVar("Kind", bound=type[RunEvent])
+
+
+@dataclass_transform(frozen_default=True)
+def event(name: str, *, was: str | None = None, retired: bool = False) -> Callable[[Kind], Kind]:
+    """Register a class as the event whose rows are called `name`, and once were called `was`.
+
+    A `retired` one is only read, from runs of earlier versions.
+    """
+
+    def register(kind: Kind) -> Kind:
+        made = cast("Kind", dataclass(frozen=True, slots=True)(kind))
+        made.name = name
+        KINDS[name] = made
+        if was is not None:
+            KINDS[was] = made
+        if retired:
+            RETIRED.add(name)
+        return made
+
+    return register
+
+
+# -- the run -------------------------------------------------------------------------------------
+
+
+@event("run_started")
+class RunStarted(RunEvent):
+    """The first event of every run: which it is, and all it takes to report it and to recover it.
+
+    `clock` is where its clock counts from, `faults` the ids of the faults that it will inject.
+    """
+
+    started_at: datetime
+    run: str = ""
+    scenario: str = ""
+    clock: str = ""
+    seed: int = 0
+    file: str = ""
+    command: str = ""
+    project: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    faults: tuple[str, ...] | None = None
+    format: int = 1
+
+
+@event("phase_started")
+class PhaseStarted(RunEvent):
+    """A phase begins: up, gate, baseline, faults, heal, settle, final, judge or down."""
+
+    phase: str
+
+
+@event("phase_ended")
+class PhaseEnded(RunEvent):
+    """A phase is over; `cut_off` when it did not come to its end."""
+
+    phase: str
+    cut_off: bool = False
+
+
+@event("progress")
+class Progressed(RunEvent):
+    """What is going on inside a phase, for people."""
+
+    text: str
+
+
+@event("note")
+class Noted(RunEvent):
+    """What a reader of the report should know beside the verdict."""
+
+    text: str
+
+
+@event("run_unproven", was="doubt")
+class RunUnproven(RunEvent):
+    """Why the run as a whole can not be a pass."""
+
+    text: str
+
+
+@event("runner_stalled", was="stuck")
+class RunnerStalled(RunEvent):
+    """chaoskit itself saw nothing for a while, so the run proves nothing."""
+
+    text: str
+
+
+@event("ended_early")
+class RunEndedEarly(RunEvent):
+    """Why the run did not come to its end, with the exit code that this gives.
+
+    `last_logs` are the last lines of each service that did not become ready.
+    """
+
+    reason: str
+    exit_code: int | None = None
+    last_logs: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@event("guard")
+class GuardMeasured(RunEvent):
+    """How many resident bytes the guard beside the run took."""
+
+    memory: int | None
+
+
+@event("recovery_started")
+class RecoveryStarted(RunEvent):
+    """Another process undoes what the run left; what it writes follows."""
+
+    by: str = ""
+
+
+@event("left_behind")
+class LeftBehind(RunEvent):
+    """Something of the run is still there at its end; `command` removes it."""
+
+    what: str
+    command: str
+
+
+@event("run_ended")
+class RunEnded(RunEvent):
+    """The last event of a run that came to its end, after the teardown."""
+
+    verdict: Verdict
+    exit_code: int
+
+
+def follow_phase(phases: list[Phase], recorded: Recorded) -> None:
+    """Keep `phases` up to date with one more event."""
+    t, event = recorded
+    match event:
+        case PhaseStarted(phase=name):
+            phases.append(Phase(name, t, None))
+        case PhaseEnded() if phases:
+            phases[-1] = replace(phases[-1], end=t)
+
+
+# -- the stack -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceImage:
+    """A service of the stack and the exact image that runs."""
+
+    service: str
+    image: str = ""
+    digest: str = ""
+
+
+@event("services")
+class ServicesUp(RunEvent):
+    """The stack is up: these services, by these images."""
+
+    services: tuple[ServiceImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeSeen:
+    """A possible edge; `connections` counts those that its proxy accepted from its client."""
+
+    client: str
+    upstream: str
+    port: int
+    evidence: str | None = None
+    proxied: bool = False
+    connections: int | None = None
+
+
+@event("edges")
+class EdgesObserved(RunEvent):
+    """The map of the edges, as the whole run saw them."""
+
+    edges: tuple[EdgeSeen, ...]
+
+
+@event("container")
+class ContainerChanged(RunEvent):
+    """What the engine reported of one replica: `start`, `die`, `oom`, `health_status`..."""
+
+    service: str
+    replica: int
+    action: str
+    exit_code: int | None = None
+
+
+@event("workload_ended")
+class WorkloadEnded(RunEvent):
+    """A workload is over: when its operations were due, and which of them were never sent."""
+
+    workload: str
+    schedule: Schedule | None = None
+
+
+# -- faults --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class FaultEvent(RunEvent):
+    """What happened to one fault of the run, by its id."""
+
+    id: str
+
+
+@event("fault_failed")
+class FaultNotInjected(FaultEvent):
+    """A fault could not be put in force, or its read-back did not show it."""
+
+    reason: str
+
+
+@event("fault_injected")
+class FaultInjected(FaultEvent):
+    """A fault is about to be put in force; `services` are those that it hits directly, and
+    `ends_processes` says whether it ends processes of theirs."""
+
+    fault: str
+    target: str
+    services: tuple[str, ...] = ()
+    ends_processes: bool | None = None
+
+
+@event("fault_receipt")
+class FaultReceipt(FaultEvent):
+    """What was read back right after the injection."""
+
+    holds: bool
+    detail: str
+
+
+@event("fault_rechecked")
+class FaultRechecked(FaultEvent):
+    """What was read back right before the heal: one that vanished early was not in force."""
+
+    holds: bool
+    detail: str
+
+
+@event("fault_effect")
+class EffectCounted(FaultEvent):
+    """What counted the effect of a fault by its heal: packets, throttling, errors of a store."""
+
+    holds: bool
+    detail: str
+
+
+@event("fault_unmeasured")
+class EffectUnmeasured(FaultEvent):
+    """Why the effect of a fault could not be measured."""
+
+    reason: str
+
+
+@event("canary")
+class CanaryExchanged(FaultEvent):
+    """How a canary went through the listener that the edge's client uses, before a fault, while it
+    is in force (the one that decides) or after it."""
+
+    edge: str
+    when: Literal["before", "during", "after"]
+    exchange: Exchange
+
+
+@event("edge_reading")
+class EdgeRead(FaultEvent):
+    """One look at an edge of a fault: open connections of its client, bytes moved by its proxy.
+
+    `when` is before the injection, or the start or the end of the stretch over which use is shown.
+    What could not be read is null.
+    """
+
+    edge: str
+    when: Literal["before", "start", "end"]
+    live: int | None
+    moved: int | None
+
+
+@event("edge_accepted")
+class ConnectionsAccepted(FaultEvent):
+    """How many connections a proxy accepted from its client in the ten seconds before a fault,
+    while it was in force, and since; a later one of the same edge counts instead."""
+
+    edge: str
+    before: int
+    during: int
+    after: int
+
+
+@event("heal_failed")
+class HealFailed(FaultEvent):
+    """A fault resists its heal; `by` names who tried if not its run."""
+
+    reason: str
+    by: str | None = None
+
+
+@event("fault_healed")
+class FaultHealed(FaultEvent):
+    """A fault is healed and that was read back; `by` names who did it if not its run."""
+
+    detail: str = ""
+    by: str | None = None
+
+
+@event("fault_gone")
+class FaultGone(FaultEvent):
+    """Nothing is left of a fault that could not be healed: all it had changed was the stack."""
+
+
+@event("fault_concluded", retired=True)
+class FaultConcluded(FaultEvent):
+    """What a run of format 1 concluded itself on one of its faults."""
+
+    proven: bool
+    reason: str | None = None
+    evidence: tuple[str, ...] = ()
+
+
+# -- rows ----------------------------------------------------------------------------------------
+
+
+_adapters: dict[type[RunEvent], TypeAdapter[RunEvent]] = {}
+
+
+def adapter(kind: type[RunEvent]) -> TypeAdapter[RunEvent]:
+    """Return what reads and writes an event's fields; made when it is first needed."""
+    if kind not in _adapters:
+        _adapters[kind] = TypeAdapter(kind)
+    return _adapters[kind]
+
+
+def from_row(row: Mapping[str, Any]) -> Recorded | None:
+    """Return the event of one line, None for a name that this version does not know.
+
+    Raises `ValueError` for a row that cannot be one of that name.
+    """
+    kind = KINDS.get(row.get("event", ""))
+    if kind is None:
+        return None
+    return Recorded(float(row["t"]), adapter(kind).validate_python(dict(row)))
+
+
+def read_events(folder: Path) -> list[Recorded]:
+    """Read the events of a run that may have been cut off at any moment, in their order.
+
+    Raises `StoreFailed` for a row that cannot be understood.
+    """
+    return list(_events(folder / EVENTS))
+
+
+def _events(path: Path) -> Iterable[Recorded]:
+    for row in read_ndjson(path):
+        try:
+            recorded = from_row(row)
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            raise StoreFailed(f"`{path}` holds an event that is none: {row}") from error
+        if recorded is not None:
+            yield recorded

@@ -1,0 +1,167 @@
+"""Every name of a secret, through every output: no value of it is readable anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from chaoskit.clock import Clock
+from chaoskit.docker.compose_cli import Compose
+from chaoskit.errors import ScenarioInvalid
+from chaoskit.judge.verdict import judge
+from chaoskit.plan.plan import Plan, secrets_of
+from chaoskit.record.events import Noted, Recorded, RunEndedEarly
+from chaoskit.record.folder import RunFolder
+from chaoskit.record.reader import RunRecord, stored_scenario
+from chaoskit.record.writer import Recorder
+from chaoskit.records import Json
+from chaoskit.run.runner import prepare_folder
+from chaoskit.scenario.loading import load
+from chaoskit.secrets import LAST_WORDS, MASK, WORDS, named_like_a_secret
+from chaoskit.stack.edges import EdgeMap
+from chaoskit.stack.project import parse
+
+# Every word of the list, and how the same is named elsewhere.
+NAMES = sorted(
+    {
+        *(word.upper() for word in WORDS if word != "pwd"),  # `PWD` is the shell's directory
+        *(word.replace("_", "-") for word in WORDS),
+        *(f"DB_{word.upper()}" for word in (*WORDS, *LAST_WORDS)),
+        *(word.replace("_", "").upper() for word in WORDS if "_" in word),
+        *(f"{word.upper()}_2" for word in WORDS),
+        "MYSQL_PWD", "DB_PWD", "PGPASSWORD", "PASSWORD_FILE", "POSTGRES_PASSWORD_FILE",
+        "API_KEY_2", "API_KEYS", "APIKEY", "CREDENTIALS", "CREDENTIALS_JSON", "APITOKEN",
+        "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "SECRET_KEY_BASE",
+        "JWT_SECRET", "REDIS_AUTH", "DB_PASS", "PROXY_AUTHORIZATION", "SESSION_COOKIE",
+        "apiKey", "clientSecret", "accessToken", "dbPassword", "x-api-key", "client-secret",
+    }
+)  # fmt: skip
+
+SCENARIO = """\
+name: words
+stack:
+  compose: compose.yaml
+  env: {{ {name}: {secret}-e }}
+probes:
+  web: {{ probe: http, url: "http://app:80/?{name}={secret}-q", every: 100ms }}
+workloads:
+  load:
+    workload: set
+    rate: 50/s
+    add:
+      http: POST http://app:80/
+      headers: {{ {name}: Bearer {secret}-h }}
+      json:
+        id: "{{value}}"
+        {name}: {secret}-j
+        list: {{ {name}: [{secret}-l] }}
+    read: {{ http: GET http://app:80/, values: "$[*]" }}
+timeline:
+  faults:
+    - {{ at: 0s, fault: restart, service: app }}
+expect:
+  - {{ check: availability, probe: web, at_least: 99% }}
+"""
+
+
+MISTAKES = (  # each in a line that shows a secret
+    ("-e }}", "-e, every: 5 }}\n  wrong: {{ {name}: {secret} }}"),
+    ("every: 100ms }}", "every: 5, {name}: {secret} }}"),
+    ("every: 100ms }}", "every: 5 }} # {name}={secret}"),
+    ("compose: compose.yaml", "compose: ${{{variable}:-{secret}}}"),
+    ("restart, service: app", "restart, service: [ {name}: {secret} ]"),
+)
+
+
+def planned(folder: Path, name: str, secret: str) -> Plan:
+    (folder / "compose.yaml").write_text("services: {}\n")
+    path = folder / "scenario.yaml"
+    path.write_text(SCENARIO.format(name=name, secret=secret))
+    loaded = load(path, {})
+    app: dict[str, Json] = {
+        "image": "app",
+        "environment": {name: f"{secret}-s"},
+        "command": ["app", f"--{name.lower().replace('_', '-')}", f"{secret}-w"],
+    }
+    project = parse({"name": "words", "services": {"app": app}})
+    return Plan(
+        loaded=loaded,
+        compose=cast("Compose", None),
+        project=project,
+        user_project="words",
+        edges=EdgeMap(project, {}),
+        proxied=(),
+        targets=(),
+        faults=tuple(loaded.scenario.injections()),
+        shared=(),
+        refused=(),
+        secrets=secrets_of(loaded, project),
+    )
+
+
+def readable(run: RunFolder) -> dict[str, str]:
+    return {
+        str(file.relative_to(run.path)): file.read_text(encoding="utf-8")
+        for file in run.path.rglob("*")
+        if file.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_output_shows_the_value(tmp_path: Path, name: str) -> None:
+    secret = "hunter2-correct-horse"
+    plan = planned(tmp_path, name, secret)
+    run = prepare_folder(plan, tmp_path / "runs", "t")
+    said = " ".join(f"{secret}-{place}" for place in "eqhjlsw")
+    run.write("logs/app.log", f"connected with {said}\n")
+    recorder = Recorder(run, Clock(), lambda _event: None)
+    recorder.emit(Noted(said))
+    recorder.emit(RunEndedEarly(f"it said {said}"))
+    recorder.close()
+    # Judged from what is on the disk, and from what was never masked.
+    unmasked = [Recorded(0.0, Noted(said)), Recorded(0.0, RunEndedEarly(f"it said {said}"))]
+    result = judge(plan.loaded.scenario, RunRecord.read(run.path, unmasked))
+    run.write("result.json", json.dumps(run.redactor.clean_json(result.model_dump(mode="json"))))
+    files = readable(run)
+    written = {"scenario.yaml", "plan.json", "logs/app.log", "events.ndjson", "result.json"}
+    assert written <= files.keys()
+    assert [file for file, text in files.items() if secret in text] == []
+    assert all(MASK in files[file] for file in ("scenario.yaml", "plan.json", "logs/app.log"))
+    assert stored_scenario(run.path).workloads.keys() == {"load"}, "it can be judged again"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_message_about_the_file_shows_the_value(tmp_path: Path, name: str) -> None:
+    (tmp_path / "compose.yaml").write_text("services: {}\n")
+    path = tmp_path / "scenario.yaml"
+    words = {"name": name, "variable": name.replace("-", "_"), "secret": "hunter2-correct-horse"}
+    for old, new in MISTAKES:
+        assert old in SCENARIO
+        path.write_text(SCENARIO.replace(old, new).format(**words))
+        with pytest.raises(ScenarioInvalid) as caught:
+            load(path, {})
+        assert "hunter2" not in caught.value.message
+
+
+def test_short_values_are_masked_where_their_name_stands(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "DB_PASSWORD", "pw")
+    files = readable(prepare_folder(plan, tmp_path / "runs", "t"))
+    assert f"DB_PASSWORD: {MASK}" in files["scenario.yaml"]
+    assert json.loads(files["plan.json"])["document"]["stack"]["env"] == {"DB_PASSWORD": MASK}
+
+
+def test_a_secret_of_several_lines_is_masked_line_by_line(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "DB_PASSWORD", "pw")
+    key = "PRIVATE_KEY: |\n      first-line-of-it\n      second-line-of-it\n    OTHER"
+    text = SCENARIO.replace("env: {{ {name}: {secret}-e }}", f"env:\n    {key}: 1x")
+    plan.loaded.path.write_text(text.format(name="DB_PASSWORD", secret="pw"))
+    loaded = load(plan.loaded.path, {})
+    known = secrets_of(loaded, plan.project)
+    assert {"first-line-of-it", "second-line-of-it"} <= set(known)
+
+
+def test_words_of_a_secret_are_found_in_every_spelling() -> None:
+    assert all(map(named_like_a_secret, NAMES))
