@@ -64,7 +64,12 @@ def _ahead(feed: Channels) -> str | None:
 
     A number below all that were ever published says that there was nothing.
     """
-    offers = [offer for one in feed.subscribers for offer in one.offered]
+    offers = [
+        (t, key, upto)
+        for one in feed.subscribers
+        for key, (numbers, when) in one.offered.items()
+        for upto, t in zip(numbers, when, strict=True)
+    ]
     if not offers:
         return None
     # By channel, and for all of them: when a number was published, and the highest until then.

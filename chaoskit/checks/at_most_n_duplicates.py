@@ -7,7 +7,7 @@ from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
-from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
 from chaoskit.checks._own_data import foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
@@ -44,11 +44,11 @@ class AtMostNDuplicates(WorkloadCheck):
     def look(self, history: History) -> Judged:
         if history.kind == "queue":
             queue = queue_history(history.events)
-            judged, again = _queue(queue, history.window)
+            judged, again = _queue(queue, history)
             gap = hidden_messages(queue)
         else:
             feed = channels(history.events)
-            judged, again = _events(feed, history.window)
+            judged, again = _events(feed, history)
             gap = foreign_messages(feed, self.workload)
         deliveries = count(judged, "delivery", "deliveries")
         found = [Anomaly(t, f"AGAIN {text} at {moment(t)}") for t, text in again]
@@ -67,32 +67,32 @@ class AtMostNDuplicates(WorkloadCheck):
 Again: TypeAlias = tuple[int, list[tuple[float, str]]]  # deliveries, and when which came again
 
 
-def _queue(queue: QueueHistory, window: tuple[float, float]) -> Again:
-    events = queue.events
+def _queue(queue: QueueHistory, history: History) -> Again:
+    events, (start, stop) = history.events, history.window
     times: dict[Element, int] = {}
     again = []
     for value, (begin, end, _) in queue.repeated:
         times[value] = times.get(value, 1) + 1
         t = events[end].t
-        if window[0] <= t <= window[1]:
+        if start <= t <= stop:
             again.append((t, f"{value}: {events[begin].op}, delivery {times[value]},"))
     first = len(queue.delivered)
-    if window[0] != float("-inf"):
-        ends = (events[end].t for _, end, _ in queue.delivered.values())
-        first = sum(window[0] <= t <= window[1] for t in ends)
+    if history.window != ALL:
+        first = history.count_inside(queue.received_at())
     return first + len(again), again
 
 
-def _events(feed: Channels, window: tuple[float, float]) -> Again:
+def _events(feed: Channels, history: History) -> Again:
+    start, stop = history.window
     deliveries = 0
     again = []
     for one in feed.subscribers:
-        deliveries += sum(window[0] <= t <= window[1] for t in one.received.values())
-        deliveries += sum(window[0] <= t <= window[1] for t, _ in one.repeated)
+        deliveries += history.count_inside(one.received.values())
+        deliveries += history.count_inside([t for t, _ in one.repeated])
         seen: dict[tuple[Key, float], int] = {}
         for t, (channel, number) in one.repeated:
             times = seen[channel, number] = seen.get((channel, number), 1) + 1
-            if window[0] <= t <= window[1]:
+            if start <= t <= stop:
                 who = f"subscriber {one.process}, delivery {times},"
                 again.append((t, f"{plain(number)}{about(channel)}: {who}"))
     return deliveries, again

@@ -42,7 +42,7 @@ class NoDuplicates(WorkloadCheck):
     def look(self, history: History) -> Judged:
         start, end = history.window
         data = set_history(history.events)
-        stored = len(data.stored())
+        stored = data.stored_in(start, end)
         twice: dict[Element, Anomaly] = {}
         for view in data.views.values():
             for name, t in view.duplicated_at.items():

@@ -99,7 +99,8 @@ class Choice:
 class Pool:
     """Keys that may be written, one at each place.
 
-    A generated key that is retired leaves its place to a new one; a listed key leaves it empty.
+    A generated key that is retired leaves its place to a new one, which may be written once it was
+    read: checks want to know how a key began. A listed key leaves its place empty.
     """
 
     def __init__(self, keys: int | list[Key], first: int) -> None:
@@ -107,6 +108,7 @@ class Pool:
         self.newest = [*names(keys, first)]  # the last key that each place had
         self._fresh = None if isinstance(keys, list) else itertools.count(first + keys)
         self._places = {key: place for place, key in enumerate(self.newest)}
+        self._unread: dict[Key, int] = {}  # new keys that nobody has read, with their places
         self._used: dict[Key, None] = {}  # acknowledged writes; in order, without repetition
 
     @property
@@ -117,16 +119,23 @@ class Pool:
         """Take note of an acknowledged write: such a key is read to the end."""
         self._used[key] = None
 
-    def retire(self, key: Key) -> None:
-        """Never offer a key again."""
+    def retire(self, key: Key) -> Key | None:
+        """Never offer a key again. Return the new key in its place, which is to be read first."""
         place = self._places.pop(key, None)
         if place is None:
-            return
-        fresh = None if self._fresh is None else next(self._fresh)
-        self.live[place] = fresh
-        if fresh is not None:
-            self.newest[place] = fresh
-            self._places[fresh] = place
+            return None
+        self.live[place] = None
+        if self._fresh is None:
+            return None
+        fresh = self.newest[place] = next(self._fresh)
+        self._unread[fresh] = self._places[fresh] = place
+        return fresh
+
+    def was_read(self, key: Key) -> None:
+        """Take note of a read of a key, good or not: a new one may be written now."""
+        place = self._unread.pop(key, None)
+        if place is not None:
+            self.live[place] = key
 
     def to_read(self) -> list[Key]:
         """Return the keys whose last state matters; a retired one only if it was written."""

@@ -99,12 +99,14 @@ class VersionsGenerator(Generator):
         key = step.key
         if not isinstance(key, int | str):
             return None
-        if step.write and outcome == "ok":
-            self._pool.used(key)
-        elif step.write and outcome == "info":
-            self._pool.retire(key)
-        elif outcome == "ok" and isinstance(value, int) and key not in self._written:
+        if step.write:
+            if outcome == "ok":
+                self._pool.used(key)
+            fresh = self._pool.retire(key) if outcome == "info" else None
+            return None if fresh is None else NextStep(_keys.read("read", fresh))
+        if outcome == "ok" and isinstance(value, int) and key not in self._written:
             self._versions[key] = max(self._versions[key], value)  # what was there before the run
+        self._pool.was_read(key)
         return None
 
     def _write(self, rng: Random, client: int) -> Step | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from chaoskit.checks._coverage import Need
@@ -14,6 +15,7 @@ from chaoskit.records import Event, Key
 
 NEED = Need(writes=("publish",), reads=("receive",))
 
+_start = attrgetter("start")
 _SUBSCRIBERS = frozenset({"subscribe", "receive", "resync"})
 
 
@@ -40,7 +42,8 @@ class Subscriber:
 
     `received` says when it first received (channel, number), in that order; `repeated` holds what
     it received again; `resynced` says when a resync returned it.
-    `offered` holds (t, channel or None for all, number): all up to that number is known then.
+    `offered` holds, by channel or None for all, rising numbers and when a resync returned them:
+    all up to such a number is known then.
     `reconnect_failed` says that it tried to come back after its last connection, and could not.
     """
 
@@ -51,7 +54,7 @@ class Subscriber:
     repeated: list[tuple[float, tuple[Key, float]]] = field(default_factory=list)
     received: dict[tuple[Key, float], float] = field(default_factory=dict)
     resynced: dict[tuple[Key, float], float] = field(default_factory=dict)
-    offered: list[tuple[float, Key, float]] = field(default_factory=list)
+    offered: dict[Key, tuple[list[float], list[float]]] = field(default_factory=dict)
     reconnect_failed: bool = False
 
     def follows(self, channel: Key) -> bool:
@@ -59,7 +62,8 @@ class Subscriber:
         return self.hears_all or channel in self.channels
 
     def connected(self, t: float) -> bool:
-        return any(c.start <= t and (c.end is None or t <= c.end) for c in self.connections)
+        place = bisect_right(self.connections, t, key=_start)
+        return bool(place) and t <= (self.connections[place - 1].end or float("inf"))
 
     def known_at(self, message: Published) -> float | None:
         """Return when it first knew of a message, by receiving it or by a resync."""
@@ -68,12 +72,11 @@ class Subscriber:
         if not self.resynced and not self.offered:
             return found
         times = [self.resynced.get(what), self.resynced.get((None, message.number)), found]
-        times += [t for t, channel, upto in self.offered if self._covers(channel, upto, message)]
+        for channel in {None, message.channel} & self.offered.keys():
+            numbers, when = self.offered[channel]
+            place = bisect_left(numbers, message.number)
+            times += when[place : place + 1]
         return min((t for t in times if t is not None), default=None)
-
-    @staticmethod
-    def _covers(channel: Key, upto: float, message: Published) -> bool:
-        return channel in (None, message.channel) and message.number <= upto
 
 
 @dataclass(slots=True)
@@ -191,5 +194,8 @@ def _resynced(one: Subscriber, event: Event) -> Sequence[tuple[Key, float]]:
         return found
     last = number(value)
     if last is not None:
-        one.offered.append((event.t, event.key, last))
+        numbers, when = one.offered.setdefault(event.key, ([], []))
+        if not numbers or last > numbers[-1]:
+            numbers.append(last)
+            when.append(event.t)
     return ()

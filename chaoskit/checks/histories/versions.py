@@ -15,12 +15,12 @@ from math import inf
 from typing import NamedTuple
 
 from chaoskit.checks._coverage import Need
-from chaoskit.checks.histories.operations import number
+from chaoskit.checks.histories.operations import number, plain
 from chaoskit.records import Event, Json, Key
 from chaoskit.text import count
 
 VIEWS = ("read", "truth")
-NEED = Need(writes=("write",), reads=VIEWS)
+NEED = Need(writes=("write",), reads=VIEWS, after_write=True)
 NOTHING = float("-inf")  # the version of a key that has none
 
 
@@ -28,9 +28,9 @@ NOTHING = float("-inf")  # the version of a key that has none
 class KeyHistory:
     """The writes of one key: acknowledged versions and when, in order; and all versions tried.
 
-    `began` is when the first write was invoked, `last` when the last event of any write was. `own`
-    holds the newest version that a process wrote itself, `seen` the newest that it read, by view.
-    `refused` was written and never happened, `before` was there before the first write.
+    `began` is when the first write was invoked, `last` the last event of any write. `own` holds the
+    newest version that a process wrote itself, `seen` the newest that it read, by view. `refused`
+    was written and never happened, `before` was there before the first write.
     """
 
     versions: list[float] = field(default_factory=list)
@@ -40,7 +40,7 @@ class KeyHistory:
     before: set[float] = field(default_factory=set)
     newest: float = NOTHING
     began: float = inf
-    last: float = NOTHING
+    last: Event | None = None
     own: dict[int, float] = field(default_factory=dict)
     seen: dict[str, dict[int, float]] = field(default_factory=lambda: {op: {} for op in VIEWS})
 
@@ -91,7 +91,7 @@ class Versions:
             if key_history is None:
                 key_history = keys[key] = KeyHistory()
             if op == "write":
-                key_history.last = event.t
+                key_history.last = event
                 if event.type == "invoke":
                     value = event.value
                     version = value if type(value) is int else _version(value)
@@ -160,4 +160,4 @@ def _version(value: Json) -> float | None:
 
 def shown(version: float) -> str:
     """Return a version for a sentence: `nothing`, or the number."""
-    return "nothing" if version == NOTHING else f"version {version:g}"
+    return "nothing" if version == NOTHING else f"version {plain(version)}"
