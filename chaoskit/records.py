@@ -235,7 +235,8 @@ def in_order(events: Sequence[Event]) -> Sequence[Event]:
 class Evidence:
     """Everything a check may look at. Checks are pure functions of this.
 
-    Histories are in order of time here, whatever order they are given in.
+    Histories are in order of time here, whatever order they are given in. `initial` says, where a
+    workload does, what its keys hold before they are written.
     """
 
     phases: Sequence[Phase]
@@ -246,6 +247,7 @@ class Evidence:
     logs: Mapping[str, Log] = field(default_factory=dict)
     log_gaps: Sequence[LogGap] = ()
     services: Sequence[str] = ()
+    initial: Mapping[str, Json] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element
 from chaoskit.checks.histories.set import SEEN, SetHistory, View, set_history
@@ -41,7 +42,7 @@ class NoDuplicates(WorkloadCheck):
     def look(self, history: History) -> Judged:
         start, end = history.window
         data = set_history(history.events)
-        stored = len(data.stored())
+        stored = data.stored_in(start, end)
         twice: dict[Element, Anomaly] = {}
         for view in data.views.values():
             for name, t in view.duplicated_at.items():
@@ -60,6 +61,7 @@ class NoDuplicates(WorkloadCheck):
             at_most=self.at_most,
             first="oldest added",
             last="newest",
+            gap=hidden_values(data),
         )
 
 

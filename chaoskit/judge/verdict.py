@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Literal
 
 from chaoskit.checks._base import Check
@@ -65,7 +65,12 @@ _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 
 def judge(scenario: Scenario, record: RunRecord) -> Result:
     """Judge a run by what was recorded of it, with the checks of its scenario."""
-    log, evidence = record.log, record.evidence
+    initial = {
+        name: first
+        for name, workload in scenario.workloads.items()
+        if (first := getattr(workload, "initial", None)) is not None
+    }
+    log, evidence = record.log, replace(record.evidence, initial=initial)
     with without_collecting():
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
     nobody = unfelt(evidence)

@@ -57,6 +57,10 @@ class QueueHistory:
             if end == OPEN or events[end].type == "info"
         ]
 
+    def received_at(self) -> list[float]:
+        """Return when each message was first received."""
+        return [self.events[end].t for _, end, _ in self.delivered.values()]
+
     def may_have_taken(self) -> float:
         """Return how many messages the receives without a clear answer may have taken away.
 
