@@ -67,7 +67,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the history: an invocation, or its completion joined to it by `id`."""
+    """One line of the history: an invocation, or its completion joined to it by `id`.
+
+    `due` is when an invocation should have been sent, in run-clock seconds; None where that is not
+    known, for what came by itself, and for completions.
+    """
 
     t: float
     type: Literal["invoke", "ok", "fail", "info"]
@@ -78,6 +82,41 @@ class Event:
     value: Json
     id: int
     error: str | None = None
+    due: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Omitted:
+    """Operations of one kind that were due and never sent: how many, and from when to when.
+
+    They were due evenly from `first` to `last`, in run-clock seconds.
+    """
+
+    op: str
+    count: int
+    first: float
+    last: float
+
+    def dues(self) -> Iterator[float]:
+        step = (self.last - self.first) / max(self.count - 1, 1)
+        return (self.first + step * number for number in range(self.count))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """From when to when a workload's operations were due, and those that were never sent.
+
+    `start` and `end` are run-clock seconds; `timeout` is how many seconds each may take.
+    """
+
+    start: float
+    end: float
+    timeout: float
+    omitted: tuple[Omitted, ...] = ()
+
+    def covers(self, due: float) -> bool:
+        """Return whether an operation was on the schedule; histories keep microseconds."""
+        return self.start - 1e-6 <= due <= self.end + 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +130,16 @@ class FaultWindow:
     healed: float | None
     services: tuple[str, ...] = ()  # the services it hits directly
     ends_processes: bool = False
+    instant: bool = False  # over as soon as it was injected
+
+    @property
+    def must_be_seen(self) -> bool:
+        """Whether a sample has to fall into it: what only sets something off is seen later."""
+        return self.ends_processes or not self.instant
+
+    def meets(self, start: float, end: float) -> bool:
+        """Return whether it was in force at any moment from `start` to `end`."""
+        return self.injected <= end and (self.healed is None or start <= self.healed)
 
     def covers(self, t: float) -> bool:
         return self.injected <= t and (self.healed is None or t <= self.healed)
@@ -197,6 +246,7 @@ class Evidence:
     logs: Mapping[str, Log] = field(default_factory=dict)
     log_gaps: Sequence[LogGap] = ()
     services: Sequence[str] = ()
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload
 
     def __post_init__(self) -> None:
         history = {workload: in_order(events) for workload, events in self.history.items()}

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
-from chaoskit.checks.histories.operations import pairs
 from chaoskit.fields import Model
 from chaoskit.records import (
     Event,
@@ -19,11 +19,11 @@ from chaoskit.records import (
     FaultWindow,
     Finding,
     Numbers,
-    Outcome,
     Sample,
     Verdict,
 )
 from chaoskit.registry import Registry
+from chaoskit.text import seconds_text
 
 _op = attrgetter("op")
 
@@ -67,9 +67,17 @@ class Check(Model):
     def judge(self, evidence: Evidence) -> Finding:
         """Return the finding; it is unknown where there was nothing to judge."""
         try:
-            return self.rule(evidence)
+            found = self.rule(evidence)
         except NotJudged as nothing:
             return Finding(Verdict.UNKNOWN, "nothing", self.bound, nothing.reason)
+        unseen = self.unseen(evidence) if found.verdict is Verdict.PASS else None
+        if unseen is None:
+            return found
+        return replace(found, verdict=Verdict.UNKNOWN, reason=unseen)
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        """Return why a pass would prove nothing: what it is about happened, and nobody looked."""
+        return None
 
     def rule(self, evidence: Evidence) -> Finding:
         """Return the finding. Raises `NotJudged` where there is nothing to judge."""
@@ -112,12 +120,22 @@ class ProbeCheck(Check):
     def subject(self) -> str:
         return self.probe
 
+    @property
+    def about(self) -> str | None:
+        """The one fault it is about, None for all of its window."""
+        return None
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        faults = [fault for fault in evidence.faults if self.about in (None, fault.id)]
+        samples = evidence.samples.get(self.probe, ())
+        return _unseen(f"probe `{self.probe}`", "sample", self, faults, samples, evidence)
+
 
 class SampledCheck(Check):
     """A check over the samples of a probe, or over the operations of a workload of any kind.
 
-    An operation is a sample from its invocation to its completion: the history does not say when it
-    was due. `op` picks one kind of operation.
+    An operation is a sample from when it was due to its completion; one that was due and never sent
+    is one too. `op` picks one kind of operation.
     """
 
     probe: str | None = None
@@ -152,12 +170,30 @@ class SampledCheck(Check):
         """Return the samples due inside the window; raises `NotJudged` when there are none."""
         if self.probe is not None:
             return samples_in(self, self.probe, evidence)
-        start, end = window(self, evidence)
-        events = evidence.history.get(self.workload or "", ())
-        made = [s for s in _as_samples(events, self.op) if start <= s.due <= end]
+        span = window(self, evidence)
+        made = operations(evidence, self.workload or "", self.op, span)
         if not made:
             raise NotJudged(f"{self.what} gave no operation in this window")
         return made
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        if self.probe is not None:
+            samples: Sequence[Sample] = evidence.samples.get(self.probe, ())
+        else:
+            samples = operations(evidence, self.workload or "", self.op)
+        return _unseen(self.what, self.unit, self, evidence.faults, samples, evidence)
+
+    def unless_omitted(self, finding: Finding, evidence: Evidence) -> Finding:
+        """Return the finding, or `unknown` when too little was sent of what was due."""
+        if self.workload is None:
+            return finding
+        sent = sent_of_due(evidence, self.workload, self.op, window(self, evidence))
+        reason = too_few_sent(self.workload, sent)
+        if reason is None:
+            return finding
+        return Finding(
+            Verdict.UNKNOWN, finding.measured, self.bound, reason, numbers=finding.numbers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,17 +319,23 @@ def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:
     return found
 
 
-def _as_samples(events: Sequence[Event], op: str | None) -> list[Sample]:
-    """Return operations as samples; one without a completion lasts until the history ends."""
-    end_of_history = events[-1].t if events else 0.0
-    ops = {event.op for event in events} if op is None else {op}
-    found = []
-    for begin, end in pairs(events, ops):
-        done = end_of_history if end is None else end.t
-        outcome: Outcome = "info"
-        error: str | None = "no answer before the end of the history"
-        if end is not None:
-            error = end.error
-            outcome = "ok" if end.type == "ok" else "fail" if end.type == "fail" else "info"
-        found.append(Sample(begin.op, begin.t, begin.t, done, outcome, error))
-    return sorted(found, key=lambda sample: sample.due)
+def _unseen(
+    what: str,
+    unit: str,
+    check: Check,
+    faults: Sequence[FaultWindow],
+    samples: Sequence[Sample],
+    evidence: Evidence,
+) -> str | None:
+    """Return which fault of the check's window no sample fell into, and what to change."""
+    start, end = window(check, evidence)
+    for fault in faults:
+        if not fault.must_be_seen or not fault.meets(start, end):
+            continue
+        if not any(fault.meets(sample.sent, sample.done) for sample in samples):
+            lasted = "" if fault.healed is None else seconds_text(fault.healed - fault.injected)
+            return (
+                f"no {unit} of {what} was under way while fault `{fault.id}` was in force "
+                f"({lasted or 'to the end'}); look more often"
+            )
+    return None

@@ -23,8 +23,8 @@ def capped(lines: Sequence[str], total: int | None = None) -> tuple[str, ...]:
 def failing(stretch: Stretch, evidence: Evidence) -> str:
     """Return one line for a stretch of failing samples: when, how many, the error, the fault."""
     first, last = stretch.samples[0], stretch.samples[-1]
-    when = moment(first.sent)
+    when = moment(first.due)
     if len(stretch.samples) > 1:
-        when = f"{first.sent:.2f} - {moment(last.sent)}"
+        when = f"{first.due:.2f} - {moment(last.due)}"
     error = f" ({first.error})" if first.error else ""
     return f"{when}: {len(stretch.samples)} failed{error}, {fault_at(evidence, first.done)}"

@@ -8,9 +8,9 @@ back again.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self
 
 from pydantic import Field, model_validator
 from typing_extensions import TypeVar
@@ -34,6 +34,14 @@ class Undo(Model):
     def on_host(self) -> bool:
         """Whether what it undoes outlives the stack."""
         return False
+
+    def masked(self, clean: Callable[[str], str]) -> Self:
+        """Return it without secrets, where a text of the scenario's author may hold some.
+
+        Names stay as they are, also those that look like a secret: what they name could not be
+        found again.
+        """
+        return self
 
 
 U = TypeVar("U", bound=Undo, default=Any)

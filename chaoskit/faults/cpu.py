@@ -16,8 +16,6 @@ from chaoskit.tasks import together
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.stack.stack import Stack
 
 _CLOSE = 0.005  # cores: what rounding to microseconds of a period can take
@@ -53,13 +51,11 @@ class Cpu(ServiceFault[CpuUndo]):
     """
 
     undo_model = CpuUndo
+    restarts = False
     needs = ("cpu-limit",)
     example = "{ at: 2s, for: 5s, fault: cpu, service: redis, limit: 20% }"
 
     limit: Annotated[Percentage, AfterValidator(_enough)]
-
-    def restarts_services(self) -> Sequence[str]:
-        return ()
 
     def forecast(self) -> Forecast:
         return Forecast(

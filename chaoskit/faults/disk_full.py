@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,14 +61,12 @@ class DiskFull(ServiceFault[FullUndo]):
     """
 
     undo_model = FullUndo
+    restarts = False
     needs = ("host-processes",)
     example = "{ at: 2s, for: 5s, fault: disk_full, service: redis, mount: /data, leave: 64KiB }"
 
     mount: Annotated[str, Field(pattern=r"^/[^\s:]+$", max_length=1024)]
     leave: Annotated[Size, Field(ge=0)] = Size(0)
-
-    def restarts_services(self) -> Sequence[str]:
-        return ()
 
     def forecast(self) -> Forecast:
         left = size_text(self.leave) if self.leave else "nothing"

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import Field, model_validator
@@ -49,6 +49,13 @@ class ExecUndo(Undo):
     @property
     def on_host(self) -> bool:
         return self.service is None
+
+    def masked(self, clean: Callable[[str], str]) -> Self:
+        def cleaned(command: Command) -> Command:
+            return clean(command) if isinstance(command, str) else list(map(clean, command))
+
+        heal = None if self.heal is None else cleaned(self.heal)
+        return self.model_copy(update={"verify": cleaned(self.verify), "heal": heal})
 
 
 class _WithoutHeal:

@@ -59,11 +59,7 @@ class PostgresExhaust(StoreFault[ExhaustUndo]):
         )
 
     def undo_fields(self) -> Mapping[str, Json]:
-        return {
-            "database": self.database,
-            "leave": self.leave,
-            "seconds": postgres.lease_seconds(self.for_),
-        }
+        return {**super().undo_fields(), "seconds": postgres.lease_seconds(self.for_)}
 
     async def read_one(self, store: Store[ExhaustUndo]) -> ExhaustRow:
         free = int(await postgres.ask(store, "free"))

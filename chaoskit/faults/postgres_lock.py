@@ -74,12 +74,7 @@ class PostgresLock(StoreFault[LockUndo]):
         )
 
     def undo_fields(self) -> Mapping[str, Json]:
-        return {
-            "database": self.database,
-            "table": self.table,
-            "mode": self.mode,
-            "seconds": postgres.lease_seconds(self.for_),
-        }
+        return {**super().undo_fields(), "seconds": postgres.lease_seconds(self.for_)}
 
     async def read_one(self, store: Store[LockUndo]) -> StoreRow:
         if await postgres.ask(store, "table", table=self.table) != "t":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -15,7 +14,6 @@ from chaoskit.faults.engines.postgres import PostgresUndo
 from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow, stores_of
 
 if TYPE_CHECKING:
-    from chaoskit.records import Json
     from chaoskit.stack.stack import Stack
 
 _PATIENCE = 5.0  # seconds for the server to read its configuration again
@@ -55,9 +53,6 @@ class PostgresReadOnly(StoreFault[ReadOnlyUndo]):
             "put default_transaction_read_only back as it was",
             "a full disk or a broken server: reads go on",
         )
-
-    def undo_fields(self) -> Mapping[str, Json]:
-        return {"database": self.database}
 
     async def read_one(self, store: Store[ReadOnlyUndo]) -> ReadOnlyRow:
         now = await postgres.ask(store, "read_only", plain=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,9 +11,6 @@ from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import postgres
 from chaoskit.faults.engines.postgres import PostgresUndo
 from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
-
-if TYPE_CHECKING:
-    from chaoskit.records import Json
 
 
 class TerminateRow(StoreRow):
@@ -46,9 +42,6 @@ class PostgresTerminate(StoreFault[TerminateUndo]):
             "nothing: clients connect again by themselves",
             "a Postgres that is gone: it accepts new connections all the time",
         )
-
-    def undo_fields(self) -> Mapping[str, Json]:
-        return {"database": self.database}
 
     async def read_one(self, store: Store[TerminateUndo]) -> TerminateRow:
         found = await postgres.sessions(store)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,9 +11,6 @@ from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
 from chaoskit.faults.engines.redis import RedisUndo
 from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
-
-if TYPE_CHECKING:
-    from chaoskit.records import Json
 
 MOST = 1000  # keys of one store
 
@@ -57,9 +53,6 @@ class RedisCorrupt(StoreFault[CorruptUndo]):
             "give every key that still holds it its true value and time to live",
             "torn or damaged files: the server itself is well",
         )
-
-    def undo_fields(self) -> Mapping[str, Json]:
-        return {"keys": self.keys, "db": self.db}
 
     async def read_one(self, store: Store[CorruptUndo]) -> CorruptRow:
         found = await redis.pages(store, "count", self.keys)

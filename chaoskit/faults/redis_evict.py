@@ -76,7 +76,8 @@ class RedisEvict(StoreFault[EvictUndo]):
         )
 
     def undo_fields(self) -> Mapping[str, Json]:
-        return {"wanted": {"maxmemory": str(int(self.maxmemory)), "policy": self.policy}}
+        wanted = {"maxmemory": str(int(self.maxmemory)), "policy": self.policy}
+        return {**super().undo_fields(), "wanted": wanted}
 
     async def read_one(self, store: Store[EvictUndo]) -> EvictRow:
         now, (evicted, refused) = await _settings(store), await _losses(store)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,9 +11,6 @@ from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import redis
 from chaoskit.faults.engines.redis import RedisUndo
 from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
-
-if TYPE_CHECKING:
-    from chaoskit.records import Json
 
 _COMMANDS = ("flushall", "unlink")
 
@@ -54,9 +50,6 @@ class RedisFlush(StoreFault[FlushUndo]):
             "nothing: what is deleted stays deleted",
             "a Redis that is gone: it goes on answering",
         )
-
-    def undo_fields(self) -> Mapping[str, Json]:
-        return {"keys": self.keys, "db": self.db}
 
     async def read_one(self, store: Store[FlushUndo]) -> FlushRow:
         before = await _left(store)

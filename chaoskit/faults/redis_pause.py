@@ -60,7 +60,7 @@ class RedisPause(StoreFault[PauseUndo]):
 
     def undo_fields(self) -> Mapping[str, Json]:
         seconds = _LONGEST if self.for_ is None else ceil(self.for_) + _MARGIN
-        return {"mode": self.mode, "seconds": seconds}
+        return {**super().undo_fields(), "seconds": seconds}
 
     async def read_one(self, store: Store[PauseUndo]) -> StoreRow:
         if await redis.silent(store, *_CANARY[self.mode]):

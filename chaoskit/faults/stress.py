@@ -18,8 +18,6 @@ from chaoskit.faults.engines.limits import size_text
 from chaoskit.fields import Size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from chaoskit.docker.containers import Container
     from chaoskit.stack.stack import Stack
 
@@ -51,6 +49,7 @@ class Stress(ServiceFault[StressUndo]):
     """
 
     undo_model = StressUndo
+    restarts = False
     needs = ("helper",)
     example = "{ at: 2s, for: 5s, fault: stress, service: redis, workers: 2 }"
 
@@ -63,9 +62,6 @@ class Stress(ServiceFault[StressUndo]):
         if self.memory is not None and self.load != "memory":
             raise ValueError("`memory` is for `load: memory`")
         return self
-
-    def restarts_services(self) -> Sequence[str]:
-        return ()
 
     def forecast(self) -> Forecast:
         what = "" if self.load == "cpu" else f" on {size_text(self.memory or _DEFAULT)} of memory"

@@ -65,6 +65,9 @@ class FaultResult(Part):
     proven: bool
     reason: str | None = Field(default=None, description="why it is not proven")
     evidence: list[str] = []
+    felt: bool | None = Field(
+        default=None, description="whether a probe or an operation changed while it was in force"
+    )
     time_to_detect: float | None = None
     time_to_recover: float | None = None
 
@@ -114,20 +117,29 @@ class ProbeResult(Part):
 
 
 class OperationCount(Part):
-    """How the operations of one kind ended."""
+    """How the operations of one kind ended, and how many were sent of those that were due.
+
+    `sent` and `due` are about the schedule: not about the reads before and after it. They are null
+    where there was none, as for messages that came by themselves.
+    """
 
     ok: int = 0
     fail: int = 0
     info: int = 0
+    sent: int | None = None
+    due: int | None = None
 
 
 class WorkloadResult(Part):
-    """What a workload did; lateness in seconds."""
+    """What a workload did; seconds. Lateness is sent after due, latency runs from due."""
 
     name: str
     kind: str
     operations: dict[str, OperationCount]
     lateness_p99: float | None = None
+    latency_p50: float | None = None
+    latency_p99: float | None = None
+    latency_p99_from_sent: float | None = None
 
 
 class ServiceResult(Part):
@@ -143,7 +155,7 @@ class EdgeResult(Part):
 
     client: str
     upstream: str
-    port: int
+    port: int | None
     evidence: str | None = None
     proxied: bool = False
     connections: int | None = Field(default=None, description="seen through the proxy")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Literal
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
+from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
 from chaoskit.fields import Edge
 from chaoskit.judge.deaths import Death, advice, deaths, unsettled
 from chaoskit.judge.excerpts import beside, of_unready
+from chaoskit.judge.felt import unfelt
 from chaoskit.judge.proof import prove, unanswered
 from chaoskit.judge.result import (
     EXIT_CODES,
@@ -22,7 +24,6 @@ from chaoskit.judge.result import (
     FaultResult,
     Leftover,
     LogExcerpt,
-    OperationCount,
     PhaseResult,
     ProbeResult,
     Quantity,
@@ -30,9 +31,9 @@ from chaoskit.judge.result import (
     RunInfo,
     ServiceResult,
     StackResult,
-    WorkloadResult,
 )
-from chaoskit.numeric import percentile
+from chaoskit.judge.steady import lost_before
+from chaoskit.judge.workload import rounded_percentile, workload_result
 from chaoskit.probes._base import Probe
 from chaoskit.record.events import (
     EdgesObserved,
@@ -44,12 +45,10 @@ from chaoskit.record.events import (
     RunnerStalled,
     RunStarted,
     RunUnproven,
-    WorkloadEnded,
 )
 from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import FaultLog, RunLog, RunRecord
 from chaoskit.records import (
-    Event,
     Evidence,
     Finding,
     Numbers,
@@ -61,7 +60,6 @@ from chaoskit.records import (
 from chaoskit.scenario.document import Scenario
 
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
-_ENOUGH = 0.8  # of the samples that were due
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 
 
@@ -70,11 +68,12 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     log, evidence = record.log, record.evidence
     with without_collecting():
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
-    faults = [_fault(fault, log, evidence) for fault in _wanted(scenario, log)]
+    nobody = unfelt(evidence)
+    faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)
     stalled = log.last(RunnerStalled)
     died = deaths(scenario, log)
-    reasons = _unproven_reasons(scenario, log, evidence, faults, died, ended_early)
+    reasons = _unproven_reasons(scenario, log, evidence, faults, died, ended_early, nobody)
     verdict = combined([finding.verdict for _, finding in findings])
     # Half a run proves nothing, nor one in which somebody else took a part of the stack away.
     void = ended_early or stalled or any(one.interference for one in died)
@@ -82,13 +81,12 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         verdict = Verdict.UNKNOWN
     early = log.last(RunEndedEarly) or RunEndedEarly("")
     edges = log.last(EdgesObserved) or EdgesObserved(())
-    lateness = {one.workload: one.lateness_p99 for one in log.every(WorkloadEnded)}
     result = Result(
         run=_run_info(record, scenario),
         verdict=verdict,
         exit_code=EXIT_CODES[verdict] if early.exit_code is None else early.exit_code,
         reason=_reason(verdict, findings, reasons),
-        notes=_notes(scenario, log, evidence) + advice(died),
+        notes=[*_notes(scenario, log, evidence), *advice(died), *nobody.values()],
         faults=faults,
         checks=[
             check_result(check, finding, beside(finding, check.subject, scenario, evidence))
@@ -99,12 +97,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
             for name, probe in scenario.probes.items()
         ],
         workloads=[
-            _workload(
-                name,
-                workload.workload,
-                evidence.history.get(name, ()),
-                lateness.get(name),
-            )
+            workload_result(name, workload.workload, evidence)
             for name, workload in scenario.workloads.items()
         ],
         stack=StackResult(
@@ -198,7 +191,7 @@ def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:
     return [fault for fault in faults if not concluded or fault.name in concluded]
 
 
-def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
+def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, str]) -> FaultResult:
     fault_log = log.faults.get(fault.name, FaultLog(()))
     started = log.last(RunStarted)
     proof = prove(fault, fault_log, recorded=started is None or started.format > 1)
@@ -228,6 +221,7 @@ def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
         update={
             "injected_at": window.injected,
             "healed_at": window.healed,
+            "felt": fault.name not in unfelt,
             "time_to_detect": min(detected, default=None),
             "time_to_recover": max(complete) if len(complete) == len(recovered) > 0 else None,
         }
@@ -241,6 +235,7 @@ def _unproven_reasons(
     faults: Sequence[FaultResult],
     died: Sequence[Death],
     ended_early: str | None,
+    unfelt: Mapping[str, str],
 ) -> list[str]:
     """Return every reason why this run may not count as a pass, the weightiest first."""
     reasons = [] if ended_early is None else [ended_early]
@@ -248,8 +243,11 @@ def _unproven_reasons(
     reasons += [one.text for one in log.every(RunUnproven)]
     if ended_early:
         return reasons
+    reasons += lost_before(evidence.faults, evidence.samples)
     reasons += unsettled(died)
     reasons += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
+    if scenario.fail_if_unfelt:
+        reasons += unfelt.values()
     for name, probe in scenario.probes.items():
         if (reason := _silent(name, probe, evidence)) is not None:
             reasons.append(reason)
@@ -257,6 +255,8 @@ def _unproven_reasons(
         events = evidence.history.get(name, ())
         if not any(event.type == "ok" for event in events):
             reasons.append(f"workload `{name}` had no successful operation")
+        elif (reason := too_few_sent(name, sent_of_due(evidence, name))) is not None:
+            reasons.append(reason)
     return reasons + [
         f"after fault `{id}` was healed, its canary got no answer: {said}"
         for id, fault in log.faults.items()
@@ -300,7 +300,7 @@ def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
     watched = [p for p in evidence.phases if p.name in _PROBED and p.end is not None]
     due = (watched[-1].end or 0.0) - watched[0].start if watched else 0.0
     expected = int(due / probe.every)
-    if count < expected * _ENOUGH:
+    if count < expected * ENOUGH:
         return f"probe `{name}` gave {count} of {expected} samples"
     return None
 
@@ -361,28 +361,7 @@ def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:
         samples=len(samples),
         ok=len(good),
         fail=len(samples) - len(good),
-        latency_p50=_percentile(good, 50),
-        latency_p99=_percentile(good, 99),
-        lateness_p99=_percentile(late, 99),
+        latency_p50=rounded_percentile(good, 50),
+        latency_p99=rounded_percentile(good, 99),
+        lateness_p99=rounded_percentile(late, 99),
     )
-
-
-def _workload(
-    name: str, kind: str, events: Sequence[Event], lateness: float | None
-) -> WorkloadResult:
-    counts: dict[str, dict[str, int]] = {}
-    for event in events:
-        ended = counts.setdefault(event.op, {"ok": 0, "fail": 0, "info": 0})
-        if event.type in ended:
-            ended[event.type] += 1
-    return WorkloadResult(
-        name=name,
-        kind=kind,
-        operations={op: OperationCount(**ended) for op, ended in counts.items()},
-        lateness_p99=None if lateness is None else round(lateness, 6),
-    )
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float | None:
-    """Return a percentile of sorted values as results hold it, None where there are none."""
-    return round(percentile(ordered, percent), 6) if ordered else None

@@ -17,9 +17,9 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast, dataclass_
 from pydantic import TypeAdapter, ValidationError
 
 from chaoskit.errors import StoreFailed
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.folder import read_ndjson
-from chaoskit.records import Json, Phase, Verdict
+from chaoskit.records import Json, Phase, Schedule, Verdict
 
 EVENTS = "events.ndjson"
 FORMAT = 2  # of a run folder; 1 concluded on its faults itself and recorded no canary
@@ -208,11 +208,12 @@ class ServicesUp(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class EdgeSeen:
-    """A possible edge; `connections` counts those that its proxy accepted from its client."""
+    """A possible edge; `connections` counts those that its proxy accepted from its client. Without
+    a `port` nothing told which one it may be."""
 
     client: str
     upstream: str
-    port: int
+    port: int | None
     evidence: str | None = None
     proxied: bool = False
     connections: int | None = None
@@ -277,10 +278,10 @@ class ReplicasRead(RunEvent):
 
 @event("workload_ended")
 class WorkloadEnded(RunEvent):
-    """A workload is over; how late its operations were sent at the 99th percentile, in seconds."""
+    """A workload is over: when its operations were due, and which of them were never sent."""
 
     workload: str
-    lateness_p99: float
+    schedule: Schedule | None = None
 
 
 # -- faults --------------------------------------------------------------------------------------
@@ -302,13 +303,15 @@ class FaultNotInjected(FaultEvent):
 
 @event("fault_injected")
 class FaultInjected(FaultEvent):
-    """A fault is about to be put in force; `services` are those that it hits directly, and
-    `ends_processes` says whether it ends processes of theirs."""
+    """A fault is about to be put in force; `services` are those that it hits directly,
+    `ends_processes` says whether it ends processes of theirs, and `instant` whether it is over as
+    soon as it is injected."""
 
     fault: str
     target: str
     services: tuple[str, ...] = ()
     ends_processes: bool | None = None
+    instant: bool = False
 
 
 @event("fault_receipt")
@@ -352,29 +355,21 @@ class CanaryExchanged(FaultEvent):
     exchange: Exchange
 
 
-@event("edge_reading")
-class EdgeRead(FaultEvent):
-    """One look at an edge of a fault: open connections of its client, bytes moved by its proxy.
-
-    `when` is before the injection, or the start or the end of the stretch over which use is shown.
-    What could not be read is null.
-    """
+@event("edge_used")
+class EdgeUsed(FaultEvent):
+    """What the client of an edge did while a fault was in force, as its proxy saw it; a later one
+    of the same edge counts instead."""
 
     edge: str
-    when: Literal["before", "start", "end"]
-    live: int | None
-    moved: int | None
+    traffic: Traffic
 
 
-@event("edge_accepted")
-class ConnectionsAccepted(FaultEvent):
-    """How many connections a proxy accepted from its client in the ten seconds before a fault,
-    while it was in force, and since; a later one of the same edge counts instead."""
+@event("edge_not_counted")
+class EdgeNotCounted(FaultEvent):
+    """Why nobody can say whether an edge was used while a fault was in force."""
 
     edge: str
-    before: int
-    during: int
-    after: int
+    reason: str
 
 
 @event("heal_failed")

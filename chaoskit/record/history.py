@@ -16,7 +16,7 @@ from chaoskit.errors import UsageError
 from chaoskit.records import Event, Key, key_of
 
 TYPES = ("invoke", "ok", "fail", "info")
-FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error"})
+FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error", "due"})
 UNNAMED = "history"  # the workload of lines that name none
 ENDS_LATER = "subscribe"  # its connection may end after it was made: a second completion
 
@@ -142,8 +142,11 @@ class _Reader:
         key, value = key_of(row.get("key")), row.get("value")
         if type(key) is str:
             key = intern(key)
+        due = row.get("due")
+        if due is not None and (type(due) not in (int, float) or not math.isfinite(due)):
+            raise self._wrong("`due` is not a number of seconds")
         kind, workload, op = intern(kind), intern(workload), intern(op)
-        return Event(t, cast("Any", kind), process, workload, op, key, value, number, error)
+        return Event(t, cast("Any", kind), process, workload, op, key, value, number, error, due)
 
     def _join(self, event: Event, row: Mapping[str, Any], known: _Operations) -> Event:
         """Hold every completion against its invocation; both may be lines out of order.

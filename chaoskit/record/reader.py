@@ -12,12 +12,12 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from chaoskit.errors import StoreFailed
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.events import (
     CanaryExchanged,
-    ConnectionsAccepted,
     ContainerChanged,
-    EdgeRead,
+    EdgeNotCounted,
+    EdgeUsed,
     FaultEvent,
     FaultHealed,
     FaultInjected,
@@ -31,6 +31,7 @@ from chaoskit.record.events import (
     RunStarted,
     ServiceImage,
     ServicesUp,
+    WorkloadEnded,
     follow_phase,
     read_events,
 )
@@ -81,8 +82,8 @@ class EdgeLog:
     """What was recorded of one edge that a fault touches: its canaries, and whether it was used."""
 
     exchanges: dict[str, Exchange] = field(default_factory=dict)  # before, during, after
-    readings: dict[str, tuple[float, EdgeRead]] = field(default_factory=dict)  # before, start, end
-    accepted: ConnectionsAccepted | None = None
+    traffic: Traffic | None = None  # of its real client, while the fault was in force
+    uncounted: str | None = None  # why nobody knows that
 
 
 class FaultLog(EventLog):
@@ -98,7 +99,9 @@ class FaultLog(EventLog):
         healed = next((t for t, one in self.events if isinstance(one, FaultHealed)), None)
         t, one = begun
         ends = one.fault in _ENDED_PROCESSES if one.ends_processes is None else one.ends_processes
-        return FaultWindow(one.id, one.fault, one.target, t, healed, one.services, ends)
+        return FaultWindow(
+            one.id, one.fault, one.target, t, healed, one.services, ends, one.instant
+        )
 
     @property
     def heal_failed(self) -> str | None:
@@ -115,14 +118,14 @@ class FaultLog(EventLog):
     def edges(self) -> dict[str, EdgeLog]:
         """What was recorded of each edge that canaries go through."""
         found: dict[str, EdgeLog] = {}
-        for t, event in self.events:
+        for _, event in self.events:
             match event:
                 case CanaryExchanged(edge=edge, when=when, exchange=exchange):
                     found.setdefault(edge, EdgeLog()).exchanges[when] = exchange
-                case EdgeRead(edge=edge, when=when):
-                    found.setdefault(edge, EdgeLog()).readings[when] = (t, event)
-                case ConnectionsAccepted(edge=edge):
-                    found.setdefault(edge, EdgeLog()).accepted = event
+                case EdgeUsed(edge=edge, traffic=traffic):
+                    found.setdefault(edge, EdgeLog()).traffic = traffic
+                case EdgeNotCounted(edge=edge, reason=reason):
+                    found.setdefault(edge, EdgeLog()).uncounted = reason
         return found
 
 
@@ -213,6 +216,9 @@ class RunRecord:
                 for one in log.every(LogIncomplete)
             ],
             services=[one.service for one in log.services],
+            schedules={
+                one.workload: one.schedule for one in log.every(WorkloadEnded) if one.schedule
+            },
         )
         return cls(folder.name, log, evidence)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from chaoskit.clock import Clock
 from chaoskit.record.events import EVENTS, Recorded, RunEvent, follow_phase
 from chaoskit.record.folder import RunFolder
-from chaoskit.records import Event, Phase, Sample
+from chaoskit.records import Event, Json, Phase, Sample
 
 SAMPLES, HISTORY = "samples.ndjson", "history.ndjson"
 
@@ -90,19 +90,20 @@ class Recorder:
             count.good_since = None
 
     def operation(self, event: Event) -> None:
-        self._history.append(
-            {
-                "t": round(event.t, 6),
-                "type": event.type,
-                "process": event.process,
-                "workload": event.workload,
-                "op": event.op,
-                "key": event.key,
-                "value": event.value,
-                "id": event.id,
-                "error": event.error,
-            }
-        )
+        row: dict[str, Json] = {
+            "t": round(event.t, 6),
+            "type": event.type,
+            "process": event.process,
+            "workload": event.workload,
+            "op": event.op,
+            "key": event.key,
+            "value": event.value,
+            "id": event.id,
+            "error": event.error,
+        }
+        if event.due is not None:
+            row["due"] = round(event.due, 6)
+        self._history.append(row)
         count = self.counts.workloads.setdefault(event.workload, WorkloadCount())
         if event.type == "ok":
             count.ok += 1

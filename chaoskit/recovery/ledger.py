@@ -17,8 +17,9 @@ from chaoskit.clock import Clock
 from chaoskit.errors import StoreFailed
 from chaoskit.faults import REGISTRY
 from chaoskit.faults.contract import Undo
-from chaoskit.record.folder import RunFolder, numbered_rows, read_ndjson
+from chaoskit.record.folder import NdjsonFile, RunFolder, numbered_rows, read_ndjson
 from chaoskit.records import Json
+from chaoskit.secrets import Redactor
 
 LEDGER = "ledger.ndjson"
 VERSION = 2
@@ -71,7 +72,9 @@ class Ledger:
 
     def __init__(self, folder: RunFolder, clock: Clock, project: str | None) -> None:
         """Open the ledger of a new run, or without `project` go on with one that is there."""
-        self._file = folder.ndjson(LEDGER, durable=True)
+        # Not masked as other files are: a service, a database, a kind can be called like a secret.
+        self._file = NdjsonFile(folder.path / LEDGER, Redactor(), durable=True)
+        self._clean = folder.redactor.clean
         self._clock = clock
         if project is not None:
             self._append({"step": "open", "version": VERSION, "run": folder.id, "project": project})
@@ -81,7 +84,7 @@ class Ledger:
 
     def intent(self, id: str, kind: str, undo: Undo) -> None:
         """Promise to undo: must return before the change is made."""
-        written = undo.model_dump(mode="json")
+        written = undo.masked(self._clean).model_dump(mode="json")
         self._append({"step": "intent", "id": id, "kind": kind, "undo": written})
 
     def done(self, id: str) -> None:

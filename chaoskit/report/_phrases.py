@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chaoskit.judge.result import EXIT_CODES, CheckResult, FaultResult, LogExcerpt, Result
+from chaoskit.judge.result import (
+    EXIT_CODES,
+    CheckResult,
+    FaultResult,
+    LogExcerpt,
+    Result,
+    WorkloadResult,
+)
 from chaoskit.records import Verdict, combined
 from chaoskit.text import count, one_line, seconds_text
 
+WORKLOAD_HEAD = ("workload", "sent of due", "ok", "fail", "info", "p99 from due", "from sent")
 WORD = {Verdict.PASS: "PASS", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
 
 
@@ -51,6 +59,21 @@ def proven_faults(result: Result) -> str:
 def seconds(length: float | None) -> str:
     """Return a length of time to three digits, `-` for None."""
     return "-" if length is None else seconds_text(length)
+
+
+def workload_row(workload: WorkloadResult) -> list[str]:
+    """Return the cells of `WORKLOAD_HEAD`: what was sent of what was due, and how it went."""
+    counts = workload.operations.values()
+    due = sum(one.due or 0 for one in counts)
+    return [
+        f"{workload.name} ({workload.kind})",
+        f"{sum(one.sent or 0 for one in counts)} of {due}" if due else "-",
+        str(sum(one.ok for one in counts)),
+        str(sum(one.fail for one in counts)),
+        str(sum(one.info for one in counts)),
+        seconds(workload.latency_p99),
+        seconds(workload.latency_p99_from_sent),
+    ]
 
 
 def fault_name(fault: FaultResult) -> str:

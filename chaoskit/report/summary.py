@@ -9,6 +9,7 @@ from chaoskit.judge.result import CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
+    WORKLOAD_HEAD,
     effect,
     fault_name,
     headline,
@@ -17,6 +18,7 @@ from chaoskit.report._phrases import (
     seconds,
     totals,
     unexplained,
+    workload_row,
 )
 from chaoskit.text import one_line, printable
 
@@ -64,6 +66,9 @@ def _one(result: Result) -> str:
         blocks += ["### Checks", _checks(result)]
     if result.faults:
         blocks += ["### Faults", _faults(result)]
+    if result.workloads:
+        rows = [[escaped(cell) for cell in workload_row(one)] for one in result.workloads]
+        blocks += ["### Workloads", _table(WORKLOAD_HEAD, rows)]
     if result.stack.deaths:
         blocks.append("### Died or restarted without a fault that was meant to do it")
     for death in result.stack.deaths:

@@ -19,6 +19,7 @@ from chaoskit.judge.result import CheckResult, DeathResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
+    WORKLOAD_HEAD,
     effect,
     fault_name,
     headline,
@@ -28,6 +29,7 @@ from chaoskit.report._phrases import (
     seconds,
     totals,
     unexplained,
+    workload_row,
 )
 from chaoskit.text import one_line, printable
 
@@ -47,6 +49,9 @@ def render(result: Result, console: Console, folder: Path | None = None) -> None
         for fault in result.faults:
             label = Text(f"{fault_name(fault)}:")
             console.print(_indented(_labelled(label, Text(effect(fault)))))
+    if result.workloads:
+        console.print()
+        console.print(_workloads(result))
     _deaths(result.stack.deaths, console)
     for check in unexplained(result.checks):
         _explain(check, console)
@@ -143,6 +148,13 @@ def _faults(result: Result) -> Table:
             Text(seconds(fault.time_to_detect)),
             Text(seconds(fault.time_to_recover)),
         )
+    return table
+
+
+def _workloads(result: Result) -> Table:
+    table = _table(*WORKLOAD_HEAD)
+    for workload in result.workloads:
+        table.add_row(*map(_cell, workload_row(workload)))
     return table
 
 

@@ -28,12 +28,18 @@ _LOG_TAIL = 15
 
 
 async def bring_up(
-    plan: Plan, layout: Layout, overlay: Path, stack: Stack, say: Callable[[str], None]
+    plan: Plan,
+    layout: Layout,
+    overlay: Path,
+    stack: Stack,
+    say: Callable[[str], None],
+    proxies_up: Callable[[], None],
 ) -> None:
     """Start the copy and return when every service is ready and every proxy is as planned.
 
     Proxies start first and must serve before any client starts: a client that connects once, at
-    its start, must find them. Raises `StackNotReady` with the logs of what did not come up.
+    its start, must find them; `proxies_up` is called in between. Raises `StackNotReady` with the
+    logs of what did not come up.
     """
     block = plan.loaded.scenario.stack
     compose = replace(plan.compose, files=(*plan.compose.files, overlay))
@@ -47,6 +53,7 @@ async def bring_up(
             )
             await stack.attach()
             await _proxies_ready(stack, layout)
+            proxies_up()
         say("starting services")
         await compose.up(within=max(1.0, deadline - loop.time()), build=block.build)
         await _services_ready(plan, stack, within=deadline - loop.time())

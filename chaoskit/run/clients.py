@@ -7,6 +7,7 @@ import asyncio
 from chaoskit.clock import Clock, until
 from chaoskit.errors import FaultFailed
 from chaoskit.probes.sampler import sample
+from chaoskit.record.events import WorkloadEnded
 from chaoskit.record.writer import Recorder
 from chaoskit.scenario.document import Gate, Scenario
 from chaoskit.stack.routes import Routes
@@ -54,16 +55,15 @@ class Clients:
             emit = self._recorder.operation
             driver = Driver(name, workload, self._routes, self._clock, emit, self._seed)
             self._drivers[name] = driver
-            self._writers.append(asyncio.create_task(driver.run(self._writes_stop)))
+            self._writers.append(asyncio.create_task(self._write(name, driver)))
+
+    async def _write(self, name: str, driver: Driver) -> None:
+        schedule = await driver.run(self._writes_stop)
+        self._recorder.emit(WorkloadEnded(name, schedule))
 
     def acknowledged(self, workload: str) -> int:
         """Return the acknowledged writes of a workload so far."""
         return self._drivers[workload].acknowledged
-
-    @property
-    def lateness(self) -> dict[str, float]:
-        """The p99 of how late operations were sent, in seconds, by workload."""
-        return {name: driver.lateness_p99 for name, driver in self._drivers.items()}
 
     async def gate(self, gate: Gate) -> None:
         """Return when every probe was good in a row for long enough. Raises `GateUnmet`."""

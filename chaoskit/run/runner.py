@@ -33,7 +33,6 @@ from chaoskit.record.events import (
     RunStarted,
     RunUnproven,
     ServicesUp,
-    WorkloadEnded,
 )
 from chaoskit.record.folder import PLAN, RESULT, RunFolder
 from chaoskit.record.reader import RunRecord
@@ -47,6 +46,7 @@ from chaoskit.run.clients import Clients, GateUnmet
 from chaoskit.run.engine_events import EngineEvents
 from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.logs import LogFollower
+from chaoskit.run.port_watch import PortWatch
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
@@ -102,6 +102,7 @@ class Runner:
         project = plan.project.name
         self._logs = LogFollower(engine, project, folder, self._recorder, self._clock)
         self._events = EngineEvents(engine.events, project, self._recorder, self._clock, self._logs)
+        self._ports = PortWatch(self._stack, self._recorder, self._cut_now)
         self._phase: str | None = None
         self._up = False
         self._observed = False
@@ -207,6 +208,7 @@ class Runner:
             self._clients.start_probes()
             await self._clients.gate(timeline.gate)
             await self._nothing_failed()
+            await self._ports.settled(self._plan)
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
             self._bypass.start()
@@ -247,10 +249,16 @@ class Runner:
                 overlay,
                 self._stack,
                 lambda text: self._recorder.emit(Progressed(text)),
+                self._ports.start,
             )
             self._ledger.done("stack")
         services = await images(self._stack, self._plan.project.services)
         self._recorder.emit(ServicesUp(tuple(services)))
+
+    def _cut_now(self) -> set[tuple[str, str]]:
+        """Return the (client, upstream) pairs on which a fault is in force."""
+        faults = [injection.fault for injection in self._injections if injection.open]
+        return {(p.client, p.upstream) for fault in faults for p in fault.listeners(self._stack)}
 
     async def _refuse_taken_name(self) -> None:
         """What has the name of the run's project already is not ours, and must not be removed."""
@@ -289,10 +297,10 @@ class Runner:
 
     async def _observe_edges(self) -> None:
         """Record who used the edges: those of the faults, and all others."""
-        await self._injector.count_connections(self._injections)
+        await self._ports.report(self._injector.meters)
         self._observed = True
         accepted = await edge_traffic.accepted(self._stack, self._stack.proxies)
-        seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
+        seen = {p.edge: number for p, number in accepted.items()}
         self._recorder.emit(self._plan.edges_seen(seen))
 
     # -- winding down ----------------------------------------------------------------------------
@@ -302,7 +310,8 @@ class Runner:
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        ends = [*map(end, self._timeline.tasks), self._bypass.stop(), self._clients.cut()]
+        watches = [self._bypass.stop(), self._ports.stop()]
+        ends = [*map(end, self._timeline.tasks), *watches, self._clients.cut()]
         ended = await asyncio.gather(*ends, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception) and error is not self._failure:
@@ -351,8 +360,6 @@ class Runner:
         return leftovers
 
     async def _judged(self) -> Result:
-        for name, lateness in self._clients.lateness.items():
-            self._recorder.emit(WorkloadEnded(name, lateness))
         self._recorder.emit(GuardMeasured(self._guard.memory()))
         if (jump := self._clock.jump()) is not None:
             self._recorder.emit(RunUnproven(jump))

@@ -22,7 +22,7 @@ AnyProbe: TypeAlias = Annotated[Probe, OneOf(PROBES)]
 AnyWorkload: TypeAlias = Annotated[Workload, OneOf(WORKLOADS)]
 AnyCheck: TypeAlias = Annotated[Check, OneOf(CHECKS)]
 
-KINDS = {registry.sort: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
+KINDS = {registry.category: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
 
 
 class DeclaredEdge(Model):
@@ -124,6 +124,10 @@ class Scenario(Model):
     )
     timeline: Annotated[Timeline, Field(description="What happens when.")]
     expect: Annotated[list[AnyCheck], Field(min_length=1, description="What must hold.")]
+    fail_if_unfelt: Annotated[
+        bool,
+        Field(description="Whether a fault that no probe or operation noticed makes it unknown."),
+    ] = False
     allow: Annotated[
         AllowedDeath | list[AllowedDeath],
         Field(description="Which services may exit or restart without a fault on them."),

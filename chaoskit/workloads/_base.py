@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Protocol, runtime_checkable
 from pydantic import Field
 
 from chaoskit.fields import Duration, Model, Rate, Target
+from chaoskit.numeric import TOLERANCE
 from chaoskit.records import Json, Outcome
 from chaoskit.registry import Registry
 from chaoskit.workloads.operations._base import OperationModel
@@ -56,10 +57,21 @@ class Stream:
 
     def due(self, count: int) -> float:
         """Return when operation `count` is due, in seconds after the start; the first is 0."""
-        climbed = self.rate * self.ramp / 2  # operations due while the rate still rises
-        if count < climbed:
+        if count < self._climbed:
             return self.offset + math.sqrt(2 * count * self.ramp / self.rate)
-        return self.offset + self.ramp + (count - climbed) / self.rate
+        return self.offset + self.ramp + (count - self._climbed) / self.rate
+
+    def count(self, elapsed: float) -> int:
+        """Return how many operations are due before `elapsed` seconds after the start."""
+        since = max(elapsed - self.offset, 0.0)
+        if since < self.ramp:
+            return math.ceil(self.rate * since * since / (2 * self.ramp) - TOLERANCE)
+        return math.ceil(self._climbed + (since - self.ramp) * self.rate - TOLERANCE)
+
+    @property
+    def _climbed(self) -> float:
+        """How many operations are due while the rate still rises."""
+        return self.rate * self.ramp / 2
 
 
 class Generator(Protocol):

@@ -1,9 +1,13 @@
 """Drives the clients of one workload and records every operation.
 
 Open loop: operations have fixed due times, whatever the system does. Each client does one at a
-time; when all are busy, due operations wait, and how late they were sent is recorded. The model of
-processes is Jepsen's: after an `info` the process is retired and its client goes on as a new one,
-because the old operation may still take effect at any later time.
+time; when all are busy, due operations wait and are sent late, in order, and what still waits when
+the run stops was never sent. The history says of every operation when it was due, so that a system
+that hangs cannot hide behind clients that wait for it (Gil Tene's "coordinated omission"; wrk2
+counts from due as well).
+
+The model of processes is Jepsen's: after an `info` the process is retired and its client goes on as
+a new one, because the old operation may still take effect at any later time.
 """
 
 from __future__ import annotations
@@ -11,15 +15,13 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Literal
 
 from chaoskit.clock import Clock
-from chaoskit.numeric import percentile
-from chaoskit.records import Event, Json, Outcome, key_of
+from chaoskit.records import Event, Json, Omitted, Outcome, Schedule, key_of
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.closing import Closing
 from chaoskit.wire.due import until
@@ -66,33 +68,35 @@ class Driver:
                 self,
                 self._generator,
                 places=workload.clients,
-                patience=workload.timeout,
+                timeout=workload.timeout,
             )
         listening = len(self._subscriptions.clients) if self._subscriptions else 0
         self._lanes = workload.clients + listening  # processes in one generation
         self._closing = Closing()
-        self._lateness = array("d")
+        self._streams = self._generator.streams()
+        # What each stream gave when it was due, by operation; None for what it left out.
+        self._given: list[Counter[str | None]] = [Counter() for _ in self._streams]
 
-    @property
-    def lateness_p99(self) -> float:
-        """Seconds between due and sent that 99 % of the operations stayed within."""
-        return percentile(sorted(self._lateness), 99) if self._lateness else 0.0
-
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> Schedule:
         """Read every view, then do the operations at their due times until `stop` is set.
 
-        What is in flight then ends, or is cut at its deadline.
+        What is in flight then ends, or is cut at its deadline. Return what was due until then.
         """
         try:
             if self._subscriptions is not None:
                 await self._subscriptions.start(stop)
             await self._read_views(VIEW_ATTEMPTS, stop)
-            slots = _slots(self._generator.streams(), self._clock.now())
+            start = self._clock.now()
+            slots = _slots(self._streams, start)
             async with asyncio.TaskGroup() as clients:
+                stopped = clients.create_task(self._stopped(stop))
                 for client in self._clients:
                     clients.create_task(self._serve(client, slots, stop))
             if self._subscriptions is not None:
                 await self._subscriptions.finish()
+            end = stopped.result()
+            omitted = tuple(self._omitted(start, end))
+            return Schedule(start, end, float(self._workload.timeout), omitted)
         finally:
             if self._subscriptions is not None:
                 await self._subscriptions.cut()
@@ -148,35 +152,67 @@ class Driver:
         return False
 
     async def _serve(
-        self, client: Client, slots: Iterator[tuple[float, Stream]], stop: asyncio.Event
+        self, client: Client, slots: Iterator[tuple[float, int]], stop: asyncio.Event
     ) -> None:
         # All clients take from the one sequence: who is free takes the next that is due.
-        for due, stream in slots:
+        for due, place in slots:
             if not await until(due, self._clock, stop):
                 return
-            step = stream.next(self._rng, client.place)
+            step = self._streams[place].next(self._rng, client.place)
+            self._given[place][None if step is None else step.op] += 1
             if step is not None:
-                self._lateness.append(self._clock.now() - due)
-                await self._do(client, step, stop)
+                await self._do(client, step, stop, due)
 
-    async def _do(self, client: Client, step: Step, stop: asyncio.Event | None) -> Outcome:
+    async def _stopped(self, stop: asyncio.Event) -> float:
+        """Return when the run stopped: clients that are busy learn it late."""
+        await stop.wait()
+        return self._clock.now()
+
+    def _omitted(self, start: float, end: float) -> Iterator[Omitted]:
+        """Yield what was due until `end` and never sent: the last of each stream.
+
+        Which operations they would have been, where a stream mixes several, is told from those that
+        it gave before.
+        """
+        for stream, given in zip(self._streams, self._given, strict=True):
+            sent, due = given.total(), stream.count(end - start)
+            if due <= sent:
+                continue
+            if not given:
+                step = stream.next(self._rng, 0)
+                given[None if step is None else step.op] += 1
+            first, last = start + stream.due(sent), start + stream.due(due - 1)
+            for op, times in given.items():
+                count = round((due - sent) * times / given.total())
+                if op is not None and count:
+                    yield Omitted(op, count, first, last)
+
+    async def _do(
+        self, client: Client, step: Step, stop: asyncio.Event | None, due: float | None = None
+    ) -> Outcome:
         """Do a step and what has to follow it; return how the last of them ended.
 
         When the run stops, what follows is done at once: a lock is not held any longer.
         """
         while True:
-            outcome, value = await self.perform(client, step)
+            outcome, value = await self.perform(client, step, due)
             follow = self._generator.ended(step, outcome, value)
             if follow is None:
                 return outcome
-            step = follow.step
+            step, due = follow.step, self._clock.now() + follow.delay
             if follow.delay > 0:
-                await until(self._clock.now() + follow.delay, self._clock, stop or asyncio.Event())
+                await until(due, self._clock, stop or asyncio.Event())
 
-    async def perform(self, client: Client, step: Step) -> tuple[Outcome, Json]:
-        """Do one operation within the deadline and record it; return how it ended."""
-        number = next(self._ids)
-        self._record("invoke", client.process, step, number, step.value, None)
+    async def perform(
+        self, client: Client, step: Step, due: float | None = None
+    ) -> tuple[Outcome, Json]:
+        """Do one operation within the deadline and record it; return how it ended.
+
+        It is due now where no `due` is given, and where it is done before that.
+        """
+        number, now = next(self._ids), self._clock.now()
+        due = now if due is None else min(due, now)
+        self._record("invoke", client.process, step, number, step.value, None, due)
         session = client.sessions.get(step.op)
         if session is None:
             session = self._operations[step.op].connect(self._routes)
@@ -234,9 +270,10 @@ class Driver:
         number: int,
         value: Json,
         error: str | None,
+        due: float | None = None,
     ) -> None:
         t, key = self._clock.now(), key_of(step.key)
-        self._emit(Event(t, kind, process, self._name, step.op, key, value, number, error))
+        self._emit(Event(t, kind, process, self._name, step.op, key, value, number, error, due))
 
     def discard(self, client: Client, op: str, work: asyncio.Task[Reply] | None = None) -> None:
         """Throw away the client's connection for an operation, with a call still running on it."""
@@ -253,13 +290,13 @@ class Driver:
         await self._closing.drain()
 
 
-def _slots(streams: Sequence[Stream], start: float) -> Iterator[tuple[float, Stream]]:
-    """Yield (due, stream) without end, in order of due times."""
+def _slots(streams: Sequence[Stream], start: float) -> Iterator[tuple[float, int]]:
+    """Yield (due, place of the stream) without end, in order of due times."""
     waiting = [(start + stream.due(0), place, 0) for place, stream in enumerate(streams)]
     heapq.heapify(waiting)
     while waiting:
         due, place, count = waiting[0]
-        yield due, streams[place]
+        yield due, place
         count += 1
         heapq.heapreplace(waiting, (start + streams[place].due(count), place, count))
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic import ValidationError
 
 from chaoskit.clock import Clock
-from chaoskit.records import Event, Json
+from chaoskit.records import Event, Json, Omitted, Schedule
 from chaoskit.stack.routes import Routes
 from chaoskit.workloads._base import REGISTRY, Step, Workload
 from chaoskit.workloads.driver import Driver
@@ -135,10 +135,10 @@ def scripted(app: App, **fields: Any) -> Driver:
     return Driver("members", workload, FixedRoutes({}), clock, app.history.append, 1)
 
 
-async def ran(subject: Driver, seconds: float) -> None:
+async def ran(subject: Driver, seconds: float) -> Schedule:
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, stop.set)
-    await subject.run(stop)
+    return await subject.run(stop)
 
 
 @virtual
@@ -160,7 +160,9 @@ async def test_a_good_run_is_recorded_completely() -> None:
     assert adds == app.values == list(range(app.values[0], app.values[0] + 11))
     assert 1_000_000 <= app.values[0] < 2_000_000
     assert subject.counts == {"add": Counter(ok=11), "read": Counter(ok=4), "truth": Counter(ok=2)}
-    assert (subject.acknowledged, subject.lateness_p99) == (11, 0)
+    assert subject.acknowledged == 11
+    added = [e for e in app.history if e.op == "add"]
+    assert [e.due for e in added] == [t for d in due for t in (d, None)]
     assert {e.workload for e in app.history} == {"members"}
     assert app.opened == app.closed
 
@@ -235,15 +237,48 @@ async def test_after_a_fail_the_client_stays_the_process_it_was() -> None:
 
 
 @virtual
-async def test_busy_clients_make_operations_late_and_it_is_recorded() -> None:
+async def test_busy_clients_send_late_and_in_order_and_it_is_recorded() -> None:
     app = App(1.0)  # three clients do 3/s; 8/s are due
-    subject = scripted(app, rate="8/s")
-    await ran(subject, 4.5)
+    schedule = await ran(scripted(app, rate="8/s"), 4.5)
     is_sound(app.history)
     sent = [count // 3 + (count % 3) / 8 for count in range(15)]
     assert times(app.history, "invoke") == sent
     assert times(app.history, "ok") == [t + 1 for t in sent]
-    assert subject.lateness_p99 == 2.5  # due at 14/8 s, sent at 4.25 s
+    added = [e for e in app.history if (e.op, e.type) == ("add", "invoke")]
+    assert [e.due for e in added] == [count / 8 for count in range(15)]
+    # 36 were due before 4.5 s; the read of the minute was not
+    assert schedule == Schedule(0.0, 4.5, 2.0, (Omitted("add", 21, 15 / 8, 35 / 8),))
+
+
+@virtual
+async def test_an_app_that_hangs_gets_what_was_due_meanwhile_as_soon_as_it_answers() -> None:
+    app = App(0.0)
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.9, setattr, app, "writes", 3.0)
+    loop.call_later(1.1, setattr, app, "writes", 0.0)
+    schedule = await ran(scripted(app, clients=1, timeout="9s"), 5.1)  # 4/s
+    due = [e.due for e in app.history if (e.op, e.type) == ("add", "invoke")]
+    assert due == [count / 4 for count in range(21)]
+    assert times(app.history, "invoke")[4:17] == [1.0, *[4.0] * 12]  # one hangs, then all at once
+    assert schedule.omitted == ()
+
+
+@virtual
+async def test_clients_that_are_busy_when_the_run_stops_do_not_make_more_due() -> None:
+    app = App(FOREVER)
+    schedule = await ran(scripted(app, clients=1, timeout="20s", reads="2/s"), 2.1)
+    assert (schedule.start, schedule.end) == (0.0, 2.1)
+    assert virtual_time.now() == pytest.approx(20.05, abs=0.1)
+    # 9 adds were due, and 4 reads of which nobody knows yet what they are called
+    assert schedule.omitted == (Omitted("add", 8, 0.25, 2.0), Omitted("read", 4, 0.5, 2.0))
+
+
+@virtual
+async def test_a_run_that_stops_during_its_first_reads_had_nothing_due() -> None:
+    app = App(reads=1.0)
+    schedule = await ran(scripted(app), 0.5)
+    assert schedule.omitted == ()
+    assert times(app.history, "invoke") == []
 
 
 @virtual

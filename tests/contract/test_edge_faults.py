@@ -151,13 +151,12 @@ class Edge:
 @contextlib.asynccontextmanager
 async def edges(server: Toxiserver, protocol: str, port: int) -> AsyncIterator[Edge]:
     listen = free_port()
-    name = f"{protocol}_{listen}"
-    definition = {"name": name, "listen": f"[::]:{listen}", "upstream": f"{LOCAL}:{port}"}
+    proxy = Proxy("chaoskit-chat", "chat", LOCAL, port, listen)
     engine = FakeEngine(Fuse())
     labels = {
         ROLE_LABEL: "proxy",
         CLIENT_LABEL: "chat",
-        PROXIES_LABEL: json.dumps([definition]),
+        PROXIES_LABEL: json.dumps([proxy.definition()]),
     }
     ports = {API_PORT: server.port, listen: listen}
     engine.add(container("chaoskit-chat", labels=labels, published=ports))
@@ -165,13 +164,13 @@ async def edges(server: Toxiserver, protocol: str, port: int) -> AsyncIterator[E
     await stack.attach()
     clients = Clients("redis" if protocol == "tcp" else protocol, listen)
     async with Toxiproxy(server.url) as api:
-        await api.create({**definition, "enabled": True})
+        await api.create(proxy.definition())
         try:
             yield Edge(stack, stack.proxies[0], clients, api)
         finally:
             await clients.close()
             await stack.close()
-            await api.delete(name)
+            await api.delete(proxy.name)
 
 
 @pytest.fixture(params=["redis", "http", "postgres"])

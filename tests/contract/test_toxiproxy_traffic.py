@@ -169,14 +169,16 @@ async def test_a_wedged_proxy_is_noticed_in_time_and_recreating_it_frees_the_ser
 async def test_the_stack_heals_a_wedged_proxy_and_keeps_the_toxics_of_other_faults(
     real: Server, upstream: int, clients: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    definition = real.definition(upstream)
+    name = f"{LOCAL}_{upstream}"
+    definition = real.definition(upstream, name=name)
+    real.names.append(name)
     await real.api.create(definition)
     engine = FakeEngine(Fuse())
     port = int(real.url.rpartition(":")[2])
     labels = {
         ROLE_LABEL: "proxy",
         CLIENT_LABEL: "chat",
-        PROXIES_LABEL: f'[{{"name": "{definition["name"]}", '
+        PROXIES_LABEL: f'[{{"name": "{name}", '
         f'"listen": "{definition["listen"]}", "upstream": "{definition["upstream"]}"}}]',
     }
     engine.add(container("chaoskit-chat", labels=labels, published={API_PORT: port}))

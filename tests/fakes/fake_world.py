@@ -17,14 +17,14 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
 from chaoskit.docker.events import EngineEvent
 from chaoskit.docker.helper import OWN_HELPER, HelperOutput, helper_labels
-from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL, UPSTREAMS_LABEL
 from chaoskit.docker.logs import LogStream
 from chaoskit.docker.machine import MachineInfo
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
 from chaoskit.stack.overlay import GATEWAY, PREFIX
-from chaoskit.stack.proxy import API_PORT, Proxy, proxies_of
+from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy, proxies_of
 from chaoskit.stack.stack import Stack
 from tests.fakes.fake_networks import FakeNetfilter, FakeNetworks
 from tests.fakes.fake_services import (
@@ -290,8 +290,10 @@ class World:
             ROLE_LABEL: "gateway" if client == HOST else "proxy",
             CLIENT_LABEL: client,
             PROXIES_LABEL: json.dumps([proxy.definition() for proxy in proxies]),
+            UPSTREAMS_LABEL: json.dumps(sorted({p.upstream for p in proxies if client != HOST})),
         }
         published = {API_PORT: api, **{proxy.listen: 1 for proxy in proxies}}
+        published |= {port: port for port in SPARE_PORTS[:2]}
         one = container(service, labels=labels, published=published)
         address = self.engine.networks.join(one.id, f"{PROJECT}_default", [service])
         self.engine.add(replace(one, addresses=(address,)))

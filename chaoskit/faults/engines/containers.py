@@ -183,6 +183,7 @@ class ServiceFault(Fault[C], Generic[C]):
     """A fault on the containers of one service: all replicas, or those that `replica` chooses."""
 
     undo_model: ClassVar[type[Undo]] = ContainersUndo
+    restarts: ClassVar[bool] = True  # or stops or freezes containers, so that others may mind
 
     service: ServiceName
     replica: Replica | None = None
@@ -195,7 +196,7 @@ class ServiceFault(Fault[C], Generic[C]):
         return [self.service]
 
     def restarts_services(self) -> Sequence[str]:
-        return [self.service]
+        return [self.service] if self.restarts else ()
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return stack.proxies_to(self.service)[:1] if self.replica is None else ()

@@ -141,8 +141,9 @@ class StoreFault(Fault[S], Generic[S]):
         return stack.proxies_to(self.service)[:1] if self.replica is None else ()
 
     def undo_fields(self) -> Mapping[str, Json]:
-        """Return what the undo must know of the fault itself, beside its service."""
-        return {}
+        """Return what the undo must know of the fault itself: its fields that both have."""
+        both = self.undo_model.model_fields.keys() & type(self).model_fields.keys()
+        return {name: getattr(self, name) for name in both}
 
     async def read_one(self, store: Store[S]) -> StoreRow:
         """Read what was before; changes nothing. Raises `FaultFailed`."""
@@ -190,8 +191,8 @@ class StoreFault(Fault[S], Generic[S]):
         for container in found:
             if not container.state.running:
                 raise FaultFailed(f"`{container.name}` is {container.state.status}, not running")
-        fields = {"fault": self.name, "service": self.service, "port": self.port}
-        undo = cast("S", self.undo_model.model_validate({**fields, **self.undo_fields()}))
+        fields = {**self.undo_fields(), "fault": self.name}
+        undo = cast("S", self.undo_model.model_validate(fields))
         rows = await together(*(self.read_one(Store(stack, c, undo)) for c in found))
         return undo.model_copy(update={"replicas": tuple(rows)})
 

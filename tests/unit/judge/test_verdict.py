@@ -208,6 +208,42 @@ def test_what_is_left_behind_is_what_the_last_to_look_said(tmp_path: Path) -> No
     assert (clean.leftovers, clean.exit_code) == ([], 0)
 
 
+LOADED = SCENARIO | {
+    "workloads": {
+        "calls": {"workload": "load", "operations": {"get": {"http": "GET http://web:80/"}}}
+    }
+}
+
+
+@pytest.mark.parametrize(("omitted", "verdict"), [(0, Verdict.PASS), (30, Verdict.UNKNOWN)])
+def test_a_workload_that_sent_too_little_of_what_was_due_proves_nothing(
+    tmp_path: Path, omitted: int, verdict: Verdict
+) -> None:
+    write(tmp_path)
+    rows = []
+    for n in range(20):  # due every 100 ms, sent every 500 ms
+        common = {"process": 0, "workload": "calls", "op": "get", "key": None, "value": None}
+        t = n / 2
+        rows.append({"t": t, "type": "invoke", "id": n, "due": n / 10, **common})
+        rows.append({"t": t + 0.05, "type": "ok", "id": n, **common})
+    (tmp_path / "history.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    missed = {"op": "get", "count": omitted, "first": 2.0, "last": 5.0}
+    schedule = {"start": 0, "end": 10, "timeout": 2, "omitted": [missed] if omitted else []}
+    append(
+        tmp_path, {"t": 10, "event": "workload_ended", "workload": "calls"} | {"schedule": schedule}
+    )
+    result = judge(scenario_model().model_validate(LOADED), RunRecord.read(tmp_path))
+    assert result.verdict is verdict
+    (calls,) = result.workloads
+    get = calls.operations["get"]
+    assert (get.ok, get.sent, get.due) == (20, 20, 20 + omitted)
+    assert calls.latency_p99_from_sent == pytest.approx(0.05)
+    assert calls.lateness_p99 == pytest.approx(19 * 0.4)
+    if omitted:
+        assert "only 20 of the 50 operations `get` of workload `calls`" in (result.reason or "")
+        assert calls.latency_p99 == pytest.approx(8.0)  # the first of them waited from 2 to 10 s
+
+
 def happened(folder: Path, t: float, action: str, service: str = "worker", **more: Any) -> None:
     row = {"t": t, "event": "container", "service": service, "replica": 1, "action": action}
     append(folder, row | {"exit_code": None} | more)

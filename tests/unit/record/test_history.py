@@ -63,6 +63,11 @@ def error(read: Read, lines: Sequence[str], **more: str) -> str:
             "2: `workload` is not a name",
         ),
         (
+            1,
+            '{"t": 1, "type": "invoke", "id": 9, "op": "add", "due": "0.5"}',
+            "2: `due` is not a number of seconds",
+        ),
+        (
             3,
             '{"t": 3, "type": "ok", "id": 77, "op": "add"}',
             "4: id 77 is completed but was never invoked",
@@ -121,6 +126,13 @@ def test_a_torn_last_line_is_left_out_and_said(read: Read) -> None:
     assert len(stored.events["history"]) == 4
     whole = read(GOOD[:3], tail=GOOD[3])
     assert (len(whole.events["history"]), whole.notes) == (4, ())
+
+
+def test_an_invocation_may_say_when_it_was_due(read: Read) -> None:
+    late = json.dumps(json.loads(GOOD[0]) | {"due": -1})
+    stored = read([late, *GOOD[1:]])
+    assert [event.due for event in stored.events["history"]] == [-1, None, None, None]
+    assert stored.notes == ()
 
 
 def test_unknown_fields_are_ignored_and_said(read: Read) -> None:

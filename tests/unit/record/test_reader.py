@@ -10,11 +10,21 @@ import pytest
 
 from chaoskit.clock import Clock
 from chaoskit.errors import StoreFailed, UsageError
-from chaoskit.record.events import Noted, Recorded, RunUnproven, read_events
+from chaoskit.record.events import Noted, Recorded, RunUnproven, WorkloadEnded, read_events
 from chaoskit.record.folder import PLAN, RunFolder
 from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
 from chaoskit.record.writer import Recorder
-from chaoskit.records import ContainerEvent, Event, FaultWindow, Json, LogLine, Phase, Sample
+from chaoskit.records import (
+    ContainerEvent,
+    Event,
+    FaultWindow,
+    Json,
+    LogLine,
+    Omitted,
+    Phase,
+    Sample,
+    Schedule,
+)
 from chaoskit.secrets import Redactor
 
 EVENTS: list[dict[str, Json]] = [
@@ -92,7 +102,7 @@ def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) 
         Sample("cache", 0.2, 0.2, 0.3, "fail", "connection refused"),
     ]
     events = [
-        Event(0.5, "invoke", 0, "members", "add", None, 17, 1),
+        Event(0.5, "invoke", 0, "members", "add", None, 17, 1, None, 0.25),
         Event(0.6, "info", 0, "members", "add", None, 17, 1, "timed out"),
     ]
     for sample in samples:
@@ -100,11 +110,15 @@ def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) 
     for event in events:
         recorder.operation(event)
     recorder.emit(Noted("hello"), t=1.5)
+    schedule = Schedule(0.2, 9.5, 2.0, (Omitted("add", 3, 8.0, 9.0),))
+    recorder.emit(WorkloadEnded("members", schedule), t=9.6)
     recorder.close()
     evidence = RunRecord.read(folder.path).evidence
     assert evidence.samples == {"cache": samples}
     assert evidence.history == {"members": events}
-    assert listened == [Recorded(1.5, Noted("hello"))]
+    assert evidence.schedules == {"members": schedule}
+    assert list(schedule.omitted[0].dues()) == [8.0, 8.5, 9.0]
+    assert listened[0] == Recorded(1.5, Noted("hello"))
     count = recorder.counts.probes["cache"]
     assert (count.samples, count.failed, count.last, count.good_since) == (2, 1, samples[1], None)
     assert recorder.counts.workloads["members"].info == 1

@@ -12,6 +12,8 @@ import pytest
 from chaoskit.clock import Clock
 from chaoskit.errors import StoreFailed
 from chaoskit.faults.engines.toxics import EdgeUndo, ProxyRow
+from chaoskit.faults.exec import ExecUndo
+from chaoskit.faults.postgres_lock import LockUndo
 from chaoskit.record.folder import RunFolder, read_ndjson
 from chaoskit.recovery.ledger import LEDGER, Ledger, project_of, read_ledger
 from chaoskit.secrets import Redactor
@@ -102,6 +104,31 @@ def test_a_ledger_that_cannot_be_written_stops_the_run(folder: RunFolder) -> Non
     (folder.path / LEDGER).mkdir()
     with pytest.raises(StoreFailed):
         Ledger(folder, Clock(), "run-1")
+
+
+def test_what_is_called_like_a_secret_is_found_again_and_commands_are_masked(
+    tmp_path: Path,
+) -> None:
+    redactor = Redactor(["postgres", "chatapp"])
+    folder = RunFolder.create(tmp_path, "x", datetime(2026, 1, 1, tzinfo=UTC), redactor, "t")
+    locked = LockUndo(
+        fault="lock", service="postgres-db", port=None, database="chatapp", table="t",
+        mode="SHARE", seconds=9,
+    )  # fmt: skip
+    ran = ExecUndo(
+        fault="own", service="db", replicas=(1,), verify=["psql", "-h", "chatapp"],
+        heal="echo chatapp", timeout=1, directory="/",
+    )  # fmt: skip
+    ledger = Ledger(folder, Clock(), "postgres-run-1")
+    ledger.intent("postgres_lock", "postgres_lock", locked)
+    ledger.intent("own", "exec", ran)
+    ledger.close()
+    path = folder.path / LEDGER
+    assert project_of(path) == "postgres-run-1"
+    lock, own = read_ledger(path)
+    assert (lock.id, lock.kind, lock.undo) == ("postgres_lock", "postgres_lock", locked)
+    masked = {"verify": ["psql", "-h", "***"], "heal": "echo ***"}
+    assert own.undo == ran.model_copy(update=masked)
 
 
 @pytest.mark.parametrize(

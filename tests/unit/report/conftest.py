@@ -85,7 +85,16 @@ def passing() -> Result:
         ],
         probes=[ProbeResult(name="chat", kind="http", samples=312, ok=310, fail=2)],
         workloads=[
-            WorkloadResult(name="members", kind="set", operations={"add": OperationCount(ok=912)})
+            WorkloadResult(
+                name="members",
+                kind="set",
+                operations={
+                    "add": OperationCount(ok=912, fail=3, info=1, sent=916, due=920),
+                    "truth": OperationCount(ok=2),
+                },
+                latency_p99=4.2,
+                latency_p99_from_sent=0.155,
+            )
         ],
         stack=StackResult(
             project="chaoskit-a1b2",

@@ -26,6 +26,12 @@ _Redis dies; no acknowledged participant is lost._
 | --- | --- | --- | --- | --- | --- |
 | restart | redis | yes | redis\[1\] started again at 3.31 s | 21.4ms | 1.2s |
 
+### Workloads
+
+| workload | sent of due | ok | fail | info | p99 from due | from sent |
+| --- | --- | --- | --- | --- | --- | --- |
+| members (set) | 916 of 920 | 914 | 3 | 1 | 4.2s | 155ms |
+
 ### Notes
 
 - \`restart\` ends processes, not the machine

@@ -29,6 +29,10 @@ fault    target  proven  in force     detected  recovered
 restart  redis   yes     3.0 - 3.4 s  21.4ms    1.2s
   restart:  redis[1] started again at 3.31 s
 
+workload       sent of due  ok   fail  info  p99 from due  from sent
+─────────────────────────────────────────────────────────────────────
+members (set)  916 of 920   914  3     1     4.2s          155ms
+
 note  `restart` ends processes, not the machine
 
 run again   chaoskit run scenarios/redis-restart.yaml --seed 7

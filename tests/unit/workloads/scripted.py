@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import yaml
 
-from chaoskit.records import Event, Json
+from chaoskit.records import Event, Json, Schedule
 from chaoskit.stack.routes import Routes
 from chaoskit.workloads._base import REGISTRY, Generator, Workload
 from chaoskit.workloads.driver import Driver
@@ -91,10 +91,10 @@ def driver(workload: Workload, answer: Answer, history: list[Event]) -> Driver:
     )
 
 
-async def ran(subject: Driver, seconds: float) -> None:
+async def ran(subject: Driver, seconds: float) -> Schedule:
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(seconds, stop.set)
-    await subject.run(stop)
+    return await subject.run(stop)
 
 
 def seen(history: list[Event], op: str, kind: str = "ok") -> list[tuple[float, Json, Json]]:

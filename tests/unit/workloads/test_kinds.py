@@ -53,6 +53,16 @@ def test_without_a_ramp_the_spacing_is_even_from_the_start() -> None:
     assert [stream.due(count) for count in range(3)] == [0.5, 0.75, 1.0]
 
 
+@pytest.mark.parametrize(("rate", "offset", "ramp"), [(10, 0, 4), (3, 0.5, 0), (7, 0.1, 1.3)])
+def test_what_was_due_before_a_moment_is_counted(rate: float, offset: float, ramp: float) -> None:
+    stream = Stream(rate, lambda _rng, _client: None, offset=offset, ramp=ramp)
+    due = [stream.due(count) for count in range(100)]
+    moments = [n / 100 for n in range(-10, 800)] + due
+    assert [stream.count(t) for t in moments] == [
+        sum(one < t - 1e-9 for one in due) for t in moments
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "ramped"),
     [
