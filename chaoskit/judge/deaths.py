@@ -72,7 +72,7 @@ class Death:
     @property
     def interference(self) -> bool:
         """Return whether somebody else took a part of the stack away."""
-        return self.down and self.reason in ("stopped", "removed")
+        return self.unsettling and self.reason in ("stopped", "removed")
 
 
 @dataclass(slots=True)
@@ -307,13 +307,6 @@ def _position(t: float, faults: Sequence[FaultWindow]) -> str:
         at, fault = max(healed, key=lambda pair: pair[0])
         return f", {seconds_text(t - at)} after {named(fault)} was healed,"
     return ", before any fault," if faults else ""
-
-
-def unsettled(found: Sequence[Death]) -> list[str]:
-    """Return why a run with these deaths is not a pass: what somebody else did comes first."""
-    reasons = [death for death in found if death.unsettling]
-    reasons.sort(key=lambda death: not death.interference)
-    return [death.text for death in reasons]
 
 
 def advice(found: Sequence[Death]) -> list[str]:
