@@ -65,6 +65,8 @@ def _queue(history: History) -> Again:
     times: dict[Element, int] = {}
     again = []
     for value, (begin, end, _) in queue.repeated:
+        if value not in queue.sent:  # somebody else's
+            continue
         times[value] = times.get(value, 1) + 1
         t = events[end].t
         if start <= t <= stop:
@@ -79,13 +81,14 @@ def _events(history: History) -> Again:
     start, stop = history.window
     deliveries = 0
     again = []
-    for one in channels(history.events).subscribers:
+    feed = channels(history.events)
+    for one in feed.subscribers:
         deliveries += history.count_inside(one.received.values())
         deliveries += history.count_inside([t for t, _ in one.repeated])
         seen: dict[tuple[Key, float], int] = {}
         for t, (channel, number) in one.repeated:
             times = seen[channel, number] = seen.get((channel, number), 1) + 1
-            if start <= t <= stop:
+            if (channel, number) in feed.sent and start <= t <= stop:
                 who = f"subscriber {one.process}, delivery {times},"
                 again.append((t, f"{plain(number)}{about(channel)}: {who}"))
     return deliveries, again

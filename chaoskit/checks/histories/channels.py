@@ -12,26 +12,35 @@ from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import number
 from chaoskit.records import Event, Key
 
-NEED = Need(writes=("publish",), reads=("receive",))
+NEED = Need(writes=("publish",), reads=("receive",), after_begun=True)
 
 _start = attrgetter("start")
 _SUBSCRIBERS = frozenset({"subscribe", "receive", "resync"})
 
 
 class Published(NamedTuple):
-    """One acknowledged message: its channel and number, its invocation and acknowledgement."""
+    """One acknowledged message: its channel and number, its invocation and acknowledgement.
+
+    `sent` and `acknowledged` are their places in the history.
+    """
 
     channel: Key
     number: float
     begin: Event
     end: Event
+    sent: int
+    acknowledged: int
 
 
 @dataclass(slots=True)
 class Connection:
-    """From when to when a subscriber was connected; `end` is None while it lasts."""
+    """From when to when a subscriber was connected; `end` is None while it lasts.
+
+    `place` is that of its start in the history.
+    """
 
     start: float
+    place: int
     end: float | None = None
 
 
@@ -98,10 +107,12 @@ class Channels:
 
     def published(self) -> list[Published]:
         """Return the acknowledged messages in the order of acknowledgement."""
-        events = self.events
         ended = [(end, what, begin) for what, (begin, end) in self.sent.items() if end is not None]
         ended.sort(key=itemgetter(0))
-        return [Published(*what, events[begin], events[end]) for end, what, begin in ended]
+        return [self.message(what, begin, end) for end, what, begin in ended]
+
+    def message(self, what: tuple[Key, float], begin: int, end: int) -> Published:
+        return Published(*what, self.events[begin], self.events[end], begin, end)
 
 
 def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop, for speed
@@ -118,11 +129,11 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
             if one is None:
                 one = subscribers[event.process] = Subscriber(event.process)
             if op != "receive":
-                _connection(one, event)
+                _connection(one, event, place)
             elif type_ == "ok":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
-                    _received(one, event, numbered)
+                    _received(one, event, numbered, place)
         elif op == "publish":
             if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
@@ -141,7 +152,7 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
     return Channels(events, connected, sent, never_connected)
 
 
-def _connection(one: Subscriber, event: Event) -> None:
+def _connection(one: Subscriber, event: Event, place: int) -> None:
     """Take note of a resync, or of the begin or the end of a connection."""
     channel = event.key
     if event.op == "resync":
@@ -150,7 +161,7 @@ def _connection(one: Subscriber, event: Event) -> None:
     elif event.type == "ok":
         if one.connections and one.connections[-1].end is None:
             one.connections[-1].end = event.t
-        one.connections.append(Connection(event.t))
+        one.connections.append(Connection(event.t, place))
         one.channels.add(channel)
         one.hears_all |= channel is None
         one.reconnect_failed = False
@@ -160,7 +171,7 @@ def _connection(one: Subscriber, event: Event) -> None:
         one.reconnect_failed = True
 
 
-def _received(one: Subscriber, event: Event, numbered: float) -> None:
+def _received(one: Subscriber, event: Event, numbered: float, place: int) -> None:
     channel, t = event.key, event.t
     what = (channel, numbered)
     known = len(one.received)
@@ -171,7 +182,7 @@ def _received(one: Subscriber, event: Event, numbered: float) -> None:
     if channel not in one.channels or not one.connections:
         one.channels.add(channel)
         if not one.connections:
-            one.connections.append(Connection(t))
+            one.connections.append(Connection(t, place))
 
 
 def _resynced(one: Subscriber, event: Event, channel: Key) -> None:
