@@ -55,7 +55,7 @@ class Order(WorkloadCheck):
             for one in feed.subscribers:
                 late, known, own = _subscriber(one, feed.sent, history.window)
                 found += late
-                compared += known if own > 1 else 0
+                compared += known
                 judged += own
         gap = None
         if not compared or judged < 2:
@@ -137,10 +137,11 @@ def _subscriber(
     sent: Mapping[tuple[Key, float], tuple[int, int | None]],
     window: tuple[float, float],
 ) -> tuple[list[Anomaly], int, int]:
-    """Return the messages that came too late, how many came after another of their channel, and
-    how many came."""
+    """Return the messages that came too late; and how many came in the window, after another one of
+    their channel that did, and altogether."""
     found: list[Anomaly] = []
     compared = own = 0
+    heard: set[Key] = set()  # channels, in the window
     latest: dict[Key, tuple[int, float]] = {}  # of what it has got: published last, its number
     for what, t in one.received.items():
         when = sent.get(what)
@@ -154,10 +155,9 @@ def _subscriber(
         if not window[0] <= t <= window[1]:
             continue
         own += 1
-        if known is None:
-            continue
-        compared += 1
-        if ended is not None and ended < known[0]:
+        compared += channel in heard
+        heard.add(channel)
+        if known is not None and ended is not None and ended < known[0]:
             text = (
                 f"LATE {plain(numbered)}{about(channel)}: subscriber {one.process} got it at "
                 f"{moment(t)}, after {plain(known[1])}"
