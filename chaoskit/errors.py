@@ -75,7 +75,10 @@ class UsageError(ChaoskitError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in a scenario file; `line` and `column` count from 1."""
+    """One thing wrong in a scenario file; `line` and `column` count from 1.
+
+    With a `code` it is a warning: the scenario can be run, but proves little.
+    """
 
     file: str
     line: int
@@ -84,10 +87,12 @@ class Problem:
     source: str = ""
     width: int = 1
     hint: str | None = None
+    code: str | None = None
 
     def render(self) -> str:
         """Return `file:line:column: message`, the source line, a caret and the hint."""
-        text = f"{self.file}:{self.line}:{self.column}: {self.message}"
+        message = self.message if self.code is None else f"warning: {self.message} [{self.code}]"
+        text = f"{self.file}:{self.line}:{self.column}: {message}"
         if self.source:
             margin = f"{self.line:>5} | "
             caret = " " * (len(margin) + self.column - 1) + "^" * max(1, self.width)

@@ -7,7 +7,7 @@ reads them from the record.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chaoskit.text import seconds_text
@@ -39,7 +39,8 @@ BRIEFLY = Ask()
 class Exchange:
     """How one canary exchange went; `seconds` from connecting to the first byte back, with a
     payload to the last. `sent` and `received` count bytes, `pieces` how many reads they took.
-    `closing` is how long the connection took to end after this side had closed it."""
+    `closing` is how long the connection took to end after this side had closed it, `spread` by how
+    many seconds half of the canaries of its kind were slower than this one."""
 
     what: str
     outcome: Outcome
@@ -48,6 +49,7 @@ class Exchange:
     received: int = 0
     pieces: int = 0
     closing: float | None = None
+    spread: float = 0.0
 
     @property
     def answered(self) -> bool:
@@ -73,6 +75,34 @@ class Exchange:
         }[self.outcome]
 
 
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What the real client of an edge did at its proxy in a stretch of time; sizes in bytes.
+
+    `open_before` counts its connections that were open when the stretch began, `opened` those that
+    it opened, `attempts` those that it tried to open (None where they cannot be counted), `active`
+    those on which anything moved. What it said is `requested`, what it was told is `replied`;
+    `largest_request` and `largest_reply` are of one connection. `pushed` is what the upstream said
+    to the proxy on connections from before, whether or not it was passed on.
+    """
+
+    seconds: float
+    open_before: int = 0
+    opened: int = 0
+    attempts: int | None = 0
+    active: int = 0
+    requested: int = 0
+    replied: int = 0
+    largest_request: int = 0
+    largest_reply: int = 0
+    pushed: int = 0
+
+    def largest(self, direction: str) -> int:
+        """Return the most bytes that one connection moved in a direction: request, reply, both."""
+        found = {"request": self.largest_request, "reply": self.largest_reply}
+        return found.get(direction, max(found.values()))
+
+
 def _no_answer(_before: Exchange, during: Exchange) -> bool:
     return not during.answered
 
@@ -85,18 +115,23 @@ def _sighted(_before: Exchange) -> str | None:
     return None
 
 
+def _anybody(_traffic: Traffic) -> str | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Canary:
     """What a canary must do to feel one fault, and how to tell from its exchanges that it did.
 
     `deadline` is how many seconds it waits for its answer while the fault is in force; `tries` is
     how many may go, one after another, until one feels it. Clients that feel a `traceless` fault
-    leave no trace at the proxy. The three functions are pure:
+    leave no trace at the proxy. The four functions are pure:
 
     - `felt(before, during)` returns whether the second exchange felt the fault,
     - `doubtful(before, during)` whether a busy machine alone could have made that difference,
     - `blind(before)` why a canary that went like this before the fault could not feel it, if it
-      could not; asked only when none did.
+      could not; asked only when none did,
+    - `spared(traffic)` why nothing that the real client did can have met it, if nothing did.
     """
 
     ask: Ask = BRIEFLY
@@ -106,6 +141,7 @@ class Canary:
     felt: Callable[[Exchange, Exchange], bool] = _no_answer
     doubtful: Callable[[Exchange, Exchange], bool] = _never
     blind: Callable[[Exchange], str | None] = _sighted
+    spared: Callable[[Traffic], str | None] = _anybody
 
 
 def typical(exchanges: Sequence[Exchange]) -> Exchange:
@@ -115,4 +151,6 @@ def typical(exchanges: Sequence[Exchange]) -> Exchange:
     """
     ordered = sorted(exchanges, key=lambda e: (not e.answered, e.seconds))
     middle = ordered[len(ordered) // 2]
-    return ordered[0] if middle.answered else middle
+    if not middle.answered:
+        return middle
+    return replace(ordered[0], spread=middle.seconds - ordered[0].seconds)

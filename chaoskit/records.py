@@ -130,6 +130,16 @@ class FaultWindow:
     healed: float | None
     services: tuple[str, ...] = ()  # the services it hits directly
     ends_processes: bool = False
+    instant: bool = False  # over as soon as it was injected
+
+    @property
+    def must_be_seen(self) -> bool:
+        """Whether a sample has to fall into it: what only sets something off is seen later."""
+        return self.ends_processes or not self.instant
+
+    def meets(self, start: float, end: float) -> bool:
+        """Return whether it was in force at any moment from `start` to `end`."""
+        return self.injected <= end and (self.healed is None or start <= self.healed)
 
     def covers(self, t: float) -> bool:
         return self.injected <= t and (self.healed is None or t <= self.healed)
@@ -188,6 +198,27 @@ class LogLine:
     text: str
 
 
+class Log:
+    """What one service printed, in the order in which it was read: kept here, or elsewhere."""
+
+    def __init__(self, lines: Sequence[LogLine] = ()) -> None:
+        self._lines = lines
+
+    def between(self, start: float, end: float) -> Iterator[LogLine]:
+        """Yield the lines of a stretch of the run clock; it may be asked again and again."""
+        return (line for line in self._lines if start <= line.t <= end)
+
+
+@dataclass(frozen=True, slots=True)
+class LogGap:
+    """A stretch of a service's log that may lack lines, and why; `end` is None for all the rest."""
+
+    service: str
+    start: float
+    end: float | None
+    reason: str
+
+
 def in_order(events: Sequence[Event]) -> Sequence[Event]:
     """Return the events in order of time; at equal times the order in which they are decides."""
     times = list(map(_time, events))
@@ -207,7 +238,8 @@ class Evidence:
     samples: Mapping[str, Sequence[Sample]] = field(default_factory=dict)
     history: Mapping[str, Sequence[Event]] = field(default_factory=dict)
     containers: Sequence[ContainerEvent] = ()
-    logs: Mapping[str, Sequence[LogLine]] = field(default_factory=dict)
+    logs: Mapping[str, Log] = field(default_factory=dict)
+    log_gaps: Sequence[LogGap] = ()
     services: Sequence[str] = ()
     initial: Mapping[str, Json] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload

@@ -32,13 +32,16 @@ _HARMLESS = re.compile(rf"_(?:{'|'.join(HARMLESS_ENDS)})s?$")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _DIRECTORIES = ("PWD", "OLDPWD")  # of a shell
 
-_VALUE = r"(?P<secret>\"[^\"$][^\"]*\"|'[^']+'|[^\s\"'&;,$-][^\s\"'&;,]*)"
-_ASSIGNED = re.compile(rf"(?<![\w.-])(?P<key>[\w.-]+)=(?={_VALUE})")
-_OPTION = re.compile(rf"(?<![\w.-])--(?P<key>[\w-]+)\s+(?={_VALUE})")
+_KEYS = (  # `PGPASSWORD=x`, `--requirepass x`
+    re.compile(r"(?<![\w.-])(?P<key>[\w.-]+)="),
+    re.compile(r"(?<![\w.-])--(?P<key>[\w-]+)\s+"),
+)
+_VALUE = re.compile(r"\"(?P<quoted>[^\"$][^\"]*)\"|'(?P<literal>[^']+)'|[^\s\"'&;,$-][^\s\"'&;,]*")
 _PLACEHOLDER = re.compile(r"(\{\w+\})")  # which a workload fills in: no secret
 _SCHEME = re.compile(r"(?:basic|bearer|digest|token)\s+", re.IGNORECASE)
 _IN_URL = re.compile(
-    r"(?P<head>[a-z][a-z0-9+.-]*://[^\s:/@\"']*:)(?P<secret>[^\s/\"']+)(?=@)", re.IGNORECASE
+    r"(?P<head>(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s:/@\"']*:)(?P<secret>[^\s/\"']+)(?=@)",
+    re.IGNORECASE,
 )
 _SHORTEST = 6  # a shorter value is too likely to be an ordinary word; URLs are masked anyway
 MASK = "***"
@@ -122,9 +125,14 @@ def passwords_in(text: str) -> list[str]:
     """Return the passwords of all URLs, assignments and options in a text, such as `PGPASSWORD=x`
     and `--requirepass x`."""
     written = [match["secret"] for match in _IN_URL.finditer(text)]
-    for pattern in (_ASSIGNED, _OPTION):
-        found = (match for match in pattern.finditer(text) if named_like_a_secret(match["key"]))
-        written += [match["secret"].strip("\"'") for match in found]
+    for keys in _KEYS:
+        end = 0
+        for key in keys.finditer(text):
+            if key.start() < end or not named_like_a_secret(key["key"]):
+                continue
+            if (value := _VALUE.match(text, key.end())) is not None:
+                end = value.end()
+                written.append(value["quoted"] or value["literal"] or value[0])
     forms = (form for one in written for meant in (one, unquote(one)) for form in forms_of(meant))
     return list(dict.fromkeys(forms))
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._own_data import foreign_gap
 from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
 from chaoskit.fields import Model
@@ -24,6 +25,7 @@ from chaoskit.records import (
     Verdict,
 )
 from chaoskit.registry import Registry
+from chaoskit.text import seconds_text
 
 ALL = (float("-inf"), float("inf"))
 
@@ -69,9 +71,17 @@ class Check(Model):
     def judge(self, evidence: Evidence) -> Finding:
         """Return the finding; it is unknown where there was nothing to judge."""
         try:
-            return self.rule(evidence)
+            found = self.rule(evidence)
         except NotJudged as nothing:
             return Finding(Verdict.UNKNOWN, "nothing", self.bound, nothing.reason)
+        unseen = self.unseen(evidence) if found.verdict is Verdict.PASS else None
+        if unseen is None:
+            return found
+        return replace(found, verdict=Verdict.UNKNOWN, reason=unseen)
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        """Return why a pass would prove nothing: what it is about happened, and nobody looked."""
+        return None
 
     def rule(self, evidence: Evidence) -> Finding:
         """Return the finding. Raises `NotJudged` where there is nothing to judge."""
@@ -113,6 +123,16 @@ class ProbeCheck(Check):
     @property
     def subject(self) -> str:
         return self.probe
+
+    @property
+    def about(self) -> str | None:
+        """The one fault it is about, None for all of its window."""
+        return None
+
+    def unseen(self, evidence: Evidence) -> str | None:
+        faults = [fault for fault in evidence.faults if self.about in (None, fault.id)]
+        samples = evidence.samples.get(self.probe, ())
+        return _unseen(f"probe `{self.probe}`", "sample", self, faults, samples, evidence)
 
 
 class SampledCheck(Check):
@@ -160,6 +180,13 @@ class SampledCheck(Check):
             raise NotJudged(f"{self.what} gave no operation in this window")
         return made
 
+    def unseen(self, evidence: Evidence) -> str | None:
+        if self.probe is not None:
+            samples: Sequence[Sample] = evidence.samples.get(self.probe, ())
+        else:
+            samples = operations(evidence, self.workload or "", self.op)
+        return _unseen(self.what, self.unit, self, evidence.faults, samples, evidence)
+
     def unless_omitted(self, finding: Finding, evidence: Evidence) -> Finding:
         """Return the finding, or `unknown` when too little was sent of what was due."""
         if self.workload is None:
@@ -201,11 +228,13 @@ class WorkloadCheck(Check):
     """A check over the history of one workload.
 
     `workloads` names the kinds it can judge, and what their histories must hold before it may pass.
-    `anomalies` is what it finds, in the plural.
+    `anomalies` is what it finds, in the plural. It is `about_own` values of the workload, unless
+    others are just what it looks for.
     """
 
     workloads: ClassVar[Mapping[str, Need]] = {}
     anomalies: ClassVar[str] = ""
+    about_own: ClassVar[bool] = True
 
     workload: str
     minimum: Annotated[
@@ -232,6 +261,8 @@ class WorkloadCheck(Check):
         except NotJudged as nothing:
             raise NotJudged(gap or nothing.reason) from nothing
         gap = gap or judged.gap
+        if self.about_own:
+            gap = gap or foreign_gap(history.kind, history.events, self.workload)
         if gap is None and not judged.of and not judged.found:
             raise NotJudged(f"there was nothing in this window that could show {self.anomalies}")
         return build_finding(judged, evidence, self.bound, self.formal, gap)
@@ -307,3 +338,25 @@ def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:
     if not found:
         raise NotJudged(f"probe `{probe}` gave no sample in this window")
     return found
+
+
+def _unseen(
+    what: str,
+    unit: str,
+    check: Check,
+    faults: Sequence[FaultWindow],
+    samples: Sequence[Sample],
+    evidence: Evidence,
+) -> str | None:
+    """Return which fault of the check's window no sample fell into, and what to change."""
+    start, end = window(check, evidence)
+    for fault in faults:
+        if not fault.must_be_seen or not fault.meets(start, end):
+            continue
+        if not any(fault.meets(sample.sent, sample.done) for sample in samples):
+            lasted = "" if fault.healed is None else seconds_text(fault.healed - fault.injected)
+            return (
+                f"no {unit} of {what} was under way while fault `{fault.id}` was in force "
+                f"({lasted or 'to the end'}); look more often"
+            )
+    return None

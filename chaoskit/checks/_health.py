@@ -8,11 +8,14 @@ moment their sample is done.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaoskit.records import FaultWindow, Numbers, Sample
+from chaoskit.records import Evidence, FaultWindow, Numbers, Sample
+from chaoskit.text import count, seconds_text
 
+_BY_CHANCE = 0.05
 FEW = 3  # healthy samples that are enough when there was no time to watch for longer
 
 
@@ -41,6 +44,29 @@ def failing_before(samples: Sequence[Sample], t: float) -> bool:
     """Return whether the last sample that was done before `t` was not healthy."""
     earlier = [sample for sample in samples if sample.done < t]
     return bool(earlier) and max(earlier, key=lambda sample: sample.done).outcome != "ok"
+
+
+def calm(samples: Sequence[Sample], evidence: Evidence) -> list[Sample]:
+    """Return the samples from the baseline on that were done before the first fault."""
+    baseline = evidence.phase("baseline")
+    if baseline is None:
+        return []
+    first = min((fault.injected for fault in evidence.faults), default=float("inf"))
+    return [s for s in samples if s.due >= baseline.start and s.done < first]
+
+
+def failing_by_itself(samples: Sequence[Sample], evidence: Evidence, within: float) -> str | None:
+    """Return how often a probe failed without any fault, where a failure within that many seconds
+    was to be expected anyway: with a chance above 5% if failures come at random."""
+    before = calm(samples, evidence)
+    failed = [stretch for stretch in stretches(before) if not stretch.healthy]
+    if not failed:
+        return None
+    seconds = before[-1].done - before[0].due
+    chance = 1 - math.exp(-len(failed) / max(seconds, 1e-9) * within)
+    if chance <= _BY_CHANCE:
+        return None
+    return f"failed {count(len(failed), 'time')} in {seconds_text(seconds)} without any fault"
 
 
 def first_failure(samples: Sequence[Sample], start: float, until: float) -> Sample | None:

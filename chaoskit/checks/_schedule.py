@@ -32,7 +32,10 @@ class Sent(NamedTuple):
 
 
 def operations(
-    evidence: Evidence, workload: str, op: str | None, window: tuple[float, float]
+    evidence: Evidence,
+    workload: str,
+    op: str | None = None,
+    window: tuple[float, float] = (-inf, inf),
 ) -> list[Sample]:
     """Return a workload's operations, or those of one kind, due in the window, as samples.
 

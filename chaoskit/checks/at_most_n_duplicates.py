@@ -9,11 +9,12 @@ from pydantic import Field
 
 from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
-from chaoskit.checks.histories.channels import channels
+from chaoskit.checks.histories.channels import Channels, channels
 from chaoskit.checks.histories.operations import Element, about, plain
-from chaoskit.checks.histories.queue import SEEN, queue_history
+from chaoskit.checks.histories.queue import SEEN, QueueHistory, queue_history
 from chaoskit.records import Key
 from chaoskit.text import count, moment
 
@@ -41,8 +42,14 @@ class AtMostNDuplicates(WorkloadCheck):
         return f"<= {count(self.n, 'duplicate')}" if self.n else "no duplicate"
 
     def look(self, history: History) -> Judged:
-        look = _queue if history.kind == "queue" else _events
-        judged, again = look(history)
+        if history.kind == "queue":
+            queue = queue_history(history.events)
+            judged, again = _queue(queue, history)
+            gap = hidden_messages(queue)
+        else:
+            feed = channels(history.events)
+            judged, again = _events(feed, history)
+            gap = foreign_messages(feed, self.workload)
         deliveries = count(judged, "delivery", "deliveries")
         found = [Anomaly(t, f"AGAIN {text} at {moment(t)}") for t, text in again]
         return Judged(
@@ -53,15 +60,15 @@ class AtMostNDuplicates(WorkloadCheck):
                 f"{len(found)} of {deliveries} of workload `{self.workload}` "
                 f"{'was' if len(found) == 1 else 'were'} a repetition, {self.n} allowed"
             ),
+            gap=gap,
         )
 
 
 Again: TypeAlias = tuple[int, list[tuple[float, str]]]  # deliveries, and when which came again
 
 
-def _queue(history: History) -> Again:
+def _queue(queue: QueueHistory, history: History) -> Again:
     events, (start, stop) = history.events, history.window
-    queue = queue_history(events)
     times: dict[Element, int] = {}
     again = []
     for value, (begin, end, _) in queue.repeated:
@@ -77,11 +84,10 @@ def _queue(history: History) -> Again:
     return first + len(again), again
 
 
-def _events(history: History) -> Again:
+def _events(feed: Channels, history: History) -> Again:
     start, stop = history.window
     deliveries = 0
     again = []
-    feed = channels(history.events)
     for one in feed.subscribers:
         deliveries += history.count_inside(one.received.values())
         deliveries += history.count_inside([t for t, _ in one.repeated])

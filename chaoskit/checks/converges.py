@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about, precedes
 from chaoskit.checks.histories.versions import NEED, VIEWS, Read, Versions, shown, unparsable_note
@@ -78,7 +79,7 @@ class Converges(WorkloadCheck):
                 f"{seen.bad} of {count(seen.keys, 'key')} of workload `{self.workload}` did not "
                 f"show the last version {self.within} after the last write and heal"
             ),
-            gap=gap,
+            gap=gap or foreign_versions(versions, self.workload),
             notes=unparsable_note(versions),
         )
 

@@ -7,7 +7,13 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import NotJudged, ProbeCheck, check, fault_windows
 from chaoskit.checks._fault_position import named
-from chaoskit.checks._health import failing_before, first_failure, next_injection, slowest
+from chaoskit.checks._health import (
+    failing_before,
+    failing_by_itself,
+    first_failure,
+    next_injection,
+    slowest,
+)
 from chaoskit.checks._witness import capped
 from chaoskit.fields import Duration, Name
 from chaoskit.numeric import above
@@ -29,6 +35,10 @@ class Detection(ProbeCheck):
     during: Literal["all"] = "all"
     within: Duration
     fault: Name | None = None
+
+    @property
+    def about(self) -> str | None:
+        return self.fault
 
     @property
     def bound(self) -> str:
@@ -67,6 +77,9 @@ class Detection(ProbeCheck):
         end = float("inf") if fault.healed is None else fault.healed + self.within
         failure = first_failure(samples, fault.injected, min(end, disturbed))
         if failure is not None:
+            noise = failing_by_itself(samples, evidence, self.within)
+            if noise is not None:
+                return Verdict.UNKNOWN, None, f"{probe} {noise}: its failure proves nothing"
             seconds = failure.done - fault.injected
             verdict = Verdict.FAIL if above(seconds, self.within) else Verdict.PASS
             error = f" ({failure.error})" if failure.error else ""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
 from chaoskit.checks.histories.versions import NEED, NOTHING, Versions, shown, unparsable_note
@@ -81,6 +82,6 @@ class FreshWithin(WorkloadCheck):
             ),
             at_most=self.at_most,
             worst=f"by up to {text}",
-            gap=None if written else none,
+            gap=foreign_versions(versions, self.workload) or (None if written else none),
             notes=unparsable_note(versions),
         )

@@ -41,20 +41,20 @@ class Latency(SampledCheck):
 
     @model_validator(mode="after")
     def _some_bound(self) -> Self:
-        if not self._bounds():
+        if not self.bounds():
             raise ValueError("give at least one of `p50`, `p95`, `p99`, `max`")
         return self
 
-    def _bounds(self) -> dict[str, Duration]:
+    def bounds(self) -> dict[str, Duration]:
         given = {"p50": self.p50, "p95": self.p95, "p99": self.p99, "max": self.max}
         return {name: value for name, value in given.items() if value is not None}
 
     @property
     def bound(self) -> str:
-        return ", ".join(f"{name} <= {value}" for name, value in self._bounds().items())
+        return ", ".join(f"{name} <= {value}" for name, value in self.bounds().items())
 
     def rule(self, evidence: Evidence) -> Finding:
-        bounds = self._bounds()
+        bounds = self.bounds()
         samples = self.samples(evidence)
         found = self._figures(samples, attrgetter("due"))
         good = sum(sample.outcome == "ok" for sample in samples)
@@ -86,18 +86,18 @@ class Latency(SampledCheck):
         good = sorted(one.done - since(one) for one in samples if one.outcome == "ok")
         return {
             name: max(percentile(values, PERCENT[name]) for values in (every, good) if values)
-            for name in self._bounds()
+            for name in self.bounds()
         }
 
     def _shown(self, figures: Mapping[str, float]) -> str:
-        bounds = self._bounds()
+        bounds = self.bounds()
         return ", ".join(f"{name} {seconds_text(figures[name], bounds[name])}" for name in bounds)
 
     def _too_slow(
         self, evidence: Evidence, samples: Sequence[Sample], name: str, value: float
     ) -> tuple[str, tuple[str, ...], float]:
         """Return the sentence, the slowest samples as witness, and when the slowest was done."""
-        limit = self._bounds()[name]
+        limit = self.bounds()[name]
         slow = [sample for sample in samples if above(sample.latency, limit)]
         slow.sort(key=lambda sample: -sample.latency)
         unsent = sum(sample.sent == NEVER for sample in slow)

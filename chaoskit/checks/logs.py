@@ -9,8 +9,8 @@ from pydantic import Field, field_validator, model_validator
 
 from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at
-from chaoskit.checks._witness import capped
-from chaoskit.records import Evidence, Finding, LogLine, Numbers
+from chaoskit.checks._witness import LINES, capped
+from chaoskit.records import Evidence, Finding, Log, LogLine, Numbers, Verdict
 from chaoskit.text import count, moment
 
 WIDTH = 160  # characters of a log line that a witness shows
@@ -20,7 +20,8 @@ WIDTH = 160  # characters of a log line that a witness shows
 class Logs(ServiceCheck):
     """A service's log has, or has no, lines that match a regular expression.
 
-    `absent` wants no such line. `contains` wants at least one, or as many as `at_least` and
+    `absent` wants no such line; where lines may be missing (the log driver gives none, it was cut)
+    the answer is `unknown`. `contains` wants at least one, or as many as `at_least` and
     `at_most` say. The expression may match anywhere in a line; `(?i)` at its start ignores case.
     """
 
@@ -70,22 +71,33 @@ class Logs(ServiceCheck):
 
     def rule(self, evidence: Evidence) -> Finding:
         start, end = window(self, evidence)
-        if self.service not in evidence.logs:
+        gaps = [gap for gap in evidence.log_gaps if gap.service == self.service]
+        gap = next((g for g in gaps if g.start <= end and (g.end is None or g.end >= start)), None)
+        if self.service not in evidence.logs and gap is None:
             raise NotJudged(f"the log of service `{self.service}` was not collected")
         pattern = re.compile(self.contains or self.absent or "")
-        printed = [line for line in evidence.logs[self.service] if start <= line.t <= end]
-        found = [line for line in printed if pattern.search(line.text)]
-        measured = f"{len(found)} (of {count(len(printed), 'line')})"
-        few, most = len(found) < self._fewest(), self._most()
-        numbers = Numbers(len(found), most, "count")
-        if not few and (most is None or len(found) <= most):
+        printed, found = 0, 0
+        first: list[LogLine] = []
+        for line in evidence.logs.get(self.service, Log()).between(start, end):
+            printed += 1
+            if pattern.search(line.text):
+                found += 1
+                first += [line] if len(first) < LINES else []
+        measured = f"{found} (of {count(printed, 'line')})"
+        few, most = found < self._fewest(), self._most()
+        numbers = Numbers(found, most, "count")
+        too_many = most is not None and found > most
+        if gap is not None and not too_many and (few or most is not None):
+            reason = f"the log of service `{self.service}` may lack lines: {gap.reason}"
+            return Finding(Verdict.UNKNOWN, measured, self.bound, reason, numbers=numbers)
+        if not few and not too_many:
             return self.passed(measured, numbers)
         reason = (
-            f"service `{self.service}` printed {count(len(found), 'line')} matching "
+            f"service `{self.service}` printed {count(found, 'line')} matching "
             f"`{pattern.pattern}`, expected {self.bound}"
         )
-        witness = capped([_shown(line, evidence) for line in found])
-        at = found[0].t if found else None
+        witness = capped([_shown(line, evidence) for line in first], found)
+        at = first[0].t if first else None
         return self.failed(measured, reason, witness, at, (self.service,), numbers)
 
 

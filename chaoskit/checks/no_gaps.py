@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED, Channels, Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
@@ -88,7 +89,7 @@ class NoGaps(WorkloadCheck):
                 f"{in_brackets(len(found), judged, self.at_most)}"
             ),
             at_most=self.at_most,
-            gap=gap,
+            gap=gap or foreign_messages(feed, self.workload),
         )
 
     def _until(self, one: Subscriber, feed: Channels) -> float:

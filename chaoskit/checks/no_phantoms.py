@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import hidden_messages, hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element, name, pairs
 from chaoskit.checks.histories.queue import SEEN as SEEN_QUEUE
@@ -23,13 +24,15 @@ from chaoskit.text import count, moment
 class _Strange:
     """What was read without a reason: refused values, values never written, and how many were read.
 
-    `unsure` says that nobody looked before the first write, so they may have been there already.
+    `unsure` says that nobody looked before the first write, so they may have been there already,
+    `gap` why not enough was read.
     """
 
     refused: Sequence[Anomaly]
     unknown: Sequence[Anomaly]
     of: int
     unsure: bool = False
+    gap: str | None = None
 
     def within(self, window: tuple[float, float]) -> _Strange:
         """Return what of it is about a moment inside the window."""
@@ -56,6 +59,7 @@ class NoPhantoms(WorkloadCheck):
         "versions": VERSIONS,
     }
     anomalies: ClassVar[str] = "phantoms"
+    about_own: ClassVar[bool] = False
     formal: ClassVar[str] = "integrity: a read from nowhere"
     cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
     remedy: ClassVar[str] = "See that the final reads return what is stored."
@@ -76,6 +80,7 @@ class NoPhantoms(WorkloadCheck):
             tail="; nobody looked before the first write, so they may have been there already"
             if strange.unsure and strange.unknown
             else "",
+            gap=strange.gap,
         )
 
 
@@ -106,7 +111,8 @@ def _in_set(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
         else:
             refused.append(_refused(value, add.error, add.ended, where))
     many = len(history.stored()) if window == ALL else history.stored_in(*window)
-    return _Strange(refused, strange, many, not history.read_before_adds)
+    unsure, gap = not history.read_before_adds, hidden_values(history)
+    return _Strange(refused, strange, many, unsure, gap)
 
 
 def _in_queue(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
@@ -128,7 +134,7 @@ def _in_queue(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
         sent = history.ended(value)
         if sent is not None and sent.type == "fail":
             refused.append(_refused(value, sent.error, sent.t, where))
-    return _Strange(refused, strange, many, unsure)
+    return _Strange(refused, strange, many, unsure, hidden_messages(history))
 
 
 def _in_versions(events: Sequence[Event], window: tuple[float, float]) -> _Strange:

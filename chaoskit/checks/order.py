@@ -7,6 +7,7 @@ from typing import ClassVar, TypeAlias
 
 from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import Subscriber, channels
@@ -48,16 +49,17 @@ class Order(WorkloadCheck):
     def look(self, history: History) -> Judged:
         if history.kind == "queue":
             queue = queue_history(history.events)
+            gap = hidden_messages(queue)
             found, compared, judged = _queue(history.events, queue, history.window)
         else:
             feed = channels(history.events)
+            gap = foreign_messages(feed, self.workload)
             found, compared, judged = [], 0, 0
             for one in feed.subscribers:
                 late, known, own = _subscriber(one, feed.sent, history.window)
                 found += late
                 compared += known
                 judged += own
-        gap = None
         if not compared or judged < 2:
             gap = (
                 f"no message of workload `{self.workload}` was received that had been acknowledged "

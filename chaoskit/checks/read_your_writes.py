@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
 from chaoskit.checks.histories.versions import NEED, NOTHING, Versions, shown, unparsable_note
@@ -66,6 +67,6 @@ class ReadYourWrites(WorkloadCheck):
             ),
             at_most=self.at_most,
             worst=f"stale by up to {seconds_text(max((one.size for one in found), default=0.0))}",
-            gap=None if judged else none,
+            gap=foreign_versions(versions, self.workload) if judged else none,
             notes=unparsable_note(versions),
         )

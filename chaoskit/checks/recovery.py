@@ -45,6 +45,10 @@ class RecoveryCheck(ProbeCheck):
     stable: Duration = Duration(1.0)
 
     @property
+    def about(self) -> str | None:
+        return self.fault
+
+    @property
     def bound(self) -> str:
         return f"<= {self.within}"
 

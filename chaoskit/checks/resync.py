@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED, Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
@@ -83,7 +84,7 @@ class Resync(WorkloadCheck):
                 f"{len(found)} of {count(judged, 'message')} of workload `{self.workload}` that "
                 f"subscribers had missed were not known {self.within} after they were back"
             ),
-            gap=gap,
+            gap=gap or foreign_messages(feed, self.workload),
         )
 
 

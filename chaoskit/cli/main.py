@@ -106,11 +106,15 @@ def validate(
             "--compose/--no-compose", help="Also check services and edges with `docker compose`."
         ),
     ] = True,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as problems.")] = False,
 ) -> None:
-    """Check scenario files and print every problem with its position; runs nothing."""
+    """Check scenario files and print every problem with its position; runs nothing.
+
+    Warnings say what makes a scenario prove little, although it can be run.
+    """
     from chaoskit.cli.validate import validate_scenarios
 
-    raise typer.Exit(validate_scenarios(paths, compose))
+    raise typer.Exit(validate_scenarios(paths, compose, strict))
 
 
 @app.command(

@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from chaoskit.cli.warnings import warn
 from chaoskit.docker.client import Engine
 from chaoskit.errors import EnvironmentFailure, ExitCode
 from chaoskit.plan.plan import Plan, make_plan
@@ -24,6 +25,7 @@ def show_plan(path: Path, *, as_json: bool) -> ExitCode:
         print(redactor.clean(json.dumps(plan.document(), indent=2)))
     else:
         print(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
+    warn(loaded)
     for problem in impossible:
         print(f"error: {problem}", file=sys.stderr)
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
@@ -56,17 +58,18 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
         if forecast.not_tested:
             lines.append(f"             not tested   {forecast.not_tested}")
     native = 0
-    for edge in plan.edges.edges:
+    for edge in plan.all_edges:
         if edge not in plan.proxied and not edge.evidence and not edge.obstacle:
             native += 1
             continue
         proxied = "proxied" if edge in plan.proxied else edge.obstacle or "native"
         evidence = f" ({edge.evidence})" if edge.evidence else ""
-        lines.append(
-            f"edge       {edge.client} -> {edge.upstream}:{edge.port}  {proxied}{evidence}"
-        )
+        ports = "" if edge.port else ", ports as read when it is up"
+        lines.append(f"edge       {edge}  {proxied}{ports}{evidence}")
     if native:
         lines.append(f"edges      {native} more possible, nothing points to them (see --json)")
+    for client, upstream in sorted({e.pair for e in plan.proxied if plan.edges.udp(*e.pair)}):
+        lines.append(f"note       no UDP passes the proxy of {client} -> {upstream}")
     reached = ", ".join(f"{target.service}:{target.port}" for target in plan.targets)
     lines.append(f"from host  {reached or 'nothing'}")
     for thing in plan.shared:

@@ -18,6 +18,7 @@ from chaoskit.cli.errors import complain
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
+from chaoskit.cli.warnings import warn
 from chaoskit.docker.client import Engine
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.errors import (
@@ -75,6 +76,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     results: list[Result] = []
     events = _Events(request.events)
     for scenario in loaded:
+        warn(scenario)
         try:
             result, folder = asyncio.run(_run_one(scenario, request, events))
         except ChaoskitError as error:

@@ -9,14 +9,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
 from chaoskit.scenario.loading import load_all
 from chaoskit.text import count
 
 
-def validate_scenarios(paths: Sequence[Path], compose: bool) -> ExitCode:
-    """Print `ok` per scenario, or raise `ScenarioInvalid` with all problems."""
+def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> ExitCode:
+    """Print `ok` and the warnings of each scenario, or raise `ScenarioInvalid` with all problems;
+    when `strict`, warnings are problems."""
     loaded = load_all(paths, os.environ)
     if compose and shutil.which("docker") is None:
         print(
@@ -30,9 +32,12 @@ def validate_scenarios(paths: Sequence[Path], compose: bool) -> ExitCode:
                 asyncio.run(make_plan(scenario, run_project="chaoskit-validate"))
             except ScenarioInvalid as error:
                 problems += error.problems
+    if strict:
+        problems += [warning for scenario in loaded for warning in scenario.warnings()]
     if problems:
         raise ScenarioInvalid(problems)
     for scenario in loaded:
+        warn(scenario)
         faults = len(scenario.scenario.timeline.faults)
         checks = len(scenario.scenario.expect)
         print(f"{scenario.path}: ok ({count(faults, 'fault')}, {count(checks, 'check')})")

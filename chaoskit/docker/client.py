@@ -19,6 +19,7 @@ from chaoskit.docker.exec import ContainerExec
 from chaoskit.docker.helper import Helpers
 from chaoskit.docker.images import Images
 from chaoskit.docker.limits import ContainerLimits
+from chaoskit.docker.logs import Logs
 from chaoskit.docker.machine import Machine
 from chaoskit.docker.networks import Networks
 from chaoskit.docker.recreate import ContainerRecreation
@@ -51,6 +52,7 @@ class Engine:
         self._running: set[Future[Any]] = set()
         self.images = Images(self._api, self._call)
         self.containers = Containers(self._api, self._call)
+        self.logs = Logs(self._api, self._call)
         self.networks = Networks(self._api, self._call)
         self.volumes = Volumes(self._api, self._call)
         self.exec = ContainerExec(self._api, self._call)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from chaoskit.docker.labels import (
     COMPOSE_NUMBER_LABEL,
@@ -37,6 +37,7 @@ class Container:
     created: str = ""  # by the engine's wall clock, RFC 3339
     environment: Mapping[str, str] = field(default_factory=dict)
     words: tuple[str, ...] = ()  # of its command line
+    gateways: tuple[str, ...] = ()  # of its networks: where what comes from the host comes from
 
     @property
     def id(self) -> str:
@@ -94,15 +95,6 @@ class Containers:
 
         return await self._call("read logs", read)
 
-    async def network_bytes(self, container_id: str) -> int:
-        """Return the bytes received and sent so far on all interfaces of a container."""
-        stats = await self._call(
-            "read statistics",
-            lambda: self._api.stats(container_id, stream=False, one_shot=True),
-        )
-        networks = cast("Mapping[str, Any]", stats).get("networks") or {}
-        return sum(int(n["rx_bytes"]) + int(n["tx_bytes"]) for n in networks.values())
-
     async def start(self, container_id: str) -> None:
         await self._call("start", lambda: self._api.start(container_id))
 
@@ -157,6 +149,12 @@ def container_of(data: Mapping[str, Any]) -> Container:
             str(n[key])
             for n in networks.values()
             for key in ("IPAddress", "GlobalIPv6Address")
+            if n.get(key)
+        ),
+        gateways=tuple(
+            str(n[key])
+            for n in networks.values()
+            for key in ("Gateway", "IPv6Gateway")
             if n.get(key)
         ),
         published={

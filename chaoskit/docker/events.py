@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from chaoskit.docker.call import EngineGone
 from chaoskit.docker.labels import (
     COMPOSE_NUMBER_LABEL,
+    COMPOSE_ONE_OFF_LABEL,
     COMPOSE_PROJECT_LABEL,
     COMPOSE_SERVICE_LABEL,
 )
@@ -37,6 +38,7 @@ class EngineEvent:
     time_ns: int
     exit_code: int | None
     signal: int | None = None  # of a `kill`
+    container_id: str = ""
 
 
 class Events:
@@ -102,11 +104,13 @@ class Events:
 def event_of(row: Mapping[str, Any]) -> EngineEvent:
     attributes = (row.get("Actor") or {}).get("Attributes") or {}
     code = attributes.get("exitCode")
+    one_off = attributes.get(COMPOSE_ONE_OFF_LABEL) == "True"  # `docker compose run`: no replica
     return EngineEvent(
-        service=str(attributes.get(COMPOSE_SERVICE_LABEL, "")),
+        service="" if one_off else str(attributes.get(COMPOSE_SERVICE_LABEL, "")),
         replica=int(attributes.get(COMPOSE_NUMBER_LABEL, 1)),
         action=str(row.get("Action")),
         time_ns=int(row.get("timeNano") or 0),
         exit_code=None if code is None else int(code),
         signal=int(attributes["signal"]) if attributes.get("signal", "").isdigit() else None,
+        container_id=str((row.get("Actor") or {}).get("ID", "")),
     )

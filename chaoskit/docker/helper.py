@@ -160,11 +160,20 @@ class Helpers:
         return None if done is None else HelperOutput(*done)
 
     async def start(
-        self, project: str, argv: Sequence[str], *, name: str, cpuset: str, memory: int
+        self,
+        project: str,
+        argv: Sequence[str],
+        *,
+        name: str,
+        memory: int,
+        cpuset: str = "",
+        network_of: str | None = None,
+        capabilities: Sequence[str] = (),
     ) -> None:
         """Start a helper container that goes on working until it is removed by its name.
 
-        `cpuset` are the CPUs it may use (empty: all), `memory` its limit in bytes.
+        `cpuset` are the CPUs it may use (empty: all), `memory` its limit in bytes, `network_of` the
+        id of the container whose network namespace it joins. What it prints can be read.
         """
         await self._start(
             await self.image(),
@@ -173,6 +182,8 @@ class Helpers:
             labels=helper_labels(project),
             cpuset=cpuset,
             memory=memory,
+            network=f"container:{network_of}" if network_of else "none",
+            capabilities=capabilities,
         )
 
     async def _start(
@@ -184,13 +195,19 @@ class Helpers:
         labels: Mapping[str, str],
         cpuset: str,
         memory: int,
+        network: str,
+        capabilities: Sequence[str],
     ) -> None:
-        """Create and start a container without network and rights, limited in memory (bytes)."""
+        """Create and start a container that is limited in memory (bytes)."""
 
         def start() -> None:
+            from docker.types import LogConfig
+
             host = self._api.create_host_config(
-                network_mode="none",
+                network_mode=network,
                 cap_drop=["ALL"],
+                cap_add=list(capabilities),
+                log_config=LogConfig(type="json-file"),  # whatever the engine's default is
                 mem_limit=memory,
                 cpuset_cpus=cpuset or None,
                 oom_score_adj=1000,  # where the host runs out of memory, it goes first

@@ -6,6 +6,7 @@ FOLDER_LABEL = "io.chaoskit.folder"  # the run folder, where the ledger is
 ROLE_LABEL = "io.chaoskit.role"  # proxy | gateway | helper
 CLIENT_LABEL = "io.chaoskit.client"
 PROXIES_LABEL = "io.chaoskit.proxies"  # JSON list of proxy definitions, for any healer
+UPSTREAMS_LABEL = "io.chaoskit.upstreams"  # JSON list of the services whose names it takes over
 
 COMPOSE_PROJECT_LABEL = "com.docker.compose.project"
 COMPOSE_SERVICE_LABEL = "com.docker.compose.service"

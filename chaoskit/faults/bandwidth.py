@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import field_validator
 
-from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
+from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange, Traffic
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
-from chaoskit.fields import ByteRate, Percentage
+from chaoskit.fields import ByteRate, Percentage, Size
 from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _UNIT = 1000  # Toxiproxy's KB/s
 _FASTEST = 100_000_000
 _SPAN = 0.2  # seconds that a canary's payload should take in each direction
 _LEAST = 0.006  # seconds that a payload must take to show
+_NOTICED = 0.01  # share of the time that the client's busiest connection must be held up
 
 
 @fault("bandwidth")
@@ -72,11 +73,22 @@ class Bandwidth(EdgeFault):
             felt=self._felt,
             doubtful=partial(toxics.could_be_noise, self.fraction),
             blind=self._blind,
+            spared=self._spared,
         )
 
     def _takes(self, seen: Exchange) -> float:
         """Return the seconds that the bytes of an exchange take at this rate, at the least."""
         return (seen.sent if self.direction == "request" else seen.received) / self.rate
+
+    def _spared(self, traffic: Traffic) -> str | None:
+        moved = traffic.largest(self.direction)
+        if moved / self.rate < max(_LEAST, _NOTICED * traffic.seconds):
+            return (
+                f"no connection of the client moved more than {Size(moved)}"
+                f" {toxics.WAYS[self.direction]} in {seconds_text(traffic.seconds)}, which take"
+                f" {seconds_text(moved / self.rate)} at {self.rate}"
+            )
+        return toxics.spared_by(self.fraction, self.direction, traffic)
 
     def _felt(self, before: Exchange, during: Exchange) -> bool:
         slower = during.seconds - before.seconds

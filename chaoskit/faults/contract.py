@@ -72,6 +72,7 @@ class Fault(Model, Generic[U]):
     example: ClassVar[str] = ""
     instant: ClassVar[bool] = False  # over as soon as it is injected (restart): takes no `for`
     ends_processes: ClassVar[bool] = False  # of the service: what was only in memory is lost
+    risks_processes: ClassVar[bool] = False  # of the service: they may end by it, as is meant
     needs: ClassVar[Sequence[Need]] = ()  # what the host must be able to do for it
     needs_when: ClassVar[str] = ""  # in words, where it does not always need that
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chaoskit.exchange import Canary, Exchange
@@ -42,7 +43,12 @@ class DropReplies(EdgeFault):
 
     def canary(self) -> Canary:
         tries = toxics.canaries_needed(self.fraction)
-        return Canary(tries=tries, felt=_felt, blind=self.speechless)
+        return Canary(
+            tries=tries,
+            felt=_felt,
+            blind=self.speechless,
+            spared=partial(toxics.spared_by, self.fraction, "reply"),
+        )
 
 
 def _felt(before: Exchange, during: Exchange) -> bool:

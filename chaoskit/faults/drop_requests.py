@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chaoskit.exchange import Canary, Exchange
@@ -40,7 +41,12 @@ class DropRequests(EdgeFault):
 
     def canary(self) -> Canary:
         tries = toxics.canaries_needed(self.fraction)
-        return Canary(tries=tries, felt=toxics.no_word, blind=_blind)
+        return Canary(
+            tries=tries,
+            felt=toxics.no_word,
+            blind=_blind,
+            spared=partial(toxics.spared_by, self.fraction, "request"),
+        )
 
 
 def _blind(before: Exchange) -> str | None:

@@ -79,6 +79,7 @@ class Exec(Fault[ExecUndo]):
     """
 
     undo_model = ExecUndo
+    risks_processes = True  # whatever a command does to its container is meant
     example = (
         "{ at: 2s, for: 4s, fault: exec, service: chat, inject: touch /tmp/full,"
         " verify: test -e /tmp/full, heal: rm -f /tmp/full }"
@@ -120,7 +121,7 @@ class Exec(Fault[ExecUndo]):
         return [] if self.service is None else [self.service]
 
     def restarts_services(self) -> Sequence[str]:
-        return self.services()  # whatever a command does to its container is meant
+        return self.services()
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         if self.service is None or self.replica is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator, model_validator
 
-from chaoskit.exchange import Ask, Canary, Exchange
+from chaoskit.exchange import Ask, Canary, Exchange, Traffic
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
@@ -90,7 +90,17 @@ class Fragment(EdgeFault):
             felt=self._felt,
             doubtful=partial(toxics.could_be_noise, self.fraction),
             blind=self._blind,
+            spared=self._spared,
         )
+
+    def _spared(self, traffic: Traffic) -> str | None:
+        moved = traffic.largest(self.direction)
+        if moved <= self.size - self.variation:
+            return (
+                f"no connection of the client moved more than {Size(moved)}"
+                f" {toxics.WAYS[self.direction]}, and pieces are of {self.size}"
+            )
+        return toxics.spared_by(self.fraction, self.direction, traffic)
 
     def _pieces(self, seen: Exchange) -> int:
         """Return in how many pieces the bytes of an exchange must come, at the least."""

@@ -69,11 +69,24 @@ class Latency(EdgeFault):
             tries=toxics.canaries_needed(self.fraction),
             felt=self._felt,
             doubtful=partial(toxics.could_be_noise, self.fraction),
-            blind=self.speechless,
+            blind=self._blind,
+            spared=partial(toxics.spared_by, self.fraction, self.direction),
         )
 
     def _felt(self, before: Exchange, during: Exchange) -> bool:
         if during.speechless and not before.speechless:
             return True  # the greeting of a server that speaks first is late
+        least = toxics.told_apart(before)
+        if self.delay < least:
+            return False
         # Half of the smallest possible delay: far above the noise, below every real delay.
-        return during.seconds - before.seconds >= max(0.001, (self.delay - self.jitter) / 2)
+        return during.seconds - before.seconds >= max(least, (self.delay - self.jitter) / 2)
+
+    def _blind(self, before: Exchange) -> str | None:
+        least = toxics.told_apart(before)
+        if before.speechless or self.delay >= least:
+            return self.speechless(before)
+        return (
+            f"a delay of {seconds_text(self.delay)} is below what can be told apart here"
+            f" ({seconds_text(least)})"
+        )

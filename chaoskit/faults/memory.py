@@ -48,6 +48,7 @@ class Memory(ServiceFault[MemoryUndo]):
     """
 
     undo_model = MemoryUndo
+    risks_processes = True
     needs = ("memory-limit",)
     example = "{ at: 2s, for: 5s, fault: memory, service: redis, limit: 64MiB }"
 

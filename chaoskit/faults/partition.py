@@ -57,7 +57,7 @@ class Partition(Fault[PartitionUndo]):
     """
 
     undo_model = PartitionUndo
-    needs = ("netfilter",)
+    needs = ("helper", "netfilter")  # by proxy, a helper counts who uses the edges
     needs_when = "with `engine: netfilter`"
     example = "{ at: 2s, for: 4s, fault: partition, groups: [[chat], [redis]] }"
 
@@ -105,7 +105,7 @@ class Partition(Fault[PartitionUndo]):
         ]
 
     def needed(self) -> Sequence[Need]:
-        return super().needed() if self.engine == "netfilter" else []
+        return ("netfilter",) if self.engine == "netfilter" else ("helper",)
 
     def impossible_because(self, project: Project) -> str | None:
         if self.engine == "proxy":

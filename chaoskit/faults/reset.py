@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
-from chaoskit.exchange import Canary, Exchange
+from chaoskit.exchange import Canary, Exchange, Traffic
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import EdgeFault, Milliseconds
@@ -56,9 +56,16 @@ class Reset(EdgeFault):
         )
 
     def canary(self) -> Canary:
-        return Canary(deadline=1.0 + self.wait, felt=self._felt, blind=self.speechless)
+        return Canary(
+            deadline=1.0 + self.wait, felt=self._felt, blind=self.speechless, spared=_nothing_said
+        )
 
     def _felt(self, before: Exchange, during: Exchange) -> bool:
         # A canary may come through the engine's own port forwarding, which turns a RST into an end.
         ended = during.outcome in {"reset", "closed"} and not during.received
         return ended and during.seconds >= self.wait / 2
+
+
+def _nothing_said(traffic: Traffic) -> str | None:
+    said = traffic.requested or traffic.replied or traffic.pushed
+    return None if said else "nothing was said on any connection of the client"

@@ -64,6 +64,7 @@ class Signal(ServiceFault[SignalUndo]):
     """
 
     undo_model = SignalUndo
+    risks_processes = True
     example = "{ at: 2s, fault: signal, service: redis, signal: SIGHUP, watch: 100ms }"
     instant = True
 

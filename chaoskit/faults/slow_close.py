@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from chaoskit.exchange import Ask, Canary, Exchange
+from chaoskit.exchange import Ask, Canary, Exchange, Traffic
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction, Milliseconds
@@ -55,9 +55,19 @@ class SlowClose(EdgeFault):
             deadline=1.0 + 2 * self.delay,
             tries=toxics.canaries_needed(self.fraction),
             felt=self._felt,
+            spared=self._spared,
         )
+
+    def _spared(self, traffic: Traffic) -> str | None:
+        if not traffic.opened:
+            return (
+                "the client opened no connection meanwhile, so it is not known that it closed one"
+            )
+        return toxics.spared_by(self.fraction, self.direction, traffic)
 
     def _felt(self, before: Exchange, during: Exchange) -> bool:
         if before.closing is None or during.closing is None:
             return False
-        return during.closing - before.closing >= max(0.001, min(self.delay / 2, _PLAIN))
+        return during.closing - before.closing >= max(
+            toxics.told_apart(before), min(self.delay / 2, _PLAIN)
+        )

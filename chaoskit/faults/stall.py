@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chaoskit.exchange import Canary
@@ -43,4 +44,9 @@ class Stall(EdgeFault):
 
     def canary(self) -> Canary:
         tries = toxics.canaries_needed(self.fraction)
-        return Canary(tries=tries, felt=toxics.went_silent, blind=self.speechless)
+        return Canary(
+            tries=tries,
+            felt=toxics.went_silent,
+            blind=self.speechless,
+            spared=partial(toxics.spared_by, self.fraction, "both"),
+        )

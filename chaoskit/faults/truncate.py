@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange
+from chaoskit.exchange import LARGEST_PAYLOAD, Ask, Canary, Exchange, Traffic
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines import toxics
 from chaoskit.faults.engines.toxics import Direction, EdgeFault, Fraction
@@ -53,7 +53,17 @@ class Truncate(EdgeFault):
             tries=toxics.canaries_needed(self.fraction),
             felt=self._felt,
             blind=self._blind,
+            spared=self._spared,
         )
+
+    def _spared(self, traffic: Traffic) -> str | None:
+        moved = traffic.largest(self.direction)
+        if moved < self.bytes:
+            return (
+                f"no connection of the client moved more than {Size(moved)}"
+                f" {toxics.WAYS[self.direction]}, and {self.bytes} are let through"
+            )
+        return toxics.spared_by(self.fraction, self.direction, traffic)
 
     def _moved(self, seen: Exchange) -> int:
         moved = {"request": seen.sent, "reply": seen.received}

@@ -2,7 +2,8 @@
 
 A fault is proven when it was read back, when somebody felt it (a canary through the very listener
 that its client uses, or what the engine or the store counted), when its edge carried something
-while it was in force, and when it was still there right before its heal.
+while it was in force, and when it was still there right before its heal. Where it touches several
+edges, each that was used must have been felt: one that nobody used says nothing of the others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chaoskit.exchange import Canary
+from chaoskit.exchange import Canary, Traffic
 from chaoskit.faults import Fault
 from chaoskit.record.events import (
     EffectCounted,
@@ -21,10 +22,8 @@ from chaoskit.record.events import (
     FaultRechecked,
 )
 from chaoskit.record.reader import EdgeLog, FaultLog
+from chaoskit.text import count
 
-# What an idle connection may move: TCP keep-alives, about 130 bytes each 15 s, and ARP.
-_IDLE_BYTES = 500
-_IDLE_BYTES_PER_SECOND = 40
 CUT_OFF = "the run ended before it was proven"
 
 
@@ -54,20 +53,29 @@ def prove(fault: Fault, log: FaultLog, *, recorded: bool = True) -> Proof:
         reasons = () if concluded.proven else (concluded.reason or CUT_OFF,)
         return Proof(concluded.evidence, reasons)
     canary, edges = fault.canary(), log.edges
-    sentences = _canaries(edges)
+    sentences = [_canaries(edge, seen) for edge, seen in edges.items()]
     effect, receipt = log.last(EffectCounted), log.last(FaultReceipt)
     used: list[str] = []
     missing: list[str] = []
-    if canary is not None and not fault.instant and edges:
-        missing += _not_felt(canary, edges, sentences)
+    if canary is not None and edges:
+        used, missing = _weigh(fault, canary, edges)
     elif canary is not None and not fault.instant and effect is None:
         # No canary can feel it: it is counted where it acts.
         missing.append("its effect was not counted before its heal")
-    if canary is not None and edges:
-        used = _uses(canary, edges)
-        missing += [] if used else [f"nothing used {fault.target} while it was in force"]
     receipts = (one.detail for one in (effect, receipt) if one is not None)
-    return Proof((*sentences, *receipts, *used), tuple(_unproven_reasons(log, missing)))
+    went = (sentence for sentence in sentences if sentence)
+    return Proof((*went, *receipts, *used), tuple(_unproven_reasons(log, missing)))
+
+
+def unanswered(log: FaultLog) -> dict[str, str]:
+    """Return each edge that answers no canary after the heal although it did before the fault, and
+    how both went."""
+    found = {}
+    for edge, seen in log.edges.items():
+        before, after = seen.exchanges.get("before"), seen.exchanges.get("after")
+        if before is not None and before.answered and after is not None and not after.answered:
+            found[edge] = f"{before.what} through {edge}: {before} before, {after} after"
+    return found
 
 
 def _unproven_reasons(log: FaultLog, missing: Sequence[str]) -> list[str]:
@@ -94,64 +102,62 @@ def _unproven_reasons(log: FaultLog, missing: Sequence[str]) -> list[str]:
     return reasons
 
 
-def _canaries(edges: Mapping[str, EdgeLog]) -> list[str]:
-    """Return how the canaries of each edge went, in sentences."""
-    sentences = []
+def _weigh(
+    fault: Fault, canary: Canary, edges: Mapping[str, EdgeLog]
+) -> tuple[list[str], list[str]]:
+    """Return what used the edges of a fault, and what keeps that from being a proof."""
+    used = {
+        edge: use
+        for edge, seen in edges.items()
+        if seen.traffic and (use := _use(edge, seen.traffic, traceless=canary.traceless))
+    }
+    unfelt = {edge: why for edge, seen in edges.items() if (why := _not_felt(canary, edge, seen))}
+    missing = [why for edge, why in unfelt.items() if edge in used or not used]
+    if not used:
+        # One edge of several that was felt shows at least that the fault was there.
+        missing = missing if len(unfelt) == len(edges) else []
+        missing.append(f"nothing used {fault.target} while it was in force")
     for edge, seen in edges.items():
-        before, during = seen.exchanges.get("before"), seen.exchanges.get("during")
-        if before is not None and before.answered and during is not None:
-            after = f", {seen.exchanges['after']} after" if "after" in seen.exchanges else ""
-            went = f"{before} before, {during} during{after}"
-            sentences.append(f"{before.what} through {edge}: {went}")
-    return sentences
+        if seen.uncounted and not seen.traffic and (not used or edge in unfelt):
+            missing.append(f"whether anything used {edge} is not known: {seen.uncounted}")
+        elif edge in used and seen.traffic and (why := canary.spared(seen.traffic)):
+            missing.append(f"nothing that {edge} carried could feel it: {why}")
+    return list(used.values()), list(dict.fromkeys(missing))
 
 
-def _not_felt(canary: Canary, edges: Mapping[str, EdgeLog], sentences: Sequence[str]) -> list[str]:
-    """Return why no canary felt the fault, nothing when one did."""
-    befores = []
-    for seen in edges.values():
-        before, during = seen.exchanges.get("before"), seen.exchanges.get("during")
-        if before is None:
-            continue
-        befores.append(before)
-        if before.answered and during is not None and canary.felt(before, during):
-            return []
-    if not sentences:
-        if any(before.answered for before in befores):
-            return ["it was healed before a canary through its edge could feel it"]
-        return ["no canary through its edge was answered before the fault"]
-    why = next((reason for before in befores if (reason := canary.blind(before))), None)
-    return [why or f"no canary through its edge felt it: {sentences[0]}"]
+def _canaries(edge: str, seen: EdgeLog) -> str | None:
+    """Return how the canaries of an edge went, in a sentence."""
+    before, during = seen.exchanges.get("before"), seen.exchanges.get("during")
+    if before is None or not before.answered or during is None:
+        return None
+    after = f", {seen.exchanges['after']} after" if "after" in seen.exchanges else ""
+    return f"{before.what} through {edge}: {before} before, {during} during{after}"
 
 
-def _uses(canary: Canary, edges: Mapping[str, EdgeLog]) -> list[str]:
-    """Return what used the edges of a fault: one on an edge that carried nothing proves nothing."""
-    found = [_use(edge, seen, traceless=canary.traceless) for edge, seen in edges.items()]
-    return [sentence for sentence in found if sentence is not None]
+def _not_felt(canary: Canary, edge: str, seen: EdgeLog) -> str | None:
+    """Return why no canary through an edge felt the fault, None when one did."""
+    before, during = seen.exchanges.get("before"), seen.exchanges.get("during")
+    if before is None or not before.answered:
+        return f"no canary through {edge} was answered before the fault"
+    if during is None:
+        return f"it was healed before a canary through {edge} could feel it"
+    if canary.felt(before, during):
+        return None
+    return canary.blind(before) or f"no canary through its edge felt it: {_canaries(edge, seen)}"
 
 
-def _use(edge: str, seen: EdgeLog, *, traceless: bool) -> str | None:
-    accepted = seen.accepted
-    live = seen.readings["before"][1].live if "before" in seen.readings else None
-    if accepted is not None and accepted.during:
-        return f"{edge} accepted {accepted.during} connections of its client meanwhile"
-    if traceless:
-        # A refused client leaves no trace at the proxy: being connected before, or coming back
-        # afterwards, is what shows that it was there.
-        around = 0 if accepted is None else accepted.before + accepted.after
-        if live or around:
-            return f"{edge} was in use: {live or 0} open connections were cut"
-    elif (moved := _moved(seen)) and live != 0:
+def _use(edge: str, traffic: Traffic, *, traceless: bool) -> str | None:
+    """Return what used an edge while the fault was in force; None when nothing did."""
+    if traffic.opened:
+        return f"{edge} accepted {count(traffic.opened, 'connection')} of its client meanwhile"
+    if traceless and traffic.open_before:
+        return f"{edge} was in use: {count(traffic.open_before, 'open connection')} met it"
+    if traffic.attempts:
+        return (
+            f"{edge} was asked for {count(traffic.attempts, 'connection')} by its client meanwhile"
+        )
+    if moved := traffic.requested + traffic.replied:
         return f"{edge} carried {moved} bytes on open connections meanwhile"
+    if traffic.pushed:
+        return f"{traffic.pushed} bytes came for open connections of {edge} meanwhile"
     return None
-
-
-def _moved(seen: EdgeLog) -> int:
-    """Return the bytes that moved beyond what idle connections move; 0 when that is unknown."""
-    if "start" not in seen.readings or "end" not in seen.readings:
-        return 0
-    (begun, start), (ended, end) = seen.readings["start"], seen.readings["end"]
-    if start.moved is None or end.moved is None:
-        return 0
-    idle = _IDLE_BYTES + _IDLE_BYTES_PER_SECOND * (ended - begun)
-    return max(0, round(end.moved - start.moved - idle))

@@ -65,6 +65,9 @@ class FaultResult(Part):
     proven: bool
     reason: str | None = Field(default=None, description="why it is not proven")
     evidence: list[str] = []
+    felt: bool | None = Field(
+        default=None, description="whether a probe or an operation changed while it was in force"
+    )
     time_to_detect: float | None = None
     time_to_recover: float | None = None
 
@@ -152,10 +155,30 @@ class EdgeResult(Part):
 
     client: str
     upstream: str
-    port: int
+    port: int | None
     evidence: str | None = None
     proxied: bool = False
     connections: int | None = Field(default=None, description="seen through the proxy")
+
+
+class DeathResult(Part):
+    """What died, was restarted or was removed although no fault aimed at it: one replica, `times`
+    times from `at` to `until`, in run-clock seconds."""
+
+    service: str
+    replica: int
+    at: float
+    until: float
+    times: int
+    reason: Literal["exited", "oom", "stopped", "removed"] = Field(
+        description="by itself; for its memory; ended, or removed, by somebody else"
+    )
+    exit_code: int | None
+    back_at: float | None = Field(description="when it was started again after the last time")
+    down: bool = Field(description="not up in the end")
+    allowed: bool = Field(description="the scenario says that it is meant")
+    text: str
+    last_lines: list[str] = Field(default=[], description="of its log before it died")
 
 
 class StackResult(Part):
@@ -164,8 +187,9 @@ class StackResult(Part):
     project: str
     services: list[ServiceResult] = []
     edges: list[EdgeResult] = []
+    deaths: list[DeathResult] = []
     last_logs: dict[str, list[str]] = Field(
-        default={}, description="last lines per service, when the stack did not become ready"
+        default={}, description="last lines per service, when the steady state was not reached"
     )
 
 

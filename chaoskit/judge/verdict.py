@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Literal
 
@@ -11,10 +11,15 @@ from chaoskit.checks._health import next_injection, time_to_detect, time_to_reco
 from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
-from chaoskit.judge.proof import prove
+from chaoskit.fields import Edge
+from chaoskit.judge.deaths import Death, advice, deaths, unsettled
+from chaoskit.judge.excerpts import beside, of_unready
+from chaoskit.judge.felt import unfelt
+from chaoskit.judge.proof import prove, unanswered
 from chaoskit.judge.result import (
     EXIT_CODES,
     CheckResult,
+    DeathResult,
     EdgeResult,
     FaultResult,
     Leftover,
@@ -27,6 +32,7 @@ from chaoskit.judge.result import (
     ServiceResult,
     StackResult,
 )
+from chaoskit.judge.steady import lost_before
 from chaoskit.judge.workload import rounded_percentile, workload_result
 from chaoskit.probes._base import Probe
 from chaoskit.record.events import (
@@ -34,6 +40,7 @@ from chaoskit.record.events import (
     FaultConcluded,
     GuardMeasured,
     Noted,
+    PhaseEnded,
     RunEndedEarly,
     RunnerStalled,
     RunStarted,
@@ -44,7 +51,6 @@ from chaoskit.record.reader import FaultLog, RunLog, RunRecord
 from chaoskit.records import (
     Evidence,
     Finding,
-    LogLine,
     Numbers,
     Phase,
     Sample,
@@ -55,8 +61,6 @@ from chaoskit.scenario.document import Scenario
 
 _PROBED = ("gate", "baseline", "faults", "heal", "settle")
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
-_LOG_LINES = 4
-_LOG_MARGIN = 1.5  # seconds around a failure from which log lines are shown
 
 
 def judge(scenario: Scenario, record: RunRecord) -> Result:
@@ -69,13 +73,17 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     log, evidence = record.log, replace(record.evidence, initial=initial)
     with without_collecting():
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
-    faults = [_fault(fault, log, evidence) for fault in _wanted(scenario, log)]
+    nobody = unfelt(evidence)
+    faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)
     stalled = log.last(RunnerStalled)
-    reasons = _unproven_reasons(scenario, log, evidence, faults, ended_early)
+    died = deaths(scenario, log)
+    reasons = _unproven_reasons(scenario, log, evidence, faults, died, ended_early, nobody)
     verdict = combined([finding.verdict for _, finding in findings])
-    if ended_early or stalled or (verdict is Verdict.PASS and reasons):
-        verdict = Verdict.UNKNOWN  # half a run proves nothing, whatever its checks say of it
+    # Half a run proves nothing, nor one in which somebody else took a part of the stack away.
+    void = ended_early or stalled or any(one.interference for one in died)
+    if void or (verdict is Verdict.PASS and reasons):
+        verdict = Verdict.UNKNOWN
     early = log.last(RunEndedEarly) or RunEndedEarly("")
     edges = log.last(EdgesObserved) or EdgesObserved(())
     result = Result(
@@ -83,10 +91,10 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         verdict=verdict,
         exit_code=EXIT_CODES[verdict] if early.exit_code is None else early.exit_code,
         reason=_reason(verdict, findings, reasons),
-        notes=_notes(scenario, log, evidence),
+        notes=[*_notes(scenario, log, evidence), *advice(died), *nobody.values()],
         faults=faults,
         checks=[
-            check_result(check, finding, _log_lines(finding, evidence))
+            check_result(check, finding, beside(finding, check.subject, scenario, evidence))
             for check, finding in findings
         ],
         probes=[
@@ -101,7 +109,8 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
             project=_started(record).project,
             services=[ServiceResult(**asdict(one)) for one in log.services],
             edges=[EdgeResult(**asdict(one)) for one in edges.edges],
-            last_logs={service: list(lines) for service, lines in early.last_logs.items()},
+            deaths=[_death(one) for one in died],
+            last_logs=_last_logs(scenario, log, evidence, early),
         ),
     )
     left = [Leftover(what=one.what, command=one.command) for one in log.left]
@@ -187,7 +196,7 @@ def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:
     return [fault for fault in faults if not concluded or fault.name in concluded]
 
 
-def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
+def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, str]) -> FaultResult:
     fault_log = log.faults.get(fault.name, FaultLog(()))
     started = log.last(RunStarted)
     proof = prove(fault, fault_log, recorded=started is None or started.format > 1)
@@ -217,6 +226,7 @@ def _fault(fault: Fault, log: RunLog, evidence: Evidence) -> FaultResult:
         update={
             "injected_at": window.injected,
             "healed_at": window.healed,
+            "felt": fault.name not in unfelt,
             "time_to_detect": min(detected, default=None),
             "time_to_recover": max(complete) if len(complete) == len(recovered) > 0 else None,
         }
@@ -228,7 +238,9 @@ def _unproven_reasons(
     log: RunLog,
     evidence: Evidence,
     faults: Sequence[FaultResult],
+    died: Sequence[Death],
     ended_early: str | None,
+    unfelt: Mapping[str, str],
 ) -> list[str]:
     """Return every reason why this run may not count as a pass, the weightiest first."""
     reasons = [] if ended_early is None else [ended_early]
@@ -236,7 +248,11 @@ def _unproven_reasons(
     reasons += [one.text for one in log.every(RunUnproven)]
     if ended_early:
         return reasons
+    reasons += lost_before(evidence.faults, evidence.samples)
+    reasons += unsettled(died)
     reasons += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
+    if scenario.fail_if_unfelt:
+        reasons += unfelt.values()
     for name, probe in scenario.probes.items():
         if (reason := _silent(name, probe, evidence)) is not None:
             reasons.append(reason)
@@ -246,7 +262,39 @@ def _unproven_reasons(
             reasons.append(f"workload `{name}` had no successful operation")
         elif (reason := too_few_sent(name, sent_of_due(evidence, name))) is not None:
             reasons.append(reason)
-    return reasons
+    return reasons + [
+        f"after fault `{id}` was healed, its canary got no answer: {said}"
+        for id, fault in log.faults.items()
+        for edge, said in unanswered(fault).items()
+        if not scenario.may(Edge.parse(edge).upstream, "exit")
+    ]
+
+
+def _last_logs(
+    scenario: Scenario, log: RunLog, evidence: Evidence, early: RunEndedEarly
+) -> dict[str, list[str]]:
+    """Return the log lines that explain a steady state that was not reached, by service."""
+    if early.last_logs:
+        return {service: list(lines) for service, lines in early.last_logs.items()}
+    unmet = any(one.phase == "gate" and one.cut_off for one in log.every(PhaseEnded))
+    return of_unready(scenario, evidence) if unmet else {}
+
+
+def _death(death: Death) -> DeathResult:
+    return DeathResult(
+        service=death.service,
+        replica=death.replica,
+        at=round(death.at, 3),
+        until=round(death.until, 3),
+        times=death.times,
+        reason=death.reason,
+        exit_code=death.exit_code,
+        back_at=None if death.back is None else round(death.back, 3),
+        down=death.down,
+        allowed=death.allowed,
+        text=death.text,
+        last_lines=list(death.lines),
+    )
 
 
 def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
@@ -307,26 +355,6 @@ def _quantity(text: str, numbers: Numbers | None, which: Literal["measured", "li
     if numbers is None or value is None:
         return Quantity(text=text)
     return Quantity(text=text, value=round(value, 6), unit=numbers.unit)
-
-
-def _log_lines(finding: Finding, evidence: Evidence) -> list[LogExcerpt]:
-    """Return the few log lines closest to the moment a failure is about."""
-    if finding.verdict is Verdict.PASS or finding.at is None:
-        return []
-    at = finding.at
-    near: list[LogLine] = [
-        line
-        for service, lines in evidence.logs.items()
-        if (not finding.services or service in finding.services)
-        and not service.startswith("chaoskit-")
-        for line in lines
-        if abs(line.t - at) <= _LOG_MARGIN
-    ]
-    closest = sorted(near, key=lambda line: abs(line.t - at))[:_LOG_LINES]
-    return [
-        LogExcerpt(t=round(line.t, 3), service=line.service, text=line.text[:400])
-        for line in sorted(closest, key=lambda line: line.t)
-    ]
 
 
 def _probe(name: str, kind: str, samples: Sequence[Sample]) -> ProbeResult:

@@ -35,6 +35,7 @@ def against_stack(
     for index, check in enumerate(scenario.expect):
         service = getattr(check, "service", None)
         named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
+    named += [(("allow",), (one.service for one in scenario.allowed))]
     problems = [
         _no_service(loaded, path, name, services)
         for path, names in named
@@ -53,7 +54,8 @@ def against_stack(
 def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
     """Return what cannot be put behind a proxy although a fault needs it there."""
     problems = []
-    joined = {(edge.client, edge.upstream) for edge in edges.edges if edge.obstacle is None}
+    joined = edges.joined()
+    blocked = {e.pair: e.obstacle for e in edges.edges if e.obstacle and e.evidence}
     for index, fault in enumerate(loaded.scenario.timeline.faults):
         where = ("timeline", "faults", index, "fault")
         needed = [e for e in fault.proxied(joined) if e.client != HOST]
@@ -61,10 +63,16 @@ def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
             problems.append(
                 loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
             )
-        by_proxy = getattr(fault, "engine", None) == "proxy"
-        if by_proxy and not fault.proxied(joined):
+        if getattr(fault, "engine", None) != "proxy":
+            continue
+        if not fault.proxied(joined):
             problems.append(
                 loaded.problem(where, f"no edge that can be proxied crosses {fault.target}")
+            )
+        for edge in fault.proxied(blocked):
+            why = blocked[edge.client, edge.upstream]
+            problems.append(
+                loaded.problem(where, f"`{edge}` would not be cut: {why}; try `engine: netfilter`")
             )
     return problems
 

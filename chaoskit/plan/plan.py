@@ -11,7 +11,7 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
 from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
-from chaoskit.fields import HOST, Target
+from chaoskit.fields import HOST, Edge, Target
 from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
 from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
@@ -47,9 +47,19 @@ class Plan:
         return self.loaded.compose_files[0].parent.resolve()
 
     @property
+    def all_edges(self) -> list[PossibleEdge]:
+        """Return every edge that is possible or proxied. One whose port nothing tells and nothing
+        points to is there only when it is proxied."""
+        return [*self.edges.edges, *(e for e in self.proxied if e not in self.edges.edges)]
+
+    @property
     def protocols(self) -> dict[tuple[str, int], str]:
-        """Return how to talk to each port that a URL of the scenario names."""
-        return {(target.service, target.port): target.protocol for target in self.targets}
+        """Return how to talk to each port that a URL of the scenario or of a client names."""
+        told = [target for target in self.targets if target.protocol != "tcp"]
+        return {
+            **self.edges.protocols,
+            **{(target.service, target.port): target.protocol for target in told},
+        }
 
     def redactor(self) -> Redactor:
         """Return what keeps the secrets of scenario and stack out of every output."""
@@ -98,20 +108,17 @@ class Plan:
             problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
         return problems
 
-    def edges_seen(self, connections: Mapping[tuple[str, str, int], int]) -> EdgesObserved:
-        """Return the map of edges with how many connections each proxy accepted from its client,
-        by client, upstream and port."""
-        seen = [
-            EdgeSeen(
-                edge.client,
-                edge.upstream,
-                edge.port,
-                edge.evidence,
-                edge in self.proxied,
-                connections.get((edge.client, edge.upstream, edge.port)),
-            )
-            for edge in self.edges.edges
-        ]
+    def edges_seen(self, connections: Mapping[Edge, int]) -> EdgesObserved:
+        """Return the map of edges with how many connections each proxy accepted from its client."""
+        left, seen = dict(connections), []
+        for one in self.all_edges:
+            number = left.pop(Edge(one.client, one.upstream, one.port), None)
+            proxied = one in self.proxied
+            seen.append(EdgeSeen(*one.pair, one.port, one.evidence, proxied, number))
+        for edge, number in left.items():
+            if edge.client != HOST:
+                told = "its sockets"
+                seen.append(EdgeSeen(edge.client, edge.upstream, edge.port, told, True, number))
         return EdgesObserved(tuple(seen))
 
     def document(self) -> dict[str, Json]:
@@ -144,8 +151,9 @@ class Plan:
                     "evidence": edge.evidence,
                     "obstacle": edge.obstacle,
                     "proxied": edge in self.proxied,
+                    "udp": self.edges.udp(*edge.pair),
                 }
-                for edge in self.edges.edges
+                for edge in self.all_edges
             ],
             "host": [f"{target.service}:{target.port}" for target in self.targets],
             "shared": [
@@ -245,12 +253,11 @@ def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[Possibl
     takes over its whole name."""
     if mode == "none":
         return []
-    possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
     if mode == "all":
-        return possible
-    joined = {(edge.client, edge.upstream) for edge in possible}
-    pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)}
-    return [edge for edge in possible if (edge.client, edge.upstream) in pairs]
+        return [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+    joined = edges.joined()
+    pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
+    return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]
 
 
 def secrets_of(loaded: Loaded, project: Project) -> tuple[str, ...]:

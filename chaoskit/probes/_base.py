@@ -44,7 +44,7 @@ class Probe(Model):
     example: ClassVar[str] = ""
 
     probe: str
-    every: Duration = Duration(1)
+    every: Duration = Duration(0.1)
     timeout: Duration = Duration(1)
     connection: Literal["keep", "new"] = "keep"
 

@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast, dataclass_
 from pydantic import TypeAdapter, ValidationError
 
 from chaoskit.errors import StoreFailed
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.folder import read_ndjson
 from chaoskit.records import Json, Phase, Schedule, Verdict
 
@@ -208,11 +208,12 @@ class ServicesUp(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class EdgeSeen:
-    """A possible edge; `connections` counts those that its proxy accepted from its client."""
+    """A possible edge; `connections` counts those that its proxy accepted from its client. Without
+    a `port` nothing told which one it may be."""
 
     client: str
     upstream: str
-    port: int
+    port: int | None
     evidence: str | None = None
     proxied: bool = False
     connections: int | None = None
@@ -233,6 +234,46 @@ class ContainerChanged(RunEvent):
     replica: int
     action: str
     exit_code: int | None = None
+    signal: int | None = None  # of a `kill`
+
+
+@event("last_lines")
+class LastLines(RunEvent):
+    """The last lines that a replica had printed when it died at `died`, run-clock seconds."""
+
+    service: str
+    replica: int
+    died: float
+    lines: tuple[str, ...]
+
+
+@event("log_incomplete")
+class LogIncomplete(RunEvent):
+    """A stretch of a service's log may lack lines, for this reason; `end` is null for the rest."""
+
+    service: str
+    start: float
+    end: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaSeen:
+    """What the engine shows of one replica."""
+
+    service: str
+    replica: int
+    status: str
+    exit_code: int = 0
+
+
+@event("replicas")
+class ReplicasRead(RunEvent):
+    """The replicas of the stack as they were when everything had settled. `jobs` are the services
+    that are meant to complete: others wait for that."""
+
+    replicas: tuple[ReplicaSeen, ...]
+    jobs: tuple[str, ...] = ()
 
 
 @event("workload_ended")
@@ -262,13 +303,15 @@ class FaultNotInjected(FaultEvent):
 
 @event("fault_injected")
 class FaultInjected(FaultEvent):
-    """A fault is about to be put in force; `services` are those that it hits directly, and
-    `ends_processes` says whether it ends processes of theirs."""
+    """A fault is about to be put in force; `services` are those that it hits directly,
+    `ends_processes` says whether it ends processes of theirs, and `instant` whether it is over as
+    soon as it is injected."""
 
     fault: str
     target: str
     services: tuple[str, ...] = ()
     ends_processes: bool | None = None
+    instant: bool = False
 
 
 @event("fault_receipt")
@@ -312,29 +355,21 @@ class CanaryExchanged(FaultEvent):
     exchange: Exchange
 
 
-@event("edge_reading")
-class EdgeRead(FaultEvent):
-    """One look at an edge of a fault: open connections of its client, bytes moved by its proxy.
-
-    `when` is before the injection, or the start or the end of the stretch over which use is shown.
-    What could not be read is null.
-    """
+@event("edge_used")
+class EdgeUsed(FaultEvent):
+    """What the client of an edge did while a fault was in force, as its proxy saw it; a later one
+    of the same edge counts instead."""
 
     edge: str
-    when: Literal["before", "start", "end"]
-    live: int | None
-    moved: int | None
+    traffic: Traffic
 
 
-@event("edge_accepted")
-class ConnectionsAccepted(FaultEvent):
-    """How many connections a proxy accepted from its client in the ten seconds before a fault,
-    while it was in force, and since; a later one of the same edge counts instead."""
+@event("edge_not_counted")
+class EdgeNotCounted(FaultEvent):
+    """Why nobody can say whether an edge was used while a fault was in force."""
 
     edge: str
-    before: int
-    during: int
-    after: int
+    reason: str
 
 
 @event("heal_failed")

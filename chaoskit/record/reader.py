@@ -11,19 +11,19 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
-from chaoskit.clock import parse_stamp
 from chaoskit.errors import StoreFailed
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.events import (
     CanaryExchanged,
-    ConnectionsAccepted,
     ContainerChanged,
-    EdgeRead,
+    EdgeNotCounted,
+    EdgeUsed,
     FaultEvent,
     FaultHealed,
     FaultInjected,
     HealFailed,
     LeftBehind,
+    LogIncomplete,
     PhaseEnded,
     Recorded,
     RecoveryStarted,
@@ -37,6 +37,7 @@ from chaoskit.record.events import (
 )
 from chaoskit.record.folder import PLAN, read_ndjson, started_at
 from chaoskit.record.history import read_history
+from chaoskit.record.logs import log_files
 from chaoskit.record.writer import HISTORY, SAMPLES
 from chaoskit.records import (
     ContainerEvent,
@@ -44,7 +45,7 @@ from chaoskit.records import (
     Evidence,
     FaultWindow,
     Json,
-    LogLine,
+    LogGap,
     Phase,
     Sample,
 )
@@ -81,8 +82,8 @@ class EdgeLog:
     """What was recorded of one edge that a fault touches: its canaries, and whether it was used."""
 
     exchanges: dict[str, Exchange] = field(default_factory=dict)  # before, during, after
-    readings: dict[str, tuple[float, EdgeRead]] = field(default_factory=dict)  # before, start, end
-    accepted: ConnectionsAccepted | None = None
+    traffic: Traffic | None = None  # of its real client, while the fault was in force
+    uncounted: str | None = None  # why nobody knows that
 
 
 class FaultLog(EventLog):
@@ -98,7 +99,9 @@ class FaultLog(EventLog):
         healed = next((t for t, one in self.events if isinstance(one, FaultHealed)), None)
         t, one = begun
         ends = one.fault in _ENDED_PROCESSES if one.ends_processes is None else one.ends_processes
-        return FaultWindow(one.id, one.fault, one.target, t, healed, one.services, ends)
+        return FaultWindow(
+            one.id, one.fault, one.target, t, healed, one.services, ends, one.instant
+        )
 
     @property
     def heal_failed(self) -> str | None:
@@ -115,14 +118,14 @@ class FaultLog(EventLog):
     def edges(self) -> dict[str, EdgeLog]:
         """What was recorded of each edge that canaries go through."""
         found: dict[str, EdgeLog] = {}
-        for t, event in self.events:
+        for _, event in self.events:
             match event:
                 case CanaryExchanged(edge=edge, when=when, exchange=exchange):
                     found.setdefault(edge, EdgeLog()).exchanges[when] = exchange
-                case EdgeRead(edge=edge, when=when):
-                    found.setdefault(edge, EdgeLog()).readings[when] = (t, event)
-                case ConnectionsAccepted(edge=edge):
-                    found.setdefault(edge, EdgeLog()).accepted = event
+                case EdgeUsed(edge=edge, traffic=traffic):
+                    found.setdefault(edge, EdgeLog()).traffic = traffic
+                case EdgeNotCounted(edge=edge, reason=reason):
+                    found.setdefault(edge, EdgeLog()).uncounted = reason
         return found
 
 
@@ -207,7 +210,11 @@ class RunRecord:
             samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
             history=_history(folder / HISTORY),
             containers=log.containers,
-            logs=_logs(folder / "logs", None if started is None else started.started_at),
+            logs=log_files(folder, None if started is None else started.started_at),
+            log_gaps=[
+                LogGap(one.service, one.start, one.end, one.reason)
+                for one in log.every(LogIncomplete)
+            ],
             services=[one.service for one in log.services],
             schedules={
                 one.workload: one.schedule for one in log.every(WorkloadEnded) if one.schedule
@@ -265,18 +272,3 @@ def _history(path: Path) -> Mapping[str, list[Event]]:
         if not file.readline().endswith(b"\n"):
             return {}
     return read_history(path).events
-
-
-def _logs(folder: Path, started_at: datetime | None) -> dict[str, list[LogLine]]:
-    logs: dict[str, list[LogLine]] = {}
-    if started_at is None or not folder.is_dir():
-        return logs
-    for path in sorted(folder.glob("*.log")):
-        lines = []
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            stamp, _, text = line.partition(" ")
-            when = parse_stamp(stamp)
-            if when is not None:
-                lines.append(LogLine((when - started_at).total_seconds(), path.stem, text))
-        logs[path.stem] = sorted(lines, key=lambda entry: entry.t)
-    return logs

@@ -44,11 +44,11 @@ from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import LEDGER, Entry, Ledger, project_of, read_ledger
+from chaoskit.recovery.logs import save_logs
 from chaoskit.recovery.teardown import (
     gone_with_the_stack,
     recover_command,
     removed,
-    save_logs,
     write_reports,
 )
 from chaoskit.secrets import Redactor, passwords_in, secrets_in
@@ -185,6 +185,7 @@ class _Undoing:
         try:
             with contextlib.suppress(ChaoskitError):
                 await stack.attach()
+                await stack.find_late_proxies()
             for entry in entries:
                 try:
                     detail = await asyncio.wait_for(_healed(entry, stack), _HEAL)
@@ -343,6 +344,8 @@ async def _heal_one(path: Path, fault: str, engine: Engine, say: Say) -> None:
     stack = Stack(engine, project)
     try:
         await stack.attach()
+        with contextlib.suppress(ChaoskitError):
+            await stack.find_late_proxies()
         detail = await _healed(entry, stack)
     finally:
         await stack.close()

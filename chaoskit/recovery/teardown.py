@@ -13,7 +13,6 @@ from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError
 from chaoskit.judge.result import Leftover, Result
 from chaoskit.record.events import FaultGone
-from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.report import junit, summary
@@ -69,16 +68,6 @@ async def _removed(engine: Engine, project: str, within: float) -> list[Leftover
         if tries >= _TRIES or (away and time.monotonic() > ends):
             return [Leftover(what=what, command=down_command(project)) for what in left]
         await asyncio.sleep(_PAUSE)
-
-
-async def save_logs(engine: Engine, project: str, folder: RunFolder) -> None:
-    """Write each service's container log into the run folder. Raises `ChaoskitError`."""
-    texts: dict[str, list[str]] = {}
-    for container in await engine.containers.of(project):
-        lines = await engine.containers.logs(container.id)
-        texts.setdefault(container.state.service, []).extend(lines)
-    for service, lines in texts.items():
-        folder.write(f"logs/{service}.log", "\n".join(sorted(lines)) + "\n")
 
 
 def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:

@@ -72,7 +72,10 @@ def _suite(root: ElementTree.Element, number: int, result: Result) -> None:
         if check.verdict is not Verdict.PASS:
             reason = check.reason or "no reason was recorded"
             _problem(case, check.verdict, reason, [*_body(check), _again(result)])
-    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, result.notes))
+    said = [*result.notes]
+    for death in result.stack.deaths:
+        said += [death.text, *(f"  {line}" for line in death.last_lines)]
+    ElementTree.SubElement(suite, "system-out").text = "\n".join(map(printable, said))
     ElementTree.SubElement(suite, "system-err")
 
 

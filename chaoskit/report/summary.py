@@ -69,6 +69,12 @@ def _one(result: Result) -> str:
     if result.workloads:
         rows = [[escaped(cell) for cell in workload_row(one)] for one in result.workloads]
         blocks += ["### Workloads", _table(WORKLOAD_HEAD, rows)]
+    if result.stack.deaths:
+        blocks.append("### Died or restarted without a fault that was meant to do it")
+    for death in result.stack.deaths:
+        blocks.append(f"- {escaped(death.text)}")
+        if death.last_lines:
+            blocks.append(_fenced(death.last_lines, "  "))
     bad = unexplained(result.checks)
     if bad:
         blocks.append("### What went wrong")

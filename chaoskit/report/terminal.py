@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chaoskit.judge.result import CheckResult, Result
+from chaoskit.judge.result import CheckResult, DeathResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
@@ -52,6 +52,7 @@ def render(result: Result, console: Console, folder: Path | None = None) -> None
     if result.workloads:
         console.print()
         console.print(_workloads(result))
+    _deaths(result.stack.deaths, console)
     for check in unexplained(result.checks):
         _explain(check, console)
     for service, lines in result.stack.last_logs.items():
@@ -172,6 +173,16 @@ def _explain(check: CheckResult, console: Console) -> None:
         console.print(_indented(Text("log:")))
     for excerpt in check.log_lines:
         console.print(_hanging("|", log_line(excerpt)))
+
+
+def _deaths(deaths: Sequence[DeathResult], console: Console) -> None:
+    if deaths:
+        console.print()
+        console.print(Text("died or restarted, and no fault was meant to do it", style="bold"))
+    for death in deaths:
+        console.print(_hanging("-", one_line(death.text)))
+        for line in death.last_lines:
+            console.print(Padding(_hanging("|", one_line(line)), (0, 0, 0, 2)))
 
 
 def _block(console: Console, title: str, lines: Sequence[str]) -> None:

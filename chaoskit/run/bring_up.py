@@ -18,6 +18,7 @@ from chaoskit.errors import (
 )
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import ServiceImage
+from chaoskit.scenario.document import Scenario
 from chaoskit.stack.overlay import PREFIX, Layout
 from chaoskit.stack.stack import Stack
 
@@ -27,12 +28,18 @@ _LOG_TAIL = 15
 
 
 async def bring_up(
-    plan: Plan, layout: Layout, overlay: Path, stack: Stack, say: Callable[[str], None]
+    plan: Plan,
+    layout: Layout,
+    overlay: Path,
+    stack: Stack,
+    say: Callable[[str], None],
+    proxies_up: Callable[[], None],
 ) -> None:
     """Start the copy and return when every service is ready and every proxy is as planned.
 
     Proxies start first and must serve before any client starts: a client that connects once, at
-    its start, must find them. Raises `StackNotReady` with the logs of what did not come up.
+    its start, must find them; `proxies_up` is called in between. Raises `StackNotReady` with the
+    logs of what did not come up.
     """
     block = plan.loaded.scenario.stack
     compose = replace(plan.compose, files=(*plan.compose.files, overlay))
@@ -46,6 +53,7 @@ async def bring_up(
             )
             await stack.attach()
             await _proxies_ready(stack, layout)
+            proxies_up()
         say("starting services")
         await compose.up(within=max(1.0, deadline - loop.time()), build=block.build)
         await _services_ready(plan, stack, within=deadline - loop.time())
@@ -92,7 +100,8 @@ async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
         for name, service in plan.project.services.items():
             if service.replicas == 0:
                 continue
-            state, final = _readiness([c for c in containers if c.state.service == name])
+            mine = [c for c in containers if c.state.service == name]
+            state, final = _readiness(mine, may_exit=plan.loaded.scenario.may(name, "exit"))
             if final:
                 raise StackNotReady(
                     f"`{name}` {state}", await last_logs(stack, unready=True), hint=_HINT
@@ -109,7 +118,14 @@ async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
         raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=_HINT)
 
 
-def _readiness(containers: list[Container]) -> tuple[str, bool]:
+def has_failed(container: Container, scenario: Scenario) -> bool:
+    """Return whether a container ended with an error, stays down, and is not allowed to."""
+    state = container.state
+    ended = state.status in ("exited", "dead") and state.exit_code != 0 and not container.restarts
+    return bool(state.service) and ended and not scenario.may(state.service, "exit")
+
+
+def _readiness(containers: list[Container], *, may_exit: bool) -> tuple[str, bool]:
     """Return what is missing in words ("" when ready) and whether waiting is hopeless.
 
     A container that exited with 0 is ready: one-shot services (migrations) end like that.
@@ -119,7 +135,7 @@ def _readiness(containers: list[Container]) -> tuple[str, bool]:
     for container in containers:
         state = container.state
         if state.status in ("exited", "dead"):
-            if state.exit_code != 0:
+            if state.exit_code != 0 and not may_exit:
                 return f"exited with status {state.exit_code}", not container.restarts
         elif state.health == "unhealthy":
             return "is unhealthy", False
@@ -137,7 +153,8 @@ async def last_logs(stack: Stack, *, unready: bool = False) -> dict[str, list[st
         for container in await stack.containers.of(stack.project):
             state = container.state
             well = state.running and state.health in (None, "healthy")
-            if state.service.startswith(PREFIX) or (unready and well):
+            ours = not state.service or state.service.startswith(PREFIX)  # helpers, proxies
+            if ours or (unready and well):
                 continue
             lines = await stack.containers.logs(container.id, tail=_LOG_TAIL)
             if lines:

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from chaoskit.errors import ChaoskitError
 from chaoskit.fields import HOST
 from chaoskit.record.events import Noted, RunEvent, RunUnproven
 from chaoskit.record.writer import Recorder
 from chaoskit.run.watches import watched
-from chaoskit.stack.connections import connections_of, towards
+from chaoskit.stack.connections import Sockets, sockets_of
 from chaoskit.stack.stack import Stack
 from chaoskit.tasks import end
 
-EVERY = 5.0  # seconds; the kernel remembers closed connections for 60
+EVERY = 2.0  # seconds; the kernel remembers closed connections for 60
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The sockets of all replicas of a service that could be read."""
+
+    addresses: frozenset[str]
+    sockets: Sequence[Sockets]
+    unreadable: bool
 
 
 class BypassWatch:
-    """Looks at the TCP tables of proxied clients now and then, and says each thing once."""
+    """Looks at the TCP tables of proxied edges now and then, and says each thing once."""
 
     def __init__(self, stack: Stack, recorder: Recorder) -> None:
         self._stack = stack
@@ -41,29 +52,45 @@ class BypassWatch:
 
     async def look(self) -> None:
         pairs = {(p.client, p.upstream) for p in self._stack.proxies if p.client != HOST}
+        try:
+            found = await self._stack.containers.of(self._stack.project)
+        except ChaoskitError:
+            return  # the engine comes and goes under faults; the next look sees it
+        tables: dict[str, _Table] = {}
+        for service in {name for pair in pairs for name in pair}:
+            mine = [c for c in found if c.state.service == service]
+            read = [await sockets_of(self._stack.exec, container) for container in mine]
+            addresses = {address for c in mine for address in c.addresses}
+            tables[service] = _Table(
+                frozenset(addresses), [one for one in read if one], None in read
+            )
         for client, upstream in sorted(pairs):
-            try:
-                await self._look_at(client, upstream)
-            except ChaoskitError:
-                continue  # containers come and go under faults; the next look sees them
+            self._compare(client, upstream, tables[client], tables[upstream])
 
-    async def _look_at(self, client: str, upstream: str) -> None:
-        containers, project = self._stack.containers, self._stack.project
-        addresses = [
-            address for c in await containers.of(project, upstream) for address in c.addresses
-        ]
-        ports = [p.port for p in self._stack.proxies_to(upstream)]
-        for container in await containers.of(project, client):
-            rows = await connections_of(self._stack.exec, container)
-            if rows is None:
-                text = (
-                    f"whether `{client}` goes around its proxy could not be checked:"
-                    " its TCP table cannot be read"
-                )
-                self._say(Noted(text))
-            elif towards(rows, addresses, ports):
-                text = f"`{client}` connected straight to `{upstream}`, around its proxy"
-                self._say(RunUnproven(text))
+    def _compare(self, client: str, upstream: str, here: _Table, there: _Table) -> None:
+        """Look for connections past the proxy on both ends: who closes one first remembers it."""
+        ports = {p.port for p in self._stack.proxies_to(upstream)}.union(
+            *(sockets.listening for sockets in there.sockets)
+        )
+        gone = any(
+            row.remote_ip in there.addresses and row.remote_port in ports
+            for sockets in here.sockets
+            for row in sockets.connections
+        )
+        came = any(
+            row.remote_ip in here.addresses and row.local_port in ports
+            for sockets in there.sockets
+            for row in sockets.connections
+        )
+        if gone or came:
+            text = f"`{client}` connected straight to `{upstream}`, around its proxy"
+            self._say(RunUnproven(text))
+        elif here.unreadable and there.unreadable:
+            text = (
+                f"whether `{client}` goes around its proxy to `{upstream}` could not be checked:"
+                " their TCP tables cannot be read"
+            )
+            self._say(Noted(text))
 
     def _say(self, event: Noted | RunUnproven) -> None:
         if event not in self._said:

@@ -11,6 +11,7 @@ from chaoskit.clock import Clock
 from chaoskit.docker.events import EngineEvent, Events
 from chaoskit.record.events import ContainerChanged
 from chaoskit.record.writer import Recorder
+from chaoskit.run.logs import LogFollower
 from chaoskit.run.watches import watched
 from chaoskit.stack.overlay import PREFIX
 from chaoskit.tasks import end
@@ -25,8 +26,17 @@ class EngineEvents:
     ours, the run does not pass.
     """
 
-    def __init__(self, events: Events, project: str, recorder: Recorder, clock: Clock) -> None:
+    def __init__(
+        self,
+        events: Events,
+        project: str,
+        recorder: Recorder,
+        clock: Clock,
+        logs: LogFollower | None = None,
+    ) -> None:
+        """`logs` is told of every start and death, to follow what is printed in between."""
         self._events = events
+        self._logs = logs
         self._project = project
         self._recorder = recorder
         self._clock = clock
@@ -49,7 +59,12 @@ class EngineEvents:
         ours = not event.service or event.service.startswith(PREFIX)  # helpers have no service
         if ours or event.action.startswith(_BORING):
             return
-        self._recorder.emit(
-            ContainerChanged(event.service, event.replica, event.action, event.exit_code),
-            t=self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC)),
+        t = round(self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC)), 6)
+        changed = ContainerChanged(
+            event.service, event.replica, event.action, event.exit_code, event.signal
         )
+        self._recorder.emit(changed, t=t)
+        if self._logs is not None and event.action == "start":
+            self._logs.started(event, t)
+        elif self._logs is not None and event.action == "die":
+            self._logs.died(event, t)

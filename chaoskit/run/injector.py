@@ -9,15 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-from chaoskit.clock import Clock
+from chaoskit.clock import Clock, until
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.exchange import Canary, Exchange, typical
 from chaoskit.faults import Fault
 from chaoskit.faults.contract import Undo
+from chaoskit.fields import HOST
 from chaoskit.record.events import (
     CanaryExchanged,
-    ConnectionsAccepted,
-    EdgeRead,
+    EdgeNotCounted,
+    EdgeUsed,
     EffectCounted,
     EffectUnmeasured,
     FaultHealed,
@@ -38,8 +39,8 @@ from chaoskit.stack.stack import Stack
 _CANARIES = 3
 _MOST_CANARIES, _BETWEEN, _CALMING = 12, 0.05, 1.0  # where the machine is busy; seconds
 _CONFIRMATIONS = 2
+_AGAIN = 0.2  # seconds between two looks whether an upstream answers again
 _INJECTING = 60.0  # seconds that putting a fault in force may take
-_AROUND = 10.0  # seconds before a fault in which a connection shows that its edge is used
 _SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
 
 Moment: TypeAlias = Literal["before", "during", "after"]  # of a fault
@@ -52,6 +53,8 @@ class Injection:
     fault: Fault
     undo: Undo | None = None
     injected_at: float | None = None
+    felt_at: float | None = None  # when the canaries that went while it is in force were over
+    healing_at: float | None = None
     healed_at: float | None = None
     in_ledger: bool = False
     before: dict[Proxy, Exchange] = field(default_factory=dict)  # canaries, by listener
@@ -111,6 +114,8 @@ async def undisturbed(stack: Stack, canary: Canary, proxy: Proxy) -> Exchange:
 def _calm(canary: Canary, seen: Exchange) -> bool:
     if not seen.answered or (seen.speechless and seen.closing is None):  # more of it say no more
         return True
+    if canary.blind(seen) and not canary.blind(replace(seen, spread=0.0)):  # only by the noise
+        return False
     closing = None if seen.closing is None else 2 * seen.closing
     return not canary.felt(seen, replace(seen, seconds=2 * seen.seconds, closing=closing))
 
@@ -126,15 +131,17 @@ class Injector:
         self._guard = guard
         self._recorder = recorder
         self._clock = clock
+        self.meters = edge_traffic.Meters(stack)
 
     async def ready(self, injections: Sequence[Injection]) -> None:
-        """Let every fault start what makes its injection quick."""
+        """Let every fault start what makes its injection quick, and what counts who uses it."""
 
         async def one(fault: Fault) -> None:
             with contextlib.suppress(ChaoskitError):  # it is said when the fault is injected
                 await fault.ready(self._stack)
 
-        await asyncio.gather(*(one(injection.fault) for injection in injections))
+        proxies = {p for injection in injections for p in self._edge_listeners(injection)}
+        await asyncio.gather(self.meters.start(proxies), *(one(i.fault) for i in injections))
 
     async def measure_before(self, injections: Sequence[Injection]) -> None:
         """Exchange canaries through every listener that a fault will touch, before any fault."""
@@ -193,14 +200,12 @@ class Injector:
             else:
                 await self._clock.sleep_until(lease)
             self._guard.healing(fault.name)  # looking once more is a part of it
-            in_time = measuring.done()
             measuring.cancel()
-        await self._before_heal(injection, watched=in_time)
+        await self._before_heal(injection)
         await self._heal_and_count(injection)
 
     async def _inject(self, injection: Injection) -> None:
         fault = injection.fault
-        await self._look(injection, "before")
         injection.undo = await fault.prepare(self._stack)
         self._ledger.intent(fault.name, fault.fault, injection.undo)
         injection.in_ledger = True
@@ -213,6 +218,7 @@ class Injector:
             fault.target,
             tuple(fault.restarts_services()),
             fault.ends_processes,
+            fault.instant,
         )
         self._recorder.emit(injected, t=injection.injected_at)
         await fault.inject(self._stack, injection.undo)
@@ -227,16 +233,8 @@ class Injector:
         fault = injection.fault
         return fault.listeners(self._stack) if fault.canary() else ()
 
-    async def _look(self, injection: Injection, when: Literal["before", "start", "end"]) -> None:
-        """Record how the edges that must be used look now."""
-        for proxy in self._edge_listeners(injection):
-            t = self._clock.now()
-            seen = await edge_traffic.look(self._stack, proxy)
-            id, edge = injection.fault.name, str(proxy.edge)
-            self._recorder.emit(EdgeRead(id, edge, when, seen.live, seen.moved), t=t)
-
     async def _feel(self, injection: Injection) -> None:
-        """Exchange one canary per listener while the fault is in force, then start watching use."""
+        """Exchange canaries through every listener while the fault is in force."""
         try:
             await self._felt(injection)
         except ChaoskitError as error:
@@ -253,17 +251,13 @@ class Injector:
             self._exchanged(injection, proxy, "during", during)
 
         await asyncio.gather(*(one(*listener) for listener in injection.before.items()))
-        await self._look(injection, "start")
+        injection.felt_at = self._clock.now()
 
-    async def _before_heal(self, injection: Injection, *, watched: bool) -> None:
-        """Read back once more: a fault that vanished early was not in force for its lease.
-
-        `watched` says that its use was looked at when it came into force.
-        """
+    async def _before_heal(self, injection: Injection) -> None:
+        """Read back once more: a fault that vanished early was not in force for its lease."""
         fault = injection.fault
+        injection.healing_at = self._clock.now()
         try:
-            if watched:
-                await self._look(injection, "end")
             if injection.undo is not None:
                 receipt = await fault.verify_injected(self._stack, injection.undo)
                 self._recorder.emit(FaultRechecked(fault.name, receipt.holds, receipt.detail))
@@ -276,8 +270,7 @@ class Injector:
     async def _heal_and_count(self, injection: Injection) -> None:
         """Heal, and record at once who used the edges: a run that is killed later has its proof."""
         await self.heal(injection)
-        with contextlib.suppress(ChaoskitError):  # counted again at the end of the run
-            await self.count_connections([injection])
+        await self._count(injection)
 
     async def heal(self, injection: Injection) -> None:
         """Heal and read back, a few times if it must be; what stays broken is recorded."""
@@ -285,6 +278,7 @@ class Injector:
         if undo is None or injection.healed_at is not None:
             return
         self._guard.healing(fault.name)  # also of one that was never in force for sure
+        injection.healing_at = injection.healing_at or self._clock.now()
         try:
             detail = await heal(type(fault), self._stack, undo)
         except FaultFailed as error:
@@ -298,30 +292,37 @@ class Injector:
         self._guard.healed(fault.name)
         self._recorder.emit(FaultHealed(fault.name, detail), t=injection.healed_at)
 
-    async def measure_after(self, injections: Sequence[Injection]) -> None:
-        """Exchange canaries again when everything is healed."""
+    async def measure_after(self, injections: Sequence[Injection], within: float) -> None:
+        """Exchange canaries again when everything is healed; an upstream may take `within` seconds
+        to answer as it did before."""
 
         async def one(injection: Injection, proxy: Proxy) -> None:
-            after = await undisturbed(self._stack, injection.canary, proxy)
+            before = injection.before[proxy]
+            after = await until(
+                lambda: undisturbed(self._stack, injection.canary, proxy),
+                met=lambda seen: seen.answered or not before.answered,
+                within=within,
+                every=_AGAIN,
+            )
             self._exchanged(injection, proxy, "after", after)
 
         await asyncio.gather(*(one(i, p) for i in injections for p in i.before))
 
-    async def count_connections(self, injections: Sequence[Injection]) -> None:
-        """Record how many connections the edges of faults accepted around and during them.
-
-        Raises `ChaoskitError` when the proxies' logs cannot be read.
-        """
-        proxies = {p for i in injections for p in self._edge_listeners(i)}
-        accepted = await edge_traffic.accepted(self._stack, sorted(proxies, key=lambda p: p.name))
-        for injection in injections:
-            start, end = injection.injected_at, injection.healed_at or self._clock.now()
-            if start is None:
-                continue
-            for proxy in self._edge_listeners(injection):
-                times = [self._clock.at(when) for when in accepted[proxy]]
-                before = sum(start - _AROUND <= t < start for t in times)
-                during = sum(start <= t <= end for t in times)
-                after = sum(end < t for t in times)
-                id, edge = injection.fault.name, str(proxy.edge)
-                self._recorder.emit(ConnectionsAccepted(id, edge, before, during, after))
+    async def _count(self, injection: Injection) -> None:
+        """Record what the clients of its edges did while a fault was in force."""
+        begun, ended = injection.injected_at, injection.healing_at
+        for proxy in self._edge_listeners(injection) if begun is not None else ():
+            id, edge = injection.fault.name, str(proxy.edge)
+            # What comes from the host may be a canary: from then on there are none.
+            start = injection.felt_at if proxy.client == HOST else begun
+            try:
+                if start is None or ended is None:
+                    raise FaultFailed("it was healed early")
+                wall = self._clock.wall
+                traffic = await self.meters.traffic(
+                    proxy, wall(start).timestamp(), wall(ended).timestamp()
+                )
+            except ChaoskitError as error:
+                self._recorder.emit(EdgeNotCounted(id, edge, error.message))
+            else:
+                self._recorder.emit(EdgeUsed(id, edge, traffic))

@@ -26,6 +26,8 @@ from chaoskit.record.events import (
     PhaseEnded,
     PhaseStarted,
     Progressed,
+    ReplicaSeen,
+    ReplicasRead,
     RunEnded,
     RunEndedEarly,
     RunStarted,
@@ -37,12 +39,14 @@ from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger, StackUndo
-from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed, save_logs
-from chaoskit.run.bring_up import bring_up, images
+from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed
+from chaoskit.run.bring_up import bring_up, has_failed, images
 from chaoskit.run.bypass import BypassWatch
-from chaoskit.run.clients import Clients
+from chaoskit.run.clients import Clients, GateUnmet
 from chaoskit.run.engine_events import EngineEvents
 from chaoskit.run.injector import Injection, Injector
+from chaoskit.run.logs import LogFollower
+from chaoskit.run.port_watch import PortWatch
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
@@ -95,7 +99,10 @@ class Runner:
         hold = self._scenario.timeline.hold
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
-        self._events = EngineEvents(engine.events, plan.project.name, self._recorder, self._clock)
+        project = plan.project.name
+        self._logs = LogFollower(engine, project, folder, self._recorder, self._clock)
+        self._events = EngineEvents(engine.events, project, self._recorder, self._clock, self._logs)
+        self._ports = PortWatch(self._stack, self._recorder, self._cut_now)
         self._phase: str | None = None
         self._up = False
         self._observed = False
@@ -200,6 +207,8 @@ class Runner:
         async with self._phase_of("gate"):
             self._clients.start_probes()
             await self._clients.gate(timeline.gate)
+            await self._nothing_failed()
+            await self._ports.settled(self._plan)
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
             self._bypass.start()
@@ -215,9 +224,11 @@ class Runner:
             await self._timeline.heal()
         async with self._phase_of("settle"):
             await asyncio.gather(
-                asyncio.sleep(timeline.settle), self._injector.measure_after(self._injections)
+                asyncio.sleep(timeline.settle),
+                self._injector.measure_after(self._injections, timeline.settle),
             )
             await self._bypass.look()
+            await self._read_replicas()
         self._clients.check()
         async with self._phase_of("final"):
             await self._final()
@@ -238,10 +249,16 @@ class Runner:
                 overlay,
                 self._stack,
                 lambda text: self._recorder.emit(Progressed(text)),
+                self._ports.start,
             )
             self._ledger.done("stack")
         services = await images(self._stack, self._plan.project.services)
         self._recorder.emit(ServicesUp(tuple(services)))
+
+    def _cut_now(self) -> set[tuple[str, str]]:
+        """Return the (client, upstream) pairs on which a fault is in force."""
+        faults = [injection.fault for injection in self._injections if injection.open]
+        return {(p.client, p.upstream) for fault in faults for p in fault.listeners(self._stack)}
 
     async def _refuse_taken_name(self) -> None:
         """What has the name of the run's project already is not ours, and must not be removed."""
@@ -252,6 +269,27 @@ class Runner:
                 hint="it is not of this run and stays as it is; run again for another name",
             )
 
+    async def _nothing_failed(self) -> None:
+        """Look again: a job may have been running still when the stack was up. Raises
+        `GateUnmet`."""
+        containers = await self._stack.containers.of(self._stack.project)
+        failed = [c.state for c in containers if has_failed(c, self._scenario)]
+        if failed:
+            said = ", ".join(f"`{one.service}` exited with code {one.exit_code}" for one in failed)
+            raise GateUnmet(f"the steady state was not met, nothing was injected: {said}")
+
+    async def _read_replicas(self) -> None:
+        """Record what became of every replica: who died under the faults may not be back."""
+        try:
+            containers = await self._stack.containers.of(self._stack.project)
+        except ChaoskitError as error:
+            text = f"what became of the services could not be read: {error.message}"
+            self._recorder.emit(RunUnproven(text))
+            return
+        states = [c.state for c in containers if c.state.service in self._plan.project.services]
+        seen = [ReplicaSeen(s.service, s.replica, s.status, s.exit_code) for s in states]
+        self._recorder.emit(ReplicasRead(tuple(seen), self._plan.project.jobs))
+
     async def _final(self) -> None:
         await self._clients.final_reads()
         await self._clients.stop()
@@ -259,10 +297,10 @@ class Runner:
 
     async def _observe_edges(self) -> None:
         """Record who used the edges: those of the faults, and all others."""
-        await self._injector.count_connections(self._injections)
+        await self._ports.report(self._injector.meters)
         self._observed = True
         accepted = await edge_traffic.accepted(self._stack, self._stack.proxies)
-        seen = {(p.client, p.upstream, p.port): len(times) for p, times in accepted.items()}
+        seen = {p.edge: number for p, number in accepted.items()}
         self._recorder.emit(self._plan.edges_seen(seen))
 
     # -- winding down ----------------------------------------------------------------------------
@@ -272,7 +310,8 @@ class Runner:
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        ends = [*map(end, self._timeline.tasks), self._bypass.stop(), self._clients.cut()]
+        watches = [self._bypass.stop(), self._ports.stop()]
+        ends = [*map(end, self._timeline.tasks), *watches, self._clients.cut()]
         ended = await asyncio.gather(*ends, return_exceptions=True)
         for error in ended:
             if isinstance(error, Exception) and error is not self._failure:
@@ -285,6 +324,7 @@ class Runner:
             if self._up:
                 leftovers = await self._heal_and_save(hurry=signals.hurry.is_set())
             if self._keeps:
+                await self._injector.meters.stop()
                 self._ledger.kept("stack")
                 text = f"the stack stays up; remove it with `{self._recover_command}`"
                 self._recorder.emit(Noted(text))
@@ -314,11 +354,10 @@ class Runner:
             await self._engine.quiesce(_INFLIGHT)
             await self._engine.back(_HURRIED if hurry else _ENGINE_BACK)
         leftovers = await self._heal_all()
-        if not hurry:
-            if not self._observed:
-                with contextlib.suppress(ChaoskitError):
-                    await self._observe_edges()
-            await self._save_logs()
+        if not hurry and not self._observed:
+            with contextlib.suppress(ChaoskitError):
+                await self._observe_edges()
+        await self._logs.stop(read=not hurry)
         return leftovers
 
     async def _judged(self) -> Result:
@@ -366,12 +405,6 @@ class Runner:
             for i in still
             if i.open
         ]
-
-    async def _save_logs(self) -> None:
-        try:
-            await save_logs(self._engine, self._stack.project, self._folder)
-        except ChaoskitError as error:
-            self._recorder.emit(Noted(f"the container logs were not saved: {error.message}"))
 
     async def _tear_down(self, within: float) -> list[Leftover]:
         """Remove the run's copy of the stack; return what is left after several tries."""

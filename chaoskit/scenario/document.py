@@ -10,7 +10,7 @@ from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
 from chaoskit.faults.contract import REGISTRY as FAULTS
 from chaoskit.faults.contract import Fault
-from chaoskit.fields import Duration, Edge, Model, Name
+from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
 from chaoskit.probes._base import REGISTRY as PROBES
 from chaoskit.probes._base import Probe
 from chaoskit.scenario.kinds import OneOf
@@ -22,7 +22,7 @@ AnyProbe: TypeAlias = Annotated[Probe, OneOf(PROBES)]
 AnyWorkload: TypeAlias = Annotated[Workload, OneOf(WORKLOADS)]
 AnyCheck: TypeAlias = Annotated[Check, OneOf(CHECKS)]
 
-KINDS = {registry.sort: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
+KINDS = {registry.category: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
 
 
 class DeclaredEdge(Model):
@@ -62,6 +62,16 @@ class Stack(Model):
         default_factory=list,
         description="What the run may share with the host although it cannot be copied.",
     )
+
+
+class AllowedDeath(Model):
+    """What the containers of a service may do although no fault aims at it."""
+
+    service: ServiceName
+    may: Annotated[
+        Literal["exit", "restart"],
+        Field(description="End and stay down, or end and be started again by its policy."),
+    ]
 
 
 class Gate(Model):
@@ -114,9 +124,27 @@ class Scenario(Model):
     )
     timeline: Annotated[Timeline, Field(description="What happens when.")]
     expect: Annotated[list[AnyCheck], Field(min_length=1, description="What must hold.")]
+    fail_if_unfelt: Annotated[
+        bool,
+        Field(description="Whether a fault that no probe or operation noticed makes it unknown."),
+    ] = False
+    allow: Annotated[
+        AllowedDeath | list[AllowedDeath],
+        Field(description="Which services may exit or restart without a fault on them."),
+    ] = Field(default_factory=list[AllowedDeath])
     seed: Annotated[
         int | None, Field(description="Makes generated values and schedules repeatable.")
     ] = None
+
+    @property
+    def allowed(self) -> list[AllowedDeath]:
+        """Which deaths are meant."""
+        return self.allow if isinstance(self.allow, list) else [self.allow]
+
+    def may(self, service: str, what: Literal["exit", "restart"]) -> bool:
+        """Return whether the containers of a service are meant to do that; who may exit may also
+        be restarted."""
+        return any(one.service == service and one.may in ("exit", what) for one in self.allowed)
 
     def injections(self) -> list[Fault]:
         """Return every fault as often as it is injected; each repetition has its own id."""

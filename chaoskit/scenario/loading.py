@@ -16,6 +16,7 @@ from chaoskit.scenario.document import Scenario, scenario_model
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.pydantic_errors import problems_of
 from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
+from chaoskit.scenario.warnings import warnings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,10 @@ class Loaded:
     path: Path
     compose_files: list[Path]
     source: Source
+
+    def warnings(self) -> list[Problem]:
+        """Return what makes the scenario prove little, although it can be run."""
+        return warnings_of(self.source, self.scenario)
 
     def problem(
         self, path: nodes.Path, message: str, hint: str | None = None, *, word: str | None = None

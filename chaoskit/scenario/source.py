@@ -13,7 +13,7 @@ import yaml
 from chaoskit.errors import Problem, ScenarioInvalid, UsageError
 from chaoskit.scenario import nodes
 from chaoskit.scenario.composer import Stopped, compose, lines_of
-from chaoskit.scenario.masking import masked, masked_line
+from chaoskit.scenario.masking import LONGEST, masked, masked_line
 from chaoskit.scenario.nodes import Mapping, Node, Scalar, Span
 from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.scenario.yaml_errors import explained
@@ -22,7 +22,6 @@ LARGEST = 1024 * 1024  # bytes
 MOST_PROBLEMS = 1000  # of one file
 _LONGEST_SHOWN = 200  # characters of a source line
 _LONGEST_MESSAGE = 500
-_LONGEST_MASKED = 4000  # longer lines are not shown at all
 _UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff\u2028\u2029]"
 )
@@ -153,7 +152,7 @@ def problem_at(
     """Return a problem with its source line; nothing in it shows a secret."""
     line = lines[span.line - 1] if span.line <= len(lines) else ""
     shown = ""
-    if len(line) <= _LONGEST_MASKED and span.column <= _LONGEST_SHOWN:
+    if len(line) <= LONGEST and span.column <= _LONGEST_SHOWN:
         shown = _UNPRINTABLE.sub("?", masked_line(line.replace("\t", " ")))
         if len(shown) > _LONGEST_SHOWN:
             shown = shown[: _LONGEST_SHOWN - 3] + "..."

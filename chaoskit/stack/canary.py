@@ -38,10 +38,11 @@ _POSTGRES_STARTUP = 9_500
 
 
 def protocol_of(port: int, declared: str | None = None) -> str:
-    """Return how to talk to a port: what the scenario's URLs say, else what its number says."""
-    if declared in _REQUESTS:
-        return str(declared)
-    return PROTOCOLS.get(port, "tcp")
+    """Return how to talk to a port: what URLs of the scenario and of its clients say, else what
+    its number says."""
+    if declared is None:
+        return PROTOCOLS.get(port, "tcp")
+    return declared if declared in _REQUESTS else "tcp"
 
 
 async def exchange(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from chaoskit.docker.containers import Container
 from chaoskit.docker.exec import ContainerExec
 from chaoskit.errors import ChaoskitError
 
-_ESTABLISHED = 0x01
 _LISTEN = 0x0A
+TABLES = ("net/tcp", "net/tcp6")  # below `/proc` or `/proc/PID`
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,43 +28,55 @@ class Connection:
     remote_ip: str
     remote_port: int
     state: int
-
-    @property
-    def established(self) -> bool:
-        return self.state == _ESTABLISHED
+    local_port: int
 
 
-async def connections_of(exec: ContainerExec, container: Container) -> list[Connection] | None:
-    """Return the TCP connections of a container, None when they cannot be read.
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """The TCP table of a container; `listening` are the ports that other containers can reach."""
+
+    connections: tuple[Connection, ...] = ()
+    listening: frozenset[int] = frozenset()
+
+
+async def sockets_of(exec: ContainerExec, container: Container) -> Sockets | None:
+    """Return the TCP sockets of a container, None when they cannot be read.
 
     Reads `/proc` of the host where the engine is local, else asks `cat` inside the container.
     """
     if not container.state.running:
-        return []
+        return Sockets()
     # In threads: a busy container has thousands of rows.
-    text = await asyncio.to_thread(proc_of, container, "net/tcp", "net/tcp6")
+    text = await asyncio.to_thread(proc_of, container, *TABLES)
     if text is None:
         try:
-            argv = ["cat", "/proc/net/tcp", "/proc/net/tcp6"]
-            text = (await exec.run(container.id, argv)).out
+            text = (await exec.run(container.id, ["cat", *(f"/proc/{t}" for t in TABLES)])).out
         except ChaoskitError:
             return None
-    rows = await asyncio.to_thread(parse_table, text)
-    return rows if rows or "local_address" in text else None
+    return await asyncio.to_thread(parse_tables, text)
 
 
-def parse_table(text: str) -> list[Connection]:
-    """Parse `/proc/net/tcp` and `tcp6` text: all rows but the listening ones."""
-    found = []
+def parse_tables(text: str) -> Sockets | None:
+    """Parse `/proc/net/tcp` and `tcp6` text; None when it is neither of them."""
+    if "local_address" not in text:
+        return None
+    connections, listening = [], set()
     for line in text.splitlines():
         columns = line.split()
         if len(columns) < 4 or ":" not in columns[2] or columns[0] == "sl":
             continue
-        address, _, port = columns[2].partition(":")
+        (ip, port), (remote_ip, remote_port) = (_endpoint(text) for text in columns[1:3])
         state = int(columns[3], 16)
         if state != _LISTEN:
-            found.append(Connection(_address(address), int(port, 16), state))
-    return found
+            connections.append(Connection(remote_ip, remote_port, state, port))
+        elif not ipaddress.ip_address(ip).is_loopback:
+            listening.add(port)
+    return Sockets(tuple(connections), frozenset(listening))
+
+
+def _endpoint(text: str) -> tuple[str, int]:
+    address, _, port = text.partition(":")
+    return _address(address), int(port, 16)
 
 
 def _address(text: str) -> str:
@@ -89,9 +100,3 @@ def proc_of(container: Container, *names: str) -> str | None:
         return "".join((base / name).read_text() for name in names)
     except OSError:
         return None
-
-
-def towards(rows: Iterable[Connection], addresses: Iterable[str], ports: Iterable[int]) -> int:
-    """Count the connections to any of these addresses on any of these ports."""
-    wanted_addresses, wanted_ports = set(addresses), set(ports)
-    return sum(r.remote_ip in wanted_addresses and r.remote_port in wanted_ports for r in rows)

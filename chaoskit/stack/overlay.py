@@ -20,18 +20,20 @@ from chaoskit.docker.labels import (
     PROXIES_LABEL,
     ROLE_LABEL,
     RUN_LABEL,
+    UPSTREAMS_LABEL,
 )
 from chaoskit.errors import UsageError
 from chaoskit.fields import HOST, Target
 from chaoskit.stack.edges import PossibleEdge
 from chaoskit.stack.project import Project, Service
-from chaoskit.stack.proxy import API_PORT, Proxy
+from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy
 
 PREFIX = "chaoskit-"
 GATEWAY = f"{PREFIX}host"
 OWN_NETWORK = "chaoskit"  # of proxies that share only networks on which nothing can be published
 _CONFIG_PATH = "/chaoskit-proxies.json"
 _GATEWAY_FIRST_PORT = 20001
+_SPARE = 2  # for each client, and one more for each of its upstreams
 
 
 @dataclass(slots=True)
@@ -43,6 +45,7 @@ class ProxyContainer:
     role: str
     networks: set[str] = field(default_factory=set)
     proxies: list[Proxy] = field(default_factory=list)
+    upstreams: list[str] = field(default_factory=list)
 
     def add(self, upstream: str, port: int, listen: int) -> None:
         self.proxies.append(Proxy(self.service, self.client, upstream, port, listen))
@@ -144,12 +147,13 @@ def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
     for edge in edges:
         grouped.setdefault((edge.client, edge.upstream), []).append(edge)
     for (client, upstream), group in sorted(grouped.items()):
-        if any(edge.port == API_PORT for edge in group):
+        ports = [edge.port for edge in group if edge.port is not None]
+        if API_PORT in ports:
             raise UsageError(
                 f"`{upstream}` serves port {API_PORT}, which Toxiproxy needs for itself"
             )
         mine = [c for c in containers if c.client == client]
-        free = [c for c in mine if not any(c.serves(edge.port) for edge in group)]
+        free = [c for c in mine if not any(c.serves(port) for port in ports)]
         if free:
             container = free[0]
         else:
@@ -157,8 +161,9 @@ def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
             container = ProxyContainer(f"{PREFIX}{client}{suffix}", client, "proxy")
             containers.append(container)
         container.networks |= set(group[0].networks)
-        for edge in group:
-            container.add(upstream, edge.port, edge.port)
+        container.upstreams.append(upstream)
+        for port in ports:
+            container.add(upstream, port, port)
     return containers
 
 
@@ -179,7 +184,7 @@ def _links(project: Project, containers: Sequence[ProxyContainer]) -> dict[str, 
         if container.role != "proxy":
             continue
         client = project.services[container.client]
-        for upstream in dict.fromkeys(proxy.upstream for proxy in container.proxies):
+        for upstream in container.upstreams:
             names = list(project.services[upstream].names_on(client.networks))
             names += [link.alias for link in client.links if link.upstream == upstream]
             links.setdefault(client.name, []).extend(
@@ -228,6 +233,8 @@ def _proxy_service(
 ) -> dict[str, object]:
     gateway = container.role == "gateway"
     ports = [p.listen for p in container.proxies if gateway or p.upstream in felt]
+    if spare := sum(upstream in felt for upstream in container.upstreams):
+        ports += SPARE_PORTS[: spare + _SPARE]
     return {
         "image": image,
         "command": ["-host=0.0.0.0", f"-config={_CONFIG_PATH}"],
@@ -242,6 +249,7 @@ def _proxy_service(
             ROLE_LABEL: container.role,
             CLIENT_LABEL: container.client,
             PROXIES_LABEL: _content(container),
+            UPSTREAMS_LABEL: json.dumps(container.upstreams),
         },
     }
 

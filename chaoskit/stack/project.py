@@ -10,6 +10,7 @@ from typing import Any, cast
 from chaoskit.records import Json
 
 DEFAULT_NETWORK = "default"
+_COMPLETED = "service_completed_successfully"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Service:
     devices: tuple[str, ...]
     replicas: int
     restart: str | None
+    udp_ports: tuple[int, ...] = ()  # like `ports`
     inlined: tuple[str, ...] = ()  # configs and secrets that Compose writes into its containers
 
     @property
@@ -99,6 +101,12 @@ class Project:
     networks: Mapping[str, Resource]
     volumes: Mapping[str, Resource]
 
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The services that are meant to complete: another one waits for that."""
+        waits = (w for service in self.services.values() for w in service.depends_on.items())
+        return tuple(sorted({name for name, condition in waits if condition == _COMPLETED}))
+
 
 def parse(config: Mapping[str, Json]) -> Project:
     """Return the project that `docker compose config --format json` printed."""
@@ -114,9 +122,12 @@ def parse(config: Mapping[str, Json]) -> Project:
 def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Service:
     mode = body.get("network_mode")
     networks = body.get("networks") or ({} if mode else {DEFAULT_NETWORK: None})
-    ports = [p for p in body.get("ports") or () if p.get("protocol", "tcp") == "tcp"]
-    serves = {int(port["target"]) for port in ports}
-    serves |= {port for text in body.get("expose") or () for port in _exposed(str(text))}
+    serves: dict[str, set[int]] = {"tcp": set(), "udp": set()}
+    for port in body.get("ports") or ():
+        serves.setdefault(port.get("protocol", "tcp"), set()).add(int(port["target"]))
+    for text in body.get("expose") or ():
+        numbers, _, protocol = str(text).partition("/")
+        serves.setdefault(protocol or "tcp", set()).update(_exposed(numbers))
     deploy = body.get("deploy") or {}
     return Service(
         name=name,
@@ -133,7 +144,8 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
         network_mode=mode,
         container_name=body.get("container_name"),
         hostname=body.get("hostname"),
-        ports=tuple(sorted(serves)),
+        ports=tuple(sorted(serves["tcp"])),
+        udp_ports=tuple(sorted(serves["udp"])),
         publishes=bool(body.get("ports")),
         links=tuple(_link(text) for text in body.get("links") or ()),
         depends_on={
@@ -220,13 +232,10 @@ def _link(text: str) -> Link:
     return Link(upstream, alias or upstream)
 
 
-def _exposed(text: str) -> Sequence[int]:
-    """Return the TCP ports of one `expose` entry: `6379`, `53/udp`, `9000-9002`."""
-    numbers, _, protocol = text.partition("/")
+def _exposed(numbers: str) -> Sequence[int]:
+    """Return the ports of one `expose` entry: `6379`, `9000-9002`."""
     first, _, last = numbers.partition("-")
-    if protocol not in ("", "tcp") or not first.isdigit():
-        return ()
-    return range(int(first), int(last or first) + 1)
+    return range(int(first), int(last or first) + 1) if first.isdigit() else ()
 
 
 def _first(*values: Any) -> Any:

@@ -11,6 +11,7 @@ from chaoskit.fields import HOST, Edge
 from chaoskit.records import Json
 
 API_PORT = 8474  # Toxiproxy's own
+SPARE_PORTS = range(29001, 29101)  # published for canaries to ports that only sockets tell
 
 
 @dataclass(frozen=True, slots=True)

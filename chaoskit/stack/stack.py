@@ -6,19 +6,20 @@ run's stack from its project name alone and heal it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
-from chaoskit.docker.labels import ROLE_LABEL
+from chaoskit.docker.labels import CLIENT_LABEL, ROLE_LABEL, UPSTREAMS_LABEL
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.exchange import BRIEFLY, Ask, Exchange
 from chaoskit.fields import HOST, Edge, Target
-from chaoskit.records import ContainerState
+from chaoskit.records import ContainerState, Json
 from chaoskit.stack.canary import exchange, protocol_of
 from chaoskit.stack.claims import Claims
-from chaoskit.stack.proxy import API_PORT, Proxy, proxies_of
+from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy, proxies_of
 from chaoskit.stack.ticker import Ticker
 from chaoskit.stack.toxiproxy import (
     ProxyState,
@@ -63,6 +64,8 @@ class Stack:
         self._protocols = protocols or {}
         self._proxy_containers: dict[str, Container] = {}  # proxy containers, by service name
         self._apis: dict[tuple[str, int], Toxiproxy] = {}  # by service name and published port
+        self._late: dict[tuple[str, str], Proxy] = {}  # proxies that were made at run time
+        self._spare: dict[tuple[str, str], int] = {}  # the published port for their canaries
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
         self.claims = Claims()
         self.tickers: dict[str, Ticker] = {}  # of faults that go on acting while in force, by name
@@ -70,14 +73,15 @@ class Stack:
     async def attach(self) -> None:
         """Read the proxy containers and their published ports from the engine."""
         containers = await self.containers.of(self.project)
+        before = {name: c.state.started_at for name, c in self._proxy_containers.items()}
         self._proxy_containers = {
             c.state.service: c for c in containers if c.labels.get(ROLE_LABEL) is not None
         }
-        self.proxies = tuple(
-            proxy
-            for container in self._proxy_containers.values()
-            for proxy in proxies_of(container)
-        )
+        now = {name: c.state.started_at for name, c in self._proxy_containers.items()}
+        for key in [key for key in self._late if before.get(key[0]) != now.get(key[0])]:
+            del self._late[key]  # a server that starts again has only what its file says
+        planned = [p for c in self._proxy_containers.values() for p in proxies_of(c)]
+        self.proxies = (*planned, *self._late.values())
         # Only clients of servers that moved: others may be in the middle of a call.
         served = {(name, c.published.get(API_PORT)) for name, c in self._proxy_containers.items()}
         stale = [self._apis.pop(key) for key in list(self._apis) if key not in served]
@@ -115,9 +119,11 @@ class Stack:
 
     def _published(self, proxy: Proxy) -> int:
         container = self._proxy_containers.get(proxy.container)
-        port = None if container is None else container.published.get(proxy.listen)
-        if port is None:
+        if container is None:
             raise EnvironmentFailure(f"`{proxy.container}` is not running")
+        port = container.published.get(self._spare.get(_key(proxy), proxy.listen))
+        if port is None:
+            raise EnvironmentFailure(f"`{proxy.container}` does not publish {proxy.listen}")
         return port
 
     async def exchange(
@@ -133,11 +139,12 @@ class Stack:
 
     # -- proxies ---------------------------------------------------------------------------------
 
-    def proxy_container(self, proxy: Proxy) -> Container:
+    def proxy_container(self, name: str) -> Container:
+        """Return the container of proxies that is called so. Raises `FaultFailed`."""
         try:
-            return self._proxy_containers[proxy.container]
+            return self._proxy_containers[name]
         except KeyError:
-            raise FaultFailed(f"`{proxy.container}` has no container") from None
+            raise FaultFailed(f"`{name}` has no container") from None
 
     def proxies_of(self, edge: Edge) -> list[Proxy]:
         """Return the proxies of an edge, one per port. Raises `FaultFailed` when there is none."""
@@ -150,6 +157,54 @@ class Stack:
         if not found:
             raise FaultFailed(f"the edge `{edge}` has no proxy in this run")
         return found
+
+    def names_taken_over(self) -> dict[tuple[str, str], str]:
+        """Return which proxy container stands behind the name of an upstream, by client and
+        upstream: all of its ports must be served there."""
+        return {
+            (container.labels.get(CLIENT_LABEL, HOST), upstream): name
+            for name, container in self._proxy_containers.items()
+            for upstream in json.loads(container.labels.get(UPSTREAMS_LABEL, "[]"))
+        }
+
+    async def serve(self, container: str, client: str, upstream: str, port: int) -> Proxy:
+        """Make a proxy in a running container for one more port of an upstream.
+
+        It listens on that very port. A second proxy, without any toxic, leads to it from one of
+        the published spare ports: that is the canaries' way, where one is left.
+        """
+        proxy = Proxy(container, client, upstream, port, port)
+        await self._create(proxy, proxy.definition())
+        taken = {self._spare[key] for key in self._spare if key[0] == container}
+        free = [p for p in SPARE_PORTS if p in self._proxy_containers[container].published]
+        spare = self._spare.get(_key(proxy)) or next((p for p in free if p not in taken), None)
+        if spare is not None:
+            name, listen, upstream = f"canary-to-{proxy.name}", f"[::]:{spare}", f"{LOCAL}:{port}"
+            await self._create(
+                proxy, {"name": name, "listen": listen, "upstream": upstream, "enabled": True}
+            )
+            self._spare[_key(proxy)] = spare
+        self._late[_key(proxy)] = proxy
+        if proxy not in self.proxies:
+            self.proxies += (proxy,)
+        return proxy
+
+    async def _create(self, proxy: Proxy, definition: Mapping[str, Json]) -> None:
+        try:
+            await self._on(proxy, lambda api: api.create(definition))
+        except ToxiproxyRefused as error:
+            if error.status != 409:  # it is there already
+                raise
+
+    async def find_late_proxies(self) -> None:
+        """Learn from the servers of the proxies that another process made at run time."""
+        for (client, upstream), container in self.names_taken_over().items():
+            for name, state in (await self.api_states(container)).items():
+                port = int(state.upstream.rpartition(":")[2])
+                proxy = Proxy(container, client, upstream, port, port)
+                if name == proxy.name and proxy not in self.proxies:
+                    self._late[_key(proxy)] = proxy
+                    self.proxies += (proxy,)
 
     def proxies_to(self, service: str) -> list[Proxy]:
         return [proxy for proxy in self.proxies if proxy.upstream == service]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from random import Random
+from random import Random, SystemRandom
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, Field
 
+from chaoskit.records import Json
 from chaoskit.workloads._base import Step
 from chaoskit.workloads.operations._base import OperationModel
 
 FIRST = 1_000_000  # out of the way of what a stack is seeded with
+LAST = 2_000_000_000  # and what fits into 32 bits, with room to rise
 
 Key: TypeAlias = int | str
 Distribution: TypeAlias = Literal["uniform", "zipf"]
@@ -47,6 +49,31 @@ def names(keys: int | list[Key], first: int = 1) -> list[Key]:
 def first_number(name: str, seed: int) -> int:
     """Return where the generated numbers of a workload start; it differs between seeds."""
     return FIRST + Random(f"{seed} {name}").randrange(900_000)
+
+
+class Numbers:
+    """Whole numbers that were never used before, rising by one.
+
+    In an empty store the same seed gives the same numbers. Where a read before the first of them
+    shows some that an earlier run may have left, they begin somewhere else, at random: only part of
+    what is there may have been shown.
+    """
+
+    def __init__(self, name: str, seed: int) -> None:
+        self._next = first_number(name, seed)
+        self._begun = False
+
+    def saw(self, values: Json) -> None:
+        """Take note of what a read returned."""
+        if self._begun or not isinstance(values, list):
+            return
+        if any(isinstance(value, int) and FIRST <= value < LAST for value in values):
+            self._next = SystemRandom().randrange(2 * FIRST, LAST)
+
+    def take(self) -> int:
+        self._begun = True
+        self._next += 1
+        return self._next - 1
 
 
 def name_keys(operations: Mapping[str, OperationModel]) -> None:

@@ -69,7 +69,7 @@ class Driver:
                 self,
                 self._generator,
                 places=workload.clients,
-                patience=workload.timeout,
+                timeout=workload.timeout,
             )
         listening = len(self._subscriptions.clients) if self._subscriptions else 0
         self._lanes = workload.clients + listening  # processes in one generation

@@ -23,7 +23,8 @@ from chaoskit.workloads.operations._base import OperationModel, fills, gives
 class RegisterWorkload(Workload):
     """Read, write and compare-and-set single values, by several clients at once.
 
-    `write` stores `{value}` under `{key}`; every value of a key is written once, counting from 1.
+    `write` stores `{value}` under `{key}`; every value of a key is written once, counting from 1,
+    or from what was there before.
     `read` returns the value of one key. `cas` replaces `{old}` by `{new}`, and ends `fail` when the
     value was another: 4xx, or an answer listed in `refused`. With a `cas`, half of the writes are
     one. `initial` is what a key holds before it is written. A generated key whose write ended
@@ -88,6 +89,8 @@ class RegisterGenerator(Generator):
         key = step.key
         if not isinstance(key, int | str):
             return None
+        if outcome == "ok" and not step.write and isinstance(value, int):
+            self._written.setdefault(key, value)  # what was there before the run
         if outcome == "ok":
             self._seen[key] = step.fields.get("new", value)
             if step.write:

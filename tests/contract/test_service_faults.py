@@ -463,7 +463,7 @@ async def test_a_full_mount_refuses_writes_and_is_free_again(
     [
         ("/host", "not a separate file system"),
         ("/unsized", "not a separate file system of a small"),
-        ("/etc", "no file system"),
+        ("/etc", "not a separate file system"),
         ("/nowhere", "could not be read"),
     ],
 )

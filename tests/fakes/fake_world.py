@@ -5,6 +5,7 @@ The `Stack` over it is the real one, and so is its HTTP.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,13 +17,14 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
 from chaoskit.docker.events import EngineEvent
 from chaoskit.docker.helper import OWN_HELPER, HelperOutput, helper_labels
-from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL
+from chaoskit.docker.labels import CLIENT_LABEL, PROXIES_LABEL, ROLE_LABEL, UPSTREAMS_LABEL
+from chaoskit.docker.logs import LogStream
 from chaoskit.docker.machine import MachineInfo
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
 from chaoskit.stack.overlay import GATEWAY, PREFIX
-from chaoskit.stack.proxy import API_PORT, Proxy, proxies_of
+from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy, proxies_of
 from chaoskit.stack.stack import Stack
 from tests.fakes.fake_networks import FakeNetfilter, FakeNetworks
 from tests.fakes.fake_services import (
@@ -87,6 +89,7 @@ class FakeEngine:
         self.history = FakeHistory()
         self.exec = FakeExec(self, fuse)
         self.containers = FakeContainers(self, fuse)
+        self.logs = FakeLogs()
         self.machine = FakeMachine(self)
         self.events = FakeEvents(self)
         self.helpers = FakeHelpers(self, fuse)
@@ -108,6 +111,14 @@ class FakeEngine:
         else:
             state = replace(one.state, status="exited", exit_code=137)
         self.all[container_id] = replace(one, state=state)
+
+
+class FakeLogs:
+    """Containers that printed nothing."""
+
+    async def open(self, container_id: str, *, since: float, follow: bool) -> LogStream:
+        del container_id, since, follow
+        return LogStream(io.StringIO(), iter(()), None)
 
 
 class FakeContainers:
@@ -279,8 +290,10 @@ class World:
             ROLE_LABEL: "gateway" if client == HOST else "proxy",
             CLIENT_LABEL: client,
             PROXIES_LABEL: json.dumps([proxy.definition() for proxy in proxies]),
+            UPSTREAMS_LABEL: json.dumps(sorted({p.upstream for p in proxies if client != HOST})),
         }
         published = {API_PORT: api, **{proxy.listen: 1 for proxy in proxies}}
+        published |= {port: port for port in SPARE_PORTS[:2]}
         one = container(service, labels=labels, published=published)
         address = self.engine.networks.join(one.id, f"{PROJECT}_default", [service])
         self.engine.add(replace(one, addresses=(address,)))

@@ -277,7 +277,9 @@ async def matrix_project(directory: Path, rows: Sequence[Row]) -> AsyncIterator[
         overlay.write_text(layout.text)
         stack = Stack(engine, name, plan.protocols, seed=7)
         try:
-            await bring_up(plan, layout, overlay, stack, lambda text: None)
+            await bring_up(
+                plan, layout, overlay, stack, say=lambda text: None, proxies_up=lambda: None
+            )
             async with contextlib.AsyncExitStack() as clients:
                 argument = json.dumps(UPSTREAMS)
                 agents = {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -92,13 +93,17 @@ class Channels:
     """All subscribers, and what was published.
 
     `sent` says between which places of the history a message was published; the second is None
-    where it was never acknowledged. `never_connected` names the processes never connected.
+    where it was never acknowledged. `never_connected` names the processes never connected. `early`
+    says how often what was received before it was published, or without that; `resynced_early` is
+    what resyncs returned likewise.
     """
 
     events: Sequence[Event]
     subscribers: list[Subscriber]
     sent: dict[tuple[Key, float], tuple[int, int | None]]
     never_connected: list[int]
+    early: Mapping[tuple[Key, float], int]
+    resynced_early: Collection[tuple[Key, float]]
 
     @property
     def end(self) -> float:
@@ -120,6 +125,8 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
     pending: dict[int, tuple[Key, float]] = {}
     sent: dict[tuple[Key, float], tuple[int, int | None]] = {}
     subscribers: dict[int, Subscriber] = {}
+    early: Counter[tuple[Key, float]] = Counter()
+    resynced_early: set[tuple[Key, float]] = set()
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
         if op in _SUBSCRIBERS:
@@ -128,12 +135,19 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
             one = subscribers.get(event.process)
             if one is None:
                 one = subscribers[event.process] = Subscriber(event.process)
-            if op != "receive":
+            if op == "resync":
+                if type_ == "ok":
+                    found = _resynced(one, event)
+                    resynced_early.update(what for what in found if what not in sent)
+            elif op == "subscribe":
                 _connection(one, event, place)
             elif type_ == "ok":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
-                    _received(one, event, numbered, place)
+                    what = (event.key, numbered)
+                    if what not in sent:
+                        early[what] += 1
+                    _received(one, event, what, place)
         elif op == "publish":
             if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
@@ -149,16 +163,13 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
                     sent[what] = (sent[what][0] if what in sent else place, place)
     connected = [one for one in subscribers.values() if one.connections]
     never_connected = [one.process for one in subscribers.values() if not one.connections]
-    return Channels(events, connected, sent, never_connected)
+    return Channels(events, connected, sent, never_connected, early, resynced_early)
 
 
 def _connection(one: Subscriber, event: Event, place: int) -> None:
-    """Take note of a resync, or of the begin or the end of a connection."""
+    """Take note of the begin or the end of a connection."""
     channel = event.key
-    if event.op == "resync":
-        if event.type == "ok":
-            _resynced(one, event, channel)
-    elif event.type == "ok":
+    if event.type == "ok":
         if one.connections and one.connections[-1].end is None:
             one.connections[-1].end = event.t
         one.connections.append(Connection(event.t, place))
@@ -171,9 +182,8 @@ def _connection(one: Subscriber, event: Event, place: int) -> None:
         one.reconnect_failed = True
 
 
-def _received(one: Subscriber, event: Event, numbered: float, place: int) -> None:
+def _received(one: Subscriber, event: Event, what: tuple[Key, float], place: int) -> None:
     channel, t = event.key, event.t
-    what = (channel, numbered)
     known = len(one.received)
     one.received.setdefault(what, t)  # looked up once: there are many
     if len(one.received) == known:
@@ -185,17 +195,18 @@ def _received(one: Subscriber, event: Event, numbered: float, place: int) -> Non
             one.connections.append(Connection(t, place))
 
 
-def _resynced(one: Subscriber, event: Event, channel: Key) -> None:
+def _resynced(one: Subscriber, event: Event) -> Sequence[tuple[Key, float]]:
+    """Take note of a resync, and return the messages that it listed."""
     value = event.value
     if isinstance(value, Sequence) and not isinstance(value, str):
-        for item in value:
-            numbered = number(item)
-            if numbered is not None:
-                one.resynced.setdefault((channel, numbered), event.t)
-        return
+        found = [(event.key, one) for one in map(number, value) if one is not None]
+        for what in found:
+            one.resynced.setdefault(what, event.t)
+        return found
     last = number(value)
     if last is not None:
-        numbers, when = one.offered.setdefault(channel, ([], []))
+        numbers, when = one.offered.setdefault(event.key, ([], []))
         if not numbers or last > numbers[-1]:
             numbers.append(last)
             when.append(event.t)
+    return ()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from chaoskit.exchange import Canary, Exchange
+from chaoskit.exchange import Canary, Exchange, Traffic
 from chaoskit.faults.contract import Fault, Receipt, Undo
 from chaoskit.fields import HOST, Duration, Edge, Model, Percentage
 from chaoskit.stack.toxiproxy import Stream, Toxic
 from chaoskit.tasks import together
+from chaoskit.text import count
 
 if TYPE_CHECKING:
     from chaoskit.stack.proxy import Proxy
@@ -30,6 +31,8 @@ WAYS: dict[Direction, str] = {"both": "each way", "request": "of requests", "rep
 
 _LEAST_FRACTION = 0.01  # fewer, and a thousand canaries might not meet one
 _NOISE = 0.1  # seconds that an exchange may take longer on a busy machine
+_TOLD = 0.002  # seconds: no shorter delay can be told apart from the noise of any machine
+_LIKELY = 0.05  # how likely it may be at most that a fraction met no connection of the client
 _MISSED = 0.001  # how often the canaries of a fraction may all be spared
 
 
@@ -86,6 +89,24 @@ def went_silent(before: Exchange, during: Exchange) -> bool:
 def could_be_noise(fraction: float, before: Exchange, during: Exchange) -> bool:
     """Return whether a busy machine could be as slow; a fraction spares the next canary anyway."""
     return fraction >= 1 and during.answered and during.seconds - before.seconds < _NOISE
+
+
+def told_apart(before: Exchange) -> float:
+    """Return how many seconds more than before the fault are more than noise."""
+    return max(_TOLD, 2 * before.spread)
+
+
+def spared_by(fraction: float, direction: Direction, traffic: Traffic) -> str | None:
+    """Return why a fraction may well have met none of the client's connections; the toss is for
+    each connection and direction."""
+    number = max(traffic.active, traffic.opened, bool(traffic.pushed))
+    chance = (1 - fraction) ** (number * len(_STREAMS[direction]))
+    if fraction >= 1 or chance <= _LIKELY:
+        return None
+    return (
+        f"{count(number, 'connection')} of the client used it, and with {Percentage(fraction)} of"
+        f" them the chance is {Percentage(round(chance, 2))} that none was hit"
+    )
 
 
 def not_enough_bytes(kind: str, moved: int, needed: str) -> str:
@@ -194,6 +215,7 @@ class EdgeFault(Fault[EdgeUndo]):
     """A fault on one edge, made of toxics on its proxies."""
 
     undo_model = EdgeUndo
+    needs = ("helper",)  # it counts who uses the edge
 
     edge: Edge
 
@@ -218,8 +240,8 @@ class EdgeFault(Fault[EdgeUndo]):
         if not before.speechless:
             return None
         return (
-            f"no canary can feel `{self.kind}` on a plain TCP port; a probe or a workload with a "
-            "redis://, postgres:// or http:// URL of that port says how to talk to it"
+            f"no canary can feel `{self.kind}` on a plain TCP port; a redis://, postgres:// or"
+            " http:// URL of that port (of a probe, a workload, a client) says how to talk to it"
         )
 
     def toxics(self) -> Sequence[Toxic]:

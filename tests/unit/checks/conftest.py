@@ -16,6 +16,8 @@ from chaoskit.records import (
     FaultWindow,
     Finding,
     Json,
+    Log,
+    LogGap,
     LogLine,
     Phase,
     Sample,
@@ -73,6 +75,7 @@ class Build:
         history: Sequence[Event] | None = None,
         containers: Sequence[ContainerEvent] = (),
         logs: Sequence[LogLine] | None = None,
+        gaps: Sequence[LogGap] = (),
     ) -> Evidence:
         return Evidence(
             PHASES,
@@ -80,8 +83,9 @@ class Build:
             {samples[0].probe: samples} if samples else {},
             {} if history is None else {"members": history},
             containers,
-            {} if logs is None else {"chat": logs},
-            ("chat", "redis", "postgres"),
+            {} if logs is None else {"chat": Log(logs)},
+            services=("chat", "redis", "postgres"),
+            log_gaps=gaps,
         )
 
     def check(self, kind: str, **fields: Any) -> Check:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from chaoskit.records import ContainerEvent, LogLine, Verdict
+from chaoskit.records import ContainerEvent, LogGap, LogLine, Verdict
 
 if TYPE_CHECKING:
     from tests.unit.checks.conftest import Build
@@ -143,3 +143,42 @@ class TestLogs:
     ) -> None:
         with pytest.raises(ValueError, match=message):
             build.check("logs", service="chat", **fields)
+
+    @pytest.mark.parametrize(
+        ("gap", "verdict"),
+        [
+            ((15.0, None), UNKNOWN),  # cut in the window
+            ((-1.0, 0.5), UNKNOWN),  # the window begins in it
+            ((-2.0, -1.5), PASS),  # over before it
+            ((21.0, None), PASS),  # after it
+        ],
+    )
+    def test_absent_needs_a_log_without_gaps_in_its_window(
+        self, build: Build, gap: tuple[float, float | None], verdict: Verdict
+    ) -> None:
+        gaps = [LogGap("chat", *gap, "it was cut"), LogGap("redis", 0.0, None, "another's")]
+        evidence = build.evidence(logs=printed("hello"), gaps=gaps)
+        found = build.judge("logs", evidence, absent="Traceback")
+        assert found.verdict is verdict
+        if verdict is UNKNOWN:
+            assert found.reason == "the log of service `chat` may lack lines: it was cut"
+
+    def test_what_was_found_counts_whatever_is_missing(self, build: Build) -> None:
+        gaps = [LogGap("chat", 0.0, None, "it was cut")]
+        evidence = build.evidence(logs=printed("panic"), gaps=gaps)
+        assert build.judge("logs", evidence, absent="panic").verdict is FAIL
+        assert build.judge("logs", evidence, contains="panic").verdict is PASS
+        assert build.judge("logs", evidence, contains="panic", at_least=2).verdict is UNKNOWN
+        assert build.judge("logs", evidence, contains="panic", at_most=1).verdict is UNKNOWN
+
+    def test_a_log_that_nothing_can_read_is_unknown_and_says_why(self, build: Build) -> None:
+        gaps = [LogGap("chat", -2.0, None, "its log driver `none` keeps nothing to read")]
+        found = build.judge("logs", build.evidence(gaps=gaps), absent="x")
+        assert found.verdict is UNKNOWN
+        assert "log driver `none`" in (found.reason or "")
+
+    def test_many_lines_are_counted_and_five_are_shown(self, build: Build) -> None:
+        found = build.judge("logs", build.evidence(logs=printed(*["panic"] * 9)), absent="panic")
+        assert found.measured == "9 (of 9 lines)"
+        assert len(found.witness) == 6
+        assert found.witness[-1] == "... and 4 more"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from chaoskit.exchange import Exchange
+from chaoskit.exchange import Exchange, Traffic
 from chaoskit.faults import REGISTRY, Fault
 from chaoskit.judge.proof import CUT_OFF, prove
 from chaoskit.record.events import (
     CanaryExchanged,
-    ConnectionsAccepted,
-    EdgeRead,
+    EdgeNotCounted,
+    EdgeUsed,
     EffectCounted,
     EffectUnmeasured,
     FaultConcluded,
@@ -51,8 +51,8 @@ HEALED = FaultHealed("f", "toxic f is gone")
 NOTHING = "1ms before, 1ms during"
 BEFORE = CanaryExchanged("f", EDGE, "before", QUICK)
 DURING = CanaryExchanged("f", EDGE, "during", SLOW)
-USED = ConnectionsAccepted("f", EDGE, 1, 3, 0)
-UNUSED = ConnectionsAccepted("f", EDGE, 0, 0, 0)
+USED = EdgeUsed("f", EDGE, Traffic(2.0, opened=3, attempts=3))
+UNUSED = EdgeUsed("f", EDGE, Traffic(2.0))
 WHOLE = [BEFORE, INJECTED, RECEIPT, DURING, HELD, HEALED, USED]
 
 
@@ -86,7 +86,7 @@ def without(*events: FaultEvent) -> list[FaultEvent]:
         ([BEFORE, FaultNotInjected("f", "no proxy")], "could not be injected: no proxy"),
         ([BEFORE, INJECTED, RECEIPT, DURING], CUT_OFF),
         ([BEFORE, INJECTED, RECEIPT, DURING, FaultHealed("f", by="the guard")], CUT_OFF),
-        (without(DURING), "it was healed before a canary through its edge could feel it"),
+        (without(DURING), f"it was healed before a canary through {EDGE} could feel it"),
         (without(USED), "nothing used chat -> redis while it was in force"),
         ([*WHOLE, UNUSED], "nothing used chat -> redis while it was in force"),
         (
@@ -110,7 +110,7 @@ def without(*events: FaultEvent) -> list[FaultEvent]:
                 *without(BEFORE),
                 CanaryExchanged("f", EDGE, "before", Exchange("redis PING", "refused", 0.0)),
             ],
-            "no canary through its edge was answered before the fault",
+            f"no canary through {EDGE} was answered before the fault",
         ),
     ],
 )
@@ -129,34 +129,157 @@ def test_what_another_process_heals_later_does_not_make_up_for_it() -> None:
     assert reason(LATENCY, events) == "it could not be healed: wedged"
 
 
-@pytest.mark.parametrize(("moved", "proven"), [(90_000, True), (540, False)])
-def test_bytes_on_connections_that_stay_open_are_use_unless_they_are_keep_alives(
-    moved: int, proven: bool
+@pytest.mark.parametrize(
+    ("traffic", "evidence"),
+    [
+        (Traffic(2.0, opened=1), f"{EDGE} accepted 1 connection of its client meanwhile"),
+        (Traffic(2.0, 1, requested=14), f"{EDGE} carried 14 bytes on open connections meanwhile"),
+        (Traffic(2.0, 1, replied=7), f"{EDGE} carried 7 bytes on open connections meanwhile"),
+        (Traffic(2.0, 1, pushed=9), f"9 bytes came for open connections of {EDGE} meanwhile"),
+        (Traffic(2.0, 5), None),
+        (Traffic(2.0, attempts=None), None),
+    ],
+)
+def test_whatever_arrives_at_the_proxy_is_use_and_nothing_else(
+    traffic: Traffic, evidence: str | None
 ) -> None:
-    readings = [
-        EdgeRead("f", EDGE, "before", 2, 0),
-        EdgeRead("f", EDGE, "start", 2, 1000),
-        EdgeRead("f", EDGE, "end", 2, 1000 + moved),
-    ]
-    assert prove(LATENCY, log([*without(USED), UNUSED, *readings])).proven == proven
+    proof = prove(LATENCY, log([*without(USED), EdgeUsed("f", EDGE, traffic)]))
+    assert proof.proven == (evidence is not None)
+    assert evidence is None or evidence in proof.evidence
 
 
-def test_bytes_without_an_open_connection_are_not_of_the_client() -> None:
-    readings = [
-        EdgeRead("f", EDGE, "before", 0, 0),
-        EdgeRead("f", EDGE, "start", 0, 0),
-        EdgeRead("f", EDGE, "end", 0, 90_000),
-    ]
-    assert not prove(LATENCY, log([*without(USED), UNUSED, *readings])).proven
-
-
-@pytest.mark.parametrize(("before", "after"), [(1, 0), (0, 1)])
-def test_a_refused_client_was_there_before_or_came_back_afterwards(before: int, after: int) -> None:
+@pytest.mark.parametrize(
+    ("traffic", "proven"),
+    [
+        (Traffic(2.0, 1), True),
+        (Traffic(2.0, attempts=4), True),
+        (Traffic(2.0), False),
+        (Traffic(2.0, attempts=None), False),
+    ],
+)
+def test_a_refused_client_was_connected_when_it_came_or_asked_meanwhile(
+    traffic: Traffic, proven: bool
+) -> None:
     refused = CanaryExchanged("f", EDGE, "during", Exchange("redis PING", "refused", 0.0))
-    around = ConnectionsAccepted("f", EDGE, before, 0, after)
-    events = [BEFORE, INJECTED, RECEIPT, refused, HELD, HEALED]
-    assert prove(REFUSE, log([*events, around])).proven
-    assert not prove(REFUSE, log([*events, UNUSED])).proven
+    events = [BEFORE, INJECTED, RECEIPT, refused, HELD, HEALED, EdgeUsed("f", EDGE, traffic)]
+    assert prove(REFUSE, log(events)).proven == proven
+
+
+def test_use_that_could_not_be_counted_is_not_known() -> None:
+    uncounted = EdgeNotCounted("f", EDGE, "the helper image is not here")
+    assert reason(LATENCY, [*without(USED), uncounted]) == (
+        "nothing used chat -> redis while it was in force; "
+        f"whether anything used {EDGE} is not known: the helper image is not here"
+    )
+    assert prove(LATENCY, log([*without(USED), uncounted, USED])).proven
+
+
+CUT = fault("partition", groups=[["chat"], ["redis", "api"]])
+OTHER = "chat -> api:9000"
+QUIET = CanaryExchanged("f", EDGE, "during", Exchange("redis PING", "silent", 1.0))
+
+
+def test_each_edge_that_was_used_must_have_been_felt() -> None:
+    before = CanaryExchanged("f", OTHER, "before", QUICK)
+    untouched = CanaryExchanged("f", OTHER, "during", QUICK)
+    silent = CanaryExchanged("f", OTHER, "during", QUIET.exchange)
+    other_used = EdgeUsed("f", OTHER, Traffic(2.0, opened=9))
+    one = [BEFORE, before, INJECTED, RECEIPT, QUIET, HELD, HEALED, USED]
+    assert prove(CUT, log([*one, silent, other_used])).proven
+    assert prove(CUT, log([*one, untouched])).proven  # nobody used the other one
+    assert f"no canary through its edge felt it: redis PING through {OTHER}" in str(
+        reason(CUT, [*one, untouched, other_used])
+    )
+    assert reason(CUT, [*one, other_used]) == (
+        f"it was healed before a canary through {OTHER} could feel it"
+    )
+    late = [event for event in one if event is not before]
+    assert reason(CUT, [*late, other_used]) == (
+        f"no canary through {OTHER} was answered before the fault"
+    )
+
+
+def test_an_edge_that_nobody_used_proves_nothing_of_the_one_that_was_not_felt() -> None:
+    before = CanaryExchanged("f", OTHER, "before", QUICK)
+    untouched = CanaryExchanged("f", OTHER, "during", QUICK)
+    other_used = EdgeUsed("f", OTHER, Traffic(2.0, opened=9))
+    events = [BEFORE, before, INJECTED, RECEIPT, QUIET, untouched, HELD, HEALED, UNUSED, other_used]
+    assert f"redis PING through {OTHER}" in str(reason(CUT, events))
+
+
+def test_an_edge_of_several_whose_use_was_not_counted_must_have_been_felt() -> None:
+    uncounted = EdgeNotCounted("f", OTHER, "its meter ended")
+    one = [BEFORE, INJECTED, RECEIPT, QUIET, HELD, HEALED, USED]
+    assert "its meter ended" in str(
+        reason(CUT, [*one, CanaryExchanged("f", OTHER, "before", QUICK), uncounted])
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "traffic", "why"),
+    [
+        (
+            fault("truncate", edge="chat -> redis", bytes="100KB"),
+            Traffic(2.0, opened=500, active=500, replied=700_000, largest_reply=1400),
+            "no connection of the client moved more than 1400B of replies, and 100000B are let",
+        ),
+        (
+            fault("truncate", edge="chat -> redis", bytes="1KB", direction="request"),
+            Traffic(2.0, opened=1, active=1, largest_request=40, largest_reply=90_000),
+            "moved more than 40B of requests",
+        ),
+        (
+            fault("bandwidth", edge="chat -> redis", rate="10MB/s"),
+            Traffic(3.0, opened=1, active=1, largest_reply=100_000),
+            "moved more than 100000B each way in 3s, which take 10ms at 10MB/s",
+        ),
+        (
+            fault("fragment", edge="chat -> redis", size="8KB", delay="1ms"),
+            Traffic(2.0, opened=9, active=9, largest_request=200, largest_reply=5000),
+            "pieces are of 8000B",
+        ),
+        (
+            fault("slow_close", edge="chat -> redis", delay="1s"),
+            Traffic(2.0, 3, active=3, requested=900),
+            "opened no connection",
+        ),
+        (
+            fault("reset", edge="chat -> redis"),
+            Traffic(2.0, opened=2),
+            "nothing was said",
+        ),
+        (
+            fault("stall", edge="chat -> redis", fraction="1%"),
+            Traffic(2.0, opened=3, active=3),
+            "3 connections of the client used it, and with 1% of them the chance is 94%",
+        ),
+    ],
+)
+def test_what_the_client_s_own_traffic_cannot_have_met_is_not_proven(
+    kind: Fault, traffic: Traffic, why: str
+) -> None:
+    canary = kind.canary()
+    assert canary is not None
+    assert why in str(canary.spared(traffic))
+    used = EdgeUsed("f", EDGE, traffic)
+    assert f"nothing that {EDGE} carried could feel it" in str(reason(kind, [*WHOLE, used]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "traffic"),
+    [
+        (fault("truncate", edge="a -> b", bytes="1KB"), Traffic(2.0, largest_reply=1000)),
+        (fault("bandwidth", edge="a -> b", rate="10KB/s"), Traffic(2.0, largest_request=300)),
+        (fault("fragment", edge="a -> b", size="8B"), Traffic(2.0, largest_reply=200)),
+        (fault("slow_close", edge="a -> b", delay="1s"), Traffic(2.0, opened=1)),
+        (fault("reset", edge="a -> b"), Traffic(2.0, pushed=1)),
+        (fault("latency", edge="a -> b", delay="1s", fraction="50%"), Traffic(2.0, active=5)),
+    ],
+)
+def test_what_it_must_have_met_is_proven(kind: Fault, traffic: Traffic) -> None:
+    canary = kind.canary()
+    assert canary is not None
+    assert canary.spared(traffic) is None
 
 
 def test_a_fault_that_the_engine_shows_needs_no_canary() -> None:

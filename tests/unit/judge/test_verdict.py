@@ -244,6 +244,95 @@ def test_a_workload_that_sent_too_little_of_what_was_due_proves_nothing(
         assert calls.latency_p99 == pytest.approx(8.0)  # the first of them waited from 2 to 10 s
 
 
+def happened(folder: Path, t: float, action: str, service: str = "worker", **more: Any) -> None:
+    row = {"t": t, "event": "container", "service": service, "replica": 1, "action": action}
+    append(folder, row | {"exit_code": None} | more)
+
+
+def test_a_bystander_that_stays_down_makes_passing_checks_unknown(tmp_path: Path) -> None:
+    write(tmp_path)
+    happened(tmp_path, 0.5, "start")
+    happened(tmp_path, 3.5, "die", exit_code=1)
+    append(tmp_path, {"t": 3.6, "event": "last_lines", "service": "worker", "replica": 1,
+                      "died": 3.5, "lines": ["giving up"]})  # fmt: skip
+    result = judge(scenario(), RunRecord.read(tmp_path))
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
+    assert result.reason == (
+        "`worker` exited with code 1 at 3.50 s, during kill redis, and stayed down"
+    )
+    (death,) = result.stack.deaths
+    assert (death.service, death.at, death.exit_code, death.last_lines) == (
+        "worker", 3.5, 1, ["giving up"],
+    )  # fmt: skip
+    assert any("allow: {service: worker, may: exit}" in note for note in result.notes)
+    allowing = scenario_model().model_validate(
+        SCENARIO | {"allow": {"service": "worker", "may": "exit"}}
+    )
+    allowed = judge(allowing, RunRecord.read(tmp_path))
+    assert allowed.verdict is Verdict.PASS
+    assert [one.allowed for one in allowed.stack.deaths] == [True]
+
+
+def test_a_check_that_fails_beats_a_death(tmp_path: Path) -> None:
+    write(tmp_path, failing=20)
+    happened(tmp_path, 0.5, "start")
+    happened(tmp_path, 3.5, "die", exit_code=1)
+    result = judge(scenario(), RunRecord.read(tmp_path))
+    assert result.verdict is Verdict.FAIL
+    assert result.stack.deaths
+
+
+def test_what_somebody_else_removed_is_no_failure_of_the_app(tmp_path: Path) -> None:
+    write(tmp_path, failing=20)
+    happened(tmp_path, 0.5, "start")
+    happened(tmp_path, 3.5, "kill", signal=9)
+    happened(tmp_path, 3.5, "die", exit_code=137)
+    happened(tmp_path, 3.6, "destroy")
+    result = judge(scenario(), RunRecord.read(tmp_path))
+    assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
+    assert result.reason == "`worker` was removed by somebody else at 3.60 s, during kill redis"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "upstream", "verdict"),
+    [
+        ("answered", "redis", Verdict.PASS),
+        ("refused", "redis", Verdict.UNKNOWN),
+        ("refused", "lazy", Verdict.PASS),
+    ],
+)
+def test_an_edge_that_answers_no_more_after_the_heal_makes_the_run_unknown(
+    tmp_path: Path, outcome: str, upstream: str, verdict: Verdict
+) -> None:
+    write(tmp_path)
+    for when, how in (("before", "answered"), ("during", "refused"), ("after", outcome)):
+        exchange = {"what": "redis PING", "outcome": how, "seconds": 0.001, "sent": 14}
+        edge = f"chat -> {upstream}:6379"
+        row = {"t": 9, "event": "canary", "id": "down", "edge": edge, "when": when}
+        append(tmp_path, row | {"exchange": exchange})
+    lazy = {"allow": {"service": "lazy", "may": "exit"}}
+    judged = scenario_model().model_validate(SCENARIO | lazy)
+    result = judge(judged, RunRecord.read(tmp_path))
+    assert result.verdict is verdict
+    if verdict is Verdict.UNKNOWN:
+        assert result.reason == (
+            "after fault `down` was healed, its canary got no answer: redis PING through "
+            "chat -> redis:6379: 1ms before, refused after"
+        )
+
+
+def test_an_unmet_gate_shows_what_the_services_said(tmp_path: Path) -> None:
+    write(tmp_path)
+    append(tmp_path, {"event": "phase_started", "phase": "gate"})
+    append(tmp_path, {"event": "phase_ended", "phase": "gate", "cut_off": True})
+    append(tmp_path, {"reason": "the steady state was not met"})
+    (tmp_path / "logs").mkdir()
+    stamp = "2026-01-01T00:00:02.000000000Z"
+    (tmp_path / "logs" / "db.log").write_text(f"{stamp} FATAL: no disk\n{stamp} bye\n")
+    result = judge(scenario(), RunRecord.read(tmp_path))
+    assert result.stack.last_logs == {"db": ["FATAL: no disk"]}
+
+
 def test_the_initial_value_of_a_workload_is_that_of_its_checks(tmp_path: Path) -> None:
     """A key that was not read before its first write still began with what the workload says."""
     rows: list[tuple[float, str, str, int, int | None]] = [

@@ -75,20 +75,22 @@ def test_notes_and_what_makes_a_run_unproven_are_kept_apart(run: Path) -> None:
     assert log.every(RunUnproven) == [RunUnproven("a doubt")]
 
 
-def test_log_lines_are_placed_on_the_run_s_clock_in_order(run: Path) -> None:
+def test_log_lines_are_placed_on_the_run_s_clock(run: Path) -> None:
     (run / "logs" / "chat.log").write_text(
-        "2026-01-01T00:00:02.500000001Z two\n"
-        "2026-01-01T00:00:01Z one more word\n"
+        "2026-01-01T00:00:01.000000000Z one more word\n"
         "no time at all\n"
-        "2026-01-01T00:00:03.25Z\n"
+        "2026-01-01T00:00:02.500000001Z two\x85and\x0bmore\n"
+        "2026-01-01T00:00:03.250000000Z\n"
     )
-    assert RunRecord.read(run).evidence.logs == {
-        "chat": [
-            LogLine(1.0, "chat", "one more word"),
-            LogLine(2.5, "chat", "two"),
-            LogLine(3.25, "chat", ""),
-        ]
-    }
+    (run / "logs" / ".log").write_text("2026-01-01T00:00:01.000000000Z of a helper\n")
+    logs = RunRecord.read(run).evidence.logs
+    assert list(logs) == ["chat"]
+    assert list(logs["chat"].between(float("-inf"), float("inf"))) == [
+        LogLine(1.0, "chat", "one more word"),
+        LogLine(2.5, "chat", "two\x85and\x0bmore"),
+        LogLine(3.25, "chat", ""),
+    ]
+    assert [line.text for line in logs["chat"].between(1.5, 3.0)] == ["two\x85and\x0bmore"]
 
 
 def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from chaoskit.judge.result import (
     CheckResult,
+    DeathResult,
     FaultResult,
     Leftover,
     LogExcerpt,
@@ -25,6 +26,7 @@ from chaoskit.judge.result import (
 )
 from chaoskit.records import Verdict
 
+DIED = "`worker` exited with code 1 at 3.20 s, during restart redis, and stayed down"
 LOST = (
     "37 of 912 acknowledged values of workload `members` are lost (4.1%): oldest acknowledged at "
     "12.31 s, 7.6s before kill redis healed; 37 inside fault windows, 0 outside"
@@ -98,6 +100,33 @@ def passing() -> Result:
             project="chaoskit-a1b2",
             services=[ServiceResult(service="redis", image="redis:8", digest="sha256:00")],
         ),
+    )
+
+
+@pytest.fixture
+def deadly(passing: Result) -> Result:
+    """A run in which a bystander died."""
+    death = DeathResult(
+        service="worker",
+        replica=1,
+        at=3.2,
+        until=3.2,
+        times=1,
+        reason="exited",
+        exit_code=1,
+        back_at=None,
+        down=True,
+        allowed=False,
+        text=DIED,
+        last_lines=["\x1b[31mredis went away\x1b[0m"],
+    )
+    return passing.model_copy(
+        update={
+            "verdict": Verdict.UNKNOWN,
+            "exit_code": 3,
+            "reason": DIED,
+            "stack": passing.stack.model_copy(update={"deaths": [death]}),
+        }
     )
 
 

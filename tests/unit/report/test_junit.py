@@ -110,3 +110,8 @@ def test_control_characters_and_markup_survive_as_text(passing: Result, tmp_path
     assert names == ["run", "logs chat", "logs chat (2)"]
     (failure,) = list(suite)[1].result
     assert failure.message == "abc <&>\"' é next"
+
+
+def test_what_died_makes_ci_red_and_is_told(deadly: Result) -> None:
+    assert run_case(deadly) == ("error", deadly.reason)
+    assert "stayed down\n  redis went away</system-out>" in render([deadly])

@@ -83,3 +83,15 @@ def test_a_fence_is_longer_than_what_it_holds(failing: Result) -> None:
     check = failing.checks[1].model_copy(update={"witness": ["````", "x"]})
     text = render([failing.model_copy(update={"checks": [check]})])
     assert "\n`````text\n````\nx\n`````\n" in text
+
+
+def test_what_died_is_told_with_its_last_lines(deadly: Result) -> None:
+    assert r"""
+### Died or restarted without a fault that was meant to do it
+
+- \`worker\` exited with code 1 at 3.20 s, during restart redis, and stayed down
+
+  ```text
+  redis went away
+  ```
+""" in render([deadly])

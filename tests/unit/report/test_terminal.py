@@ -179,3 +179,17 @@ def test_a_stack_that_did_not_come_up_shows_its_last_log_lines(
 def test_a_rehearsal_without_faults_says_so(passing: Result, screen: Screen) -> None:
     render(passing.model_copy(update={"faults": []}), screen.console)
     assert "2 of 2 checks passed; a rehearsal without faults" in screen.text
+
+
+def test_what_died_stands_between_the_faults_and_the_checks(deadly: Result, screen: Screen) -> None:
+    render(deadly, screen.console)
+    assert screen.text.startswith("UNKNOWN  redis-restart: `worker` exited with code 1")
+    assert (
+        """
+died or restarted, and no fault was meant to do it
+    - `worker` exited with code 1 at 3.20 s, during restart redis, and stayed
+      down
+      | redis went away
+"""
+        in screen.text
+    )

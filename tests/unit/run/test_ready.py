@@ -17,6 +17,9 @@ class Fault:
         self._error = error
         self.asked = False
 
+    def canary(self) -> None:
+        """No edge of its is counted."""
+
     async def ready(self, stack: object) -> None:
         self.asked = True
         if self._error is not None:

@@ -107,6 +107,12 @@ def test_a_scenario_that_fits_its_stack_has_no_problem(desk: Desk) -> None:
         ("99% }", "99% }\n  - { check: stays_up, service: rediss }", 19),
         ("compose.yaml", "compose.yaml\n  edges: [{edge: rediss -> chat, port: 1}]", 4),
         ("fault: restart, service: redis", "fault: partition, groups: [[chat], [rediss]]", 15),
+        ("stack:", "allow: { service: rediss, may: exit }\nstack:", 2),
+        (
+            "stack:",
+            "allow: [{ service: chat, may: exit }, { service: rediss, may: exit }]\nstack:",
+            2,
+        ),
     ],
 )
 def test_a_service_that_is_not_in_the_stack_is_pointed_at(

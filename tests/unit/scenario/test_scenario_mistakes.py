@@ -244,3 +244,22 @@ def test_no_message_speaks_pydantic(desk: Desk) -> None:
                 assert word not in text
             assert not text[0].isupper()
             assert not problem.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("allow", "underlined", "says"),
+    [
+        ("{ service: worker, may: exits }", "exits", "exit"),
+        ("{ service: worker, mai: exit }", "mai", "did you mean `may`"),
+        ("{ service: worker }", "allow", "`allow` needs the key `may`"),
+        ("[{ service: worker, may: leave }]", "leave", "restart"),
+        ("[worker]", "worker", ""),
+        ("yes", "yes", ""),
+    ],
+)
+def test_what_is_allowed_to_die_is_strict(
+    desk: Desk, allow: str, underlined: str, says: str
+) -> None:
+    problem = desk.problem(desk.good + f"allow: {allow}\n")
+    assert desk.underlined(problem) == underlined, problem.render()
+    assert says in problem.render()

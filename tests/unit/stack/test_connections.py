@@ -9,7 +9,7 @@ import pytest
 
 from chaoskit.docker.exec import ContainerExec, ExecResult
 from chaoskit.errors import FaultFailed
-from chaoskit.stack.connections import Connection, connections_of, parse_table, towards
+from chaoskit.stack.connections import Connection, Sockets, parse_tables, sockets_of
 from tests.fakes.fake_stores import FakeExec
 from tests.fakes.fake_toxiproxy import Fuse
 from tests.fakes.fake_world import FakeEngine, container
@@ -26,26 +26,28 @@ TABLE = """\
 """
 
 
-def test_it_reads_ipv4_ipv6_and_mapped_addresses_and_skips_listeners() -> None:
-    assert parse_table(TABLE) == [
-        Connection("172.18.0.3", 6379, 1),
-        Connection("172.18.0.3", 6379, 6),
-        Connection("172.18.0.1", 57764, 1),
-        Connection("2001:db8::1", 40000, 1),
-    ]
+def test_it_reads_ipv4_ipv6_and_mapped_addresses() -> None:
+    sockets = parse_tables(TABLE)
+    assert sockets is not None
+    assert sockets.connections == (
+        Connection("172.18.0.3", 6379, 1, 54210),
+        Connection("172.18.0.3", 6379, 6, 54212),
+        Connection("172.18.0.1", 57764, 1, 8082),
+        Connection("2001:db8::1", 40000, 1, 8082),
+    )
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", TABLE.splitlines()[0], "cat: no such file\n"])
-def test_a_text_without_rows_has_no_connections(text: str) -> None:
-    assert parse_table(text) == []
+def test_only_what_others_can_reach_counts_as_listening() -> None:
+    loopback6 = "00000000000000000000000001000000:1F93 00000000000000000000000000000000:0000 0A 0"
+    one_address = "040012AC:1F94 00000000:0000 0A 00000000:00000000"
+    sockets = parse_tables(f"{TABLE}   3: {loopback6}\n   4: {one_address}\n")
+    assert sockets is not None
+    assert sockets.listening == {8082, 8084}
 
 
-def test_it_counts_connections_towards_addresses_and_ports_closed_ones_too() -> None:
-    rows = parse_table(TABLE)
-    assert towards(rows, ["172.18.0.3"], [6379, 5432]) == 2
-    assert towards(rows, ["172.18.0.3"], [5432]) == 0
-    assert towards(rows, ["10.0.0.1"], [6379]) == 0
-    assert [row.established for row in rows] == [True, False, True, True]
+@pytest.mark.parametrize("text", ["", "\n\n", "cat: no such file\n"])
+def test_a_text_that_is_no_table_has_no_sockets(text: str) -> None:
+    assert parse_tables(text) is None
 
 
 class Cat(FakeExec):
@@ -72,9 +74,9 @@ def exec(text: str | None) -> ContainerExec:
 async def test_a_table_that_cannot_be_read_is_not_an_empty_one(
     text: str | None, count: int | None
 ) -> None:
-    rows = await connections_of(exec(text), container("chat", pid=2**22 + 1))
-    assert (None if rows is None else len(rows)) == count
+    sockets = await sockets_of(exec(text), container("chat", pid=2**22 + 1))
+    assert (None if sockets is None else len(sockets.connections)) == count
 
 
 async def test_a_container_that_does_not_run_has_no_connections() -> None:
-    assert await connections_of(exec(None), container("chat", status="exited")) == []
+    assert await sockets_of(exec(None), container("chat", status="exited")) == Sockets()

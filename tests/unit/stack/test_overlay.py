@@ -112,7 +112,7 @@ def test_a_proxy_serves_its_upstream_s_ports_and_publishes_them_on_loopback_only
     proxy = document["services"]["chaoskit-chat"]
     assert proxy["image"] == "toxiproxy:2"
     assert "-host=0.0.0.0" in proxy["command"]
-    assert proxy["ports"] == ["127.0.0.1::8474", "127.0.0.1::6379", "127.0.0.1::16379"]
+    assert proxy["ports"][:3] == ["127.0.0.1::8474", "127.0.0.1::6379", "127.0.0.1::16379"]
     assert proxies(document, "chaoskit-chat") == [
         {
             "name": f"redis_{port}",
@@ -124,11 +124,12 @@ def test_a_proxy_serves_its_upstream_s_ports_and_publishes_them_on_loopback_only
     ]
 
 
-def test_where_no_fault_is_felt_only_the_api_is_published(project: MakeProject) -> None:
+def test_ports_are_published_only_for_upstreams_whose_faults_are_felt(project: MakeProject) -> None:
     made = project({"chat": {}, "redis": REDIS, "db": POSTGRES})
     _, document = layout(made, [("chat", "redis"), ("chat", "db")], felt=["db"])
     proxy = document["services"]["chaoskit-chat"]
-    assert proxy["ports"] == ["127.0.0.1::8474", "127.0.0.1::5432"]
+    spare = [f"127.0.0.1::{port}" for port in (29001, 29002, 29003)]
+    assert proxy["ports"] == ["127.0.0.1::8474", "127.0.0.1::5432", *spare]
     assert len(proxies(document, "chaoskit-chat")) == 2
 
 
@@ -140,6 +141,18 @@ def test_two_upstreams_with_the_same_port_get_a_container_each(project: MakeProj
     assert {p["name"] for p in proxies(document, "chaoskit-chat-2")} == {"two_6379"}
     links = document["services"]["chat"]["links"].value
     assert links == ["chaoskit-chat:db", "chaoskit-chat:one", "chaoskit-chat-2:two"]
+
+
+def test_the_name_of_an_upstream_without_a_known_port_is_taken_over_all_the_same(
+    project: MakeProject,
+) -> None:
+    made = project({"web": {"depends_on": {"api": {}}}, "api": {}, "redis": REDIS})
+    _, document = layout(made, [("web", "api"), ("web", "redis")], felt=["web", "api"])
+    proxy = document["services"]["chaoskit-web"]
+    assert {p["name"] for p in proxies(document, "chaoskit-web")} == {"redis_6379"}
+    assert document["services"]["web"]["links"].value == ["chaoskit-web:api", "chaoskit-web:redis"]
+    assert json.loads(proxy["labels"]["io.chaoskit.upstreams"]) == ["api", "redis"]
+    assert proxy["ports"][1:] == [f"127.0.0.1::{port}" for port in (29001, 29002, 29003)]
 
 
 def test_each_client_gets_a_proxy_of_its_own(project: MakeProject) -> None:

@@ -165,7 +165,7 @@ async def test_a_proxy_container_that_was_removed_is_named(chat: World) -> None:
     with pytest.raises(ToxiproxyUnreachable, match="`chaoskit-chat` is not running"):
         await stack.state_of(proxy)
     with pytest.raises(FaultFailed, match="has no container"):
-        stack.proxy_container(proxy)
+        stack.proxy_container(proxy.container)
     with pytest.raises(EnvironmentFailure, match="is not running"):
         await stack.exchange(proxy)
 
