@@ -220,15 +220,9 @@ class LogGap:
 
 
 def in_order(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events in order of time; what is in order already is returned as it is.
-
-    Where they were not, equal times prove no order: invocations then come before completions, so
-    that such operations count as concurrent.
-    """
+    """Return the events in order of time; at equal times the order in which they are decides."""
     times = list(map(_time, events))
-    if times == sorted(times):
-        return events
-    return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
+    return events if times == sorted(times) else sorted(events, key=_time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,10 +36,10 @@ class Need:
 
     `writes` and `reads` name operations; `others` are further ones that must have succeeded, where
     they are in use. `final` asks for a good read of every view in use after the last write, with
-    `every_key` one of each key that was written; `after_write` for a read that began after a write
-    of the same key had been acknowledged. `saw` says which read values count as data. `refused`
-    says that a refusal after the faults is as good as an acknowledgement: what is sold out cannot
-    be bought.
+    `every_key` one of each key that was written. `after_write` asks for a read that began after a
+    write of the same key had been acknowledged; `after_begun` for one that ended after one had
+    begun. `saw` says which read values count as data. `refused` says that a refusal after the
+    faults is as good as an acknowledgement: what is sold out cannot be bought.
     """
 
     writes: tuple[str, ...]
@@ -47,6 +47,7 @@ class Need:
     final: bool = False
     every_key: bool = False
     after_write: bool = False
+    after_begun: bool = False
     saw: Callable[[Json], bool] = _anything
     refused: bool = False
     others: tuple[str, ...] = ()
@@ -120,19 +121,36 @@ def _unread(events: Sequence[Event], views: Sequence[str], what: str, need: Need
             f"no {' or '.join(views)} {what} began after a write of the same key had been "
             "acknowledged; use fewer keys or more reads"
         )
+    elif need.after_begun and not _read_after_a_write(events, views, need):
+        yield f"no {' or '.join(views)} {what} returned anything after the first {need.writes[0]}"
 
 
 def _read_after_a_write(events: Sequence[Event], views: Sequence[str], need: Need) -> bool:
+    """Return whether a read saw data after an acknowledged write of its key; None is any key."""
     written: set[Key] = set()
-    begun: set[int] = set()
+    begun: dict[int, Key] = {}  # writes that have not ended
+    late: set[int] = set()  # reads that began after an acknowledged write
+    met: set[int] = set()  # writes that a read met while they were under way
     for event in events:
-        if event.type == "ok":
-            if event.op in views and event.id in begun and need.saw(event.value):
+        kind, key = event.type, event.key
+        after = key in written or (key is None and bool(written))
+        if event.op in views:
+            if kind == "invoke" and after:
+                late.add(event.id)
+            elif kind == "ok" and need.saw(event.value):
+                if event.id in late or (after and need.after_begun):
+                    return True
+                if need.after_begun:
+                    met |= {write for write, of in begun.items() if key in (None, of)}
+        if event.op in need.writes:
+            if kind == "invoke":
+                begun[event.id] = key
+                continue
+            begun.pop(event.id, None)
+            if event.id in met and kind == "ok":
                 return True
-            if event.op in need.writes:
-                written.add(event.key)
-        elif event.type == "invoke" and event.op in views and event.key in written:
-            begun.add(event.id)
+            if kind == "ok":
+                written.add(key)
     return False
 
 

@@ -81,25 +81,28 @@ def frozen(value: Json) -> Value:
 def first_values(events: Sequence[Event], initial: Value) -> dict[Key, Value]:
     """Return what keys held at first, as far as reads show it.
 
-    That is what a read returned that ended before anything was written to the key (what was refused
-    was not). A key that nobody read in time may have begun like those that were, where these agree,
-    or else with `initial`: it did, where a read returned that and nobody wrote it.
+    That is what a read returned that ended before anything was written to the key; what was refused
+    was not written, but reading that very value tells nothing. A key that nobody read in time may
+    have begun like those that were, where these agree, or else with `initial`: it did, where a read
+    returned that and nobody wrote it.
     """
     found: dict[Key, Value] = {}
     never = refused(events, ("write", "cas"))
     written: dict[Key, set[Value]] = {}
     read: dict[Key, set[Value]] = {}
+    tried: dict[Key, set[Value]] = {}  # what was refused, as far as it is known
     for event in events:
         if event.op in ("write", "cas"):
-            if event.type == "invoke" and event.id not in never:
+            if event.type == "invoke":
                 new = event.value
                 if event.op == "cas" and isinstance(new, Sequence) and new:
                     new = new[-1]
-                written.setdefault(event.key, set()).add(frozen(new))
+                values = tried if event.id in never else written
+                values.setdefault(event.key, set()).add(frozen(new))
         elif event.type == "ok" and event.op == "read":
             value = frozen(event.value)
             read.setdefault(event.key, set()).add(value)
-            if event.key not in written:
+            if event.key not in written and value not in tried.get(event.key, ()):
                 found.setdefault(event.key, value)
     agreed = set(found.values())
     common = agreed.pop() if len(agreed) == 1 and initial is None else initial

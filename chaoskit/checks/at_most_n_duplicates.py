@@ -72,6 +72,8 @@ def _queue(queue: QueueHistory, history: History) -> Again:
     times: dict[Element, int] = {}
     again = []
     for value, (begin, end, _) in queue.repeated:
+        if value not in queue.sent:  # somebody else's
+            continue
         times[value] = times.get(value, 1) + 1
         t = events[end].t
         if start <= t <= stop:
@@ -92,7 +94,7 @@ def _events(feed: Channels, history: History) -> Again:
         seen: dict[tuple[Key, float], int] = {}
         for t, (channel, number) in one.repeated:
             times = seen[channel, number] = seen.get((channel, number), 1) + 1
-            if start <= t <= stop:
+            if (channel, number) in feed.sent and start <= t <= stop:
                 who = f"subscriber {one.process}, delivery {times},"
                 again.append((t, f"{plain(number)}{about(channel)}: {who}"))
     return deliveries, again

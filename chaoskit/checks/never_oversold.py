@@ -54,7 +54,7 @@ class NeverOversold(WorkloadCheck):
         events, (start, end) = history.events, history.window
         stock = Additions(events, "buy", given=self.initial, sign=-1)
         reads = [read for read in stock.reads() if start <= read.begin.t <= end]
-        items = {key: sums for key, sums in stock.keys.items() if sums.down_tried}
+        items = {key: sums for key, sums in stock.keys.items() if sums.begun}
         over = {key: sums for key, sums in items.items() if _left(sums) < 0}
         found = [_oversold(events, key, sums) for key, sums in over.items()]
         found = [one for one in found if start <= one.at <= end]

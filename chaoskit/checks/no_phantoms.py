@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
 from chaoskit.checks._own_data import hidden_messages, hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element, name, pairs
-from chaoskit.checks.histories.operations import refused as refused_ids
 from chaoskit.checks.histories.queue import SEEN as SEEN_QUEUE
 from chaoskit.checks.histories.queue import queue_history
 from chaoskit.checks.histories.set import SEEN, set_history
@@ -111,8 +110,9 @@ def _in_set(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
             strange.append(_never(value, where, t))
         else:
             refused.append(_refused(value, add.error, add.ended, where))
+    many = len(history.stored()) if window == ALL else history.stored_in(*window)
     unsure, gap = not history.read_before_adds, hidden_values(history)
-    return _Strange(refused, strange, history.stored_in(*window), unsure, gap)
+    return _Strange(refused, strange, many, unsure, gap)
 
 
 def _in_queue(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
@@ -139,7 +139,6 @@ def _in_queue(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
 
 def _in_versions(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
     written: dict[tuple[Key, str], Event] = {}
-    never = refused_ids(events, ("write",))
     for begin, end in pairs(events, ("write",)):
         place = (begin.key, name(begin.value))
         if end is None or end.type != "fail":
@@ -154,8 +153,7 @@ def _in_versions(events: Sequence[Event], window: tuple[float, float]) -> _Stran
     for event in events:
         key = event.key
         if event.op == "write":
-            if event.type == "invoke" and event.id not in never:
-                touched.add(key)
+            touched.add(key)
         elif event.op in VIEWS and event.type == "invoke":
             begun[event.id] = event
         elif event.op in VIEWS and event.type == "ok" and event.id in begun:

@@ -50,20 +50,17 @@ class Order(WorkloadCheck):
         if history.kind == "queue":
             queue = queue_history(history.events)
             gap = hidden_messages(queue)
-            judged = len(queue.delivered)
-            if history.window != ALL:
-                judged = history.count_inside(queue.received_at())
-            found, compared = _queue(history.events, queue, history.window)
+            found, compared, judged = _queue(history.events, queue, history.window)
         else:
             feed = channels(history.events)
             gap = foreign_messages(feed, self.workload)
-            judged = sum(history.count_inside(one.received.values()) for one in feed.subscribers)
-            found, compared = [], 0
+            found, compared, judged = [], 0, 0
             for one in feed.subscribers:
-                late, known = _subscriber(one, feed.sent, history.window)
+                late, known, own = _subscriber(one, feed.sent, history.window)
                 found += late
                 compared += known
-        if not compared:
+                judged += own
+        if not compared or judged < 2:
             gap = (
                 f"no message of workload `{self.workload}` was received that had been acknowledged "
                 "before another one was sent, so there is no order to judge"
@@ -83,18 +80,21 @@ class Order(WorkloadCheck):
 
 def _queue(
     events: Sequence[Event], queue: QueueHistory, window: tuple[float, float]
-) -> tuple[list[Anomaly], int]:
-    """Return the overtaken messages, and how many have a known place in the order.
+) -> tuple[list[Anomaly], int, int]:
+    """Return the overtaken messages, how many have a known place in the order, and how many came.
 
     Overtaken is what was acknowledged before another message was sent, and yet received after it:
     by a later receive, or further back in the same list.
     """
     marks: list[_Mark | None] = [None] * len(events)  # at each send and each acknowledgement
     get = queue.sent.get
+    whole = window == ALL
+    own = 0
     for value, (begin, end, index) in queue.delivered.items():
         places = get(value)
         if places is not None:
             sent, ended = places
+            own += whole or window[0] <= events[end].t <= window[1]
             key = events[sent].key
             marks[sent] = (False, value, key, begin, end, index)
             if ended != OPEN and events[ended].type == "ok":
@@ -105,7 +105,6 @@ def _queue(
     first: dict[Key, tuple[int, Element]] = {}
     in_list: dict[tuple[Key, int], tuple[int, Element]] = {}
     lists = max(queue.batch.values(), default=1) > 1
-    whole = window == ALL
     for acknowledged, value, key, begin, end, index in filter(None, reversed(marks)):
         known = first.get(key)
         if not acknowledged:
@@ -121,7 +120,7 @@ def _queue(
                     continue
             by = known[1]
             found.append(_overtaken(events, value, (begin, end, index), by, queue.delivered[by]))
-    return found, compared
+    return found, compared, own
 
 
 def _overtaken(
@@ -139,10 +138,12 @@ def _subscriber(
     one: Subscriber,
     sent: Mapping[tuple[Key, float], tuple[int, int | None]],
     window: tuple[float, float],
-) -> tuple[list[Anomaly], int]:
-    """Return the messages that came too late, and how many came after another of their channel."""
+) -> tuple[list[Anomaly], int, int]:
+    """Return the messages that came too late; and how many came in the window, after another one of
+    their channel that did, and altogether."""
     found: list[Anomaly] = []
-    compared = 0
+    compared = own = 0
+    heard: set[Key] = set()  # channels, in the window
     latest: dict[Key, tuple[int, float]] = {}  # of what it has got: published last, its number
     for what, t in one.received.items():
         when = sent.get(what)
@@ -153,13 +154,15 @@ def _subscriber(
         known = latest.get(channel)
         if known is None or begun > known[0]:
             latest[channel] = (begun, numbered)
-        if known is None or not window[0] <= t <= window[1]:
+        if not window[0] <= t <= window[1]:
             continue
-        compared += 1
-        if ended is not None and ended < known[0]:
+        own += 1
+        compared += channel in heard
+        heard.add(channel)
+        if known is not None and ended is not None and ended < known[0]:
             text = (
                 f"LATE {plain(numbered)}{about(channel)}: subscriber {one.process} got it at "
                 f"{moment(t)}, after {plain(known[1])}"
             )
             found.append(Anomaly(t, text, abs(known[1] - numbered)))
-    return found, compared
+    return found, compared, own

@@ -90,13 +90,13 @@ class Resync(WorkloadCheck):
 
 def _missed(one: Subscriber, published: Sequence[Published]) -> Iterator[tuple[float, Published]]:
     """Yield each message missed at a reconnect, once, with when the subscriber was back."""
-    since = one.connections[0].start
+    since = one.connections[0].place
     place = 0
     for connection in one.connections[1:]:
-        while place < len(published) and published[place].end.t < connection.start:
+        while place < len(published) and published[place].acknowledged < connection.place:
             message = published[place]
             place += 1
-            if message.begin.t >= since and one.follows(message.channel):
+            if message.sent > since and one.follows(message.channel):
                 known = one.known_at(message)
                 if known is None or known >= connection.start:
                     yield connection.start, message

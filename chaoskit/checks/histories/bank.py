@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TypeAlias, cast
 
 from chaoskit.checks._coverage import Need
-from chaoskit.checks.histories.operations import name, number, refused
+from chaoskit.checks.histories.operations import name, number
 from chaoskit.records import Event, Json
 
 VIEWS = ("read", "truth")
@@ -55,14 +55,11 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
     """Yield the good reads, as they end."""
     pending: dict[int, Event] = {}
     last = next((event for event in reversed(events) if event.op == "transfer"), None)
-    never: set[int] | None = None
     early, ended = True, last is None
     late: set[int] = set()
     for event in events:
         if event.op == "transfer":
-            if early:
-                never = refused(events, ("transfer",)) if never is None else never
-                early = event.id in never
+            early = False
             ended = event is last
         elif event.op in VIEWS:
             if event.type == "invoke":

@@ -13,26 +13,35 @@ from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import number
 from chaoskit.records import Event, Key
 
-NEED = Need(writes=("publish",), reads=("receive",))
+NEED = Need(writes=("publish",), reads=("receive",), after_begun=True)
 
 _start = attrgetter("start")
 _SUBSCRIBERS = frozenset({"subscribe", "receive", "resync"})
 
 
 class Published(NamedTuple):
-    """One acknowledged message: its channel and number, its invocation and acknowledgement."""
+    """One acknowledged message: its channel and number, its invocation and acknowledgement.
+
+    `sent` and `acknowledged` are their places in the history.
+    """
 
     channel: Key
     number: float
     begin: Event
     end: Event
+    sent: int
+    acknowledged: int
 
 
 @dataclass(slots=True)
 class Connection:
-    """From when to when a subscriber was connected; `end` is None while it lasts."""
+    """From when to when a subscriber was connected; `end` is None while it lasts.
+
+    `place` is that of its start in the history.
+    """
 
     start: float
+    place: int
     end: float | None = None
 
 
@@ -103,10 +112,12 @@ class Channels:
 
     def published(self) -> list[Published]:
         """Return the acknowledged messages in the order of acknowledgement."""
-        events = self.events
         ended = [(end, what, begin) for what, (begin, end) in self.sent.items() if end is not None]
         ended.sort(key=itemgetter(0))
-        return [Published(*what, events[begin], events[end]) for end, what, begin in ended]
+        return [self.message(what, begin, end) for end, what, begin in ended]
+
+    def message(self, what: tuple[Key, float], begin: int, end: int) -> Published:
+        return Published(*what, self.events[begin], self.events[end], begin, end)
 
 
 def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop, for speed
@@ -129,14 +140,14 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
                     found = _resynced(one, event)
                     resynced_early.update(what for what in found if what not in sent)
             elif op == "subscribe":
-                _connection(one, event)
+                _connection(one, event, place)
             elif type_ == "ok":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
                     what = (event.key, numbered)
                     if what not in sent:
                         early[what] += 1
-                    _received(one, event, what)
+                    _received(one, event, what, place)
         elif op == "publish":
             if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
@@ -155,13 +166,13 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
     return Channels(events, connected, sent, never_connected, early, resynced_early)
 
 
-def _connection(one: Subscriber, event: Event) -> None:
+def _connection(one: Subscriber, event: Event, place: int) -> None:
     """Take note of the begin or the end of a connection."""
     channel = event.key
     if event.type == "ok":
         if one.connections and one.connections[-1].end is None:
             one.connections[-1].end = event.t
-        one.connections.append(Connection(event.t))
+        one.connections.append(Connection(event.t, place))
         one.channels.add(channel)
         one.hears_all |= channel is None
         one.reconnect_failed = False
@@ -171,7 +182,7 @@ def _connection(one: Subscriber, event: Event) -> None:
         one.reconnect_failed = True
 
 
-def _received(one: Subscriber, event: Event, what: tuple[Key, float]) -> None:
+def _received(one: Subscriber, event: Event, what: tuple[Key, float], place: int) -> None:
     channel, t = event.key, event.t
     known = len(one.received)
     one.received.setdefault(what, t)  # looked up once: there are many
@@ -181,7 +192,7 @@ def _received(one: Subscriber, event: Event, what: tuple[Key, float]) -> None:
     if channel not in one.channels or not one.connections:
         one.channels.add(channel)
         if not one.connections:
-            one.connections.append(Connection(t))
+            one.connections.append(Connection(t, place))
 
 
 def _resynced(one: Subscriber, event: Event) -> Sequence[tuple[Key, float]]:

@@ -136,10 +136,11 @@ class SetHistory:
         return len(adds & self.stored()), len(adds)
 
     def stored_in(self, start: float, end: float) -> int:
-        """Return how many of the stored elements were added from `start` to `end`."""
+        """Return how many of the stored elements were added, from `start` to `end`."""
+        own = self.stored() & self.adds.begun.keys()
         if (start, end) == (float("-inf"), float("inf")):
-            return len(self.stored())
-        adds = (self.adds.add(name) for name in self.stored())
+            return len(own)
+        adds = (self.adds.add(name) for name in own)
         return sum(add is not None and start <= add.ended <= end for add in adds)
 
     def stored(self) -> frozenset[Element]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from chaoskit.checks.histories.operations import number, refused
@@ -42,12 +43,13 @@ _bounded = partial(tuple.__new__, Bounded)  # a third of the time, a million tim
 class Sums:
     """The additions to one key, so far: sums of what was acknowledged and of what was tried.
 
-    `initial` is None until it is known; `looked` says that a read showed it, before any addition
-    that was not refused.
+    `initial` is None until it is known; `looked` says that a read showed it, before the first
+    addition had `begun`.
     """
 
     initial: float | None
     looked: bool = False
+    begun: bool = False
     acknowledged: float = 0
     up_acknowledged: float = 0
     down_acknowledged: float = 0
@@ -59,7 +61,7 @@ class Additions:
     """A sweep over a history in which `op` adds its value, times `sign`, to its key.
 
     A key begins with what is `given`, or what was read before its first addition, or `default`;
-    where none of these is known, its reads are left out. `reads` fills `keys` as it goes.
+    where none of these is known, its reads have no bounds. `reads` fills `keys` as it goes.
     """
 
     def __init__(
@@ -96,10 +98,12 @@ class Additions:
                 if event is last:
                     final = True
                 if type_ == "invoke":
-                    amount = number(1 if event.value is None else event.value)
-                    if amount is not None and event.id not in never:
+                    if not sums.begun:
+                        sums.begun = True
                         if sums.initial is None:
                             sums.initial = default
+                    amount = number(1 if event.value is None else event.value)
+                    if amount is not None and event.id not in never:
                         amount *= sign
                         adding[event.id] = (sums, amount)
                         if amount > 0:
@@ -121,14 +125,15 @@ class Additions:
                 value = number(event.value)
                 if started is None or value is None:
                     continue
-                if not sums.looked and not sums.up_tried and not sums.down_tried:
+                if not sums.begun and not sums.looked:
                     sums.looked = True
                     if sums.initial is None:
                         sums.initial = value
+                begin, up, down, late = started
                 first = sums.initial
+                low, high = -inf, inf
                 if first is not None:
-                    begin, up, down, late = started
                     low = first + up + sums.down_tried
                     high = first + down + sums.up_tried
-                    tried = sums.up_tried + sums.down_tried
-                    yield _bounded((begin, event, value, low, high, sums.acknowledged, tried, late))
+                tried = sums.up_tried + sums.down_tried
+                yield _bounded((begin, event, value, low, high, sums.acknowledged, tried, late))
