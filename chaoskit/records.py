@@ -220,22 +220,17 @@ class LogGap:
 
 
 def in_order(events: Sequence[Event]) -> Sequence[Event]:
-    """Return the events in order of time; what is in order already is returned as it is.
-
-    Where they were not, equal times prove no order: invocations then come before completions, so
-    that such operations count as concurrent.
-    """
+    """Return the events in order of time; at equal times the order in which they are decides."""
     times = list(map(_time, events))
-    if times == sorted(times):
-        return events
-    return sorted(events, key=lambda event: (event.t, event.type != "invoke"))
+    return events if times == sorted(times) else sorted(events, key=_time)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything a check may look at. Checks are pure functions of this.
 
-    Histories are in order of time here, whatever order they are given in.
+    Histories are in order of time here, whatever order they are given in. `initial` says, where a
+    workload does, what its keys hold before they are written.
     """
 
     phases: Sequence[Phase]
@@ -246,6 +241,7 @@ class Evidence:
     logs: Mapping[str, Log] = field(default_factory=dict)
     log_gaps: Sequence[LogGap] = ()
     services: Sequence[str] = ()
+    initial: Mapping[str, Json] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload
 
     def __post_init__(self) -> None:

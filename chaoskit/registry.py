@@ -17,10 +17,10 @@ C = TypeVar("C", bound=type)
 
 
 class Registry(Generic[K]):
-    """The kinds of one sort, by name; filled by importing every module of its package once."""
+    """The kinds of one category, by name; filled by importing every module of its package once."""
 
-    def __init__(self, sort: str, package: str) -> None:
-        self.sort = sort
+    def __init__(self, category: str, package: str) -> None:
+        self.category = category
         self._package = package
         self._kinds: dict[str, type[K]] = {}
         self._loaded = False
@@ -33,12 +33,12 @@ class Registry(Generic[K]):
 
         def decorate(cls: C) -> C:
             if name in self._kinds:
-                raise TypeError(f"{self.sort} `{name}` is registered twice")
+                raise TypeError(f"{self.category} `{name}` is registered twice")
             if not (cls.__doc__ or "").strip():
-                raise TypeError(f"{self.sort} `{name}` has no docstring")
+                raise TypeError(f"{self.category} `{name}` has no docstring")
             if not getattr(cls, "example", "").strip():
-                raise TypeError(f"{self.sort} `{name}` has no example")
-            cls.kind = name  # type: ignore[attr-defined]  # every sort declares it
+                raise TypeError(f"{self.category} `{name}` has no example")
+            cls.kind = name  # type: ignore[attr-defined]  # every category declares it
             self._kinds[name] = cls
             return cls
 

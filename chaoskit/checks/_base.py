@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
+from chaoskit.checks._own_data import foreign_gap
 from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
 from chaoskit.fields import Model
@@ -18,12 +19,15 @@ from chaoskit.records import (
     Evidence,
     FaultWindow,
     Finding,
+    Json,
     Numbers,
     Sample,
     Verdict,
 )
 from chaoskit.registry import Registry
 from chaoskit.text import seconds_text
+
+ALL = (float("-inf"), float("inf"))
 
 _op = attrgetter("op")
 
@@ -200,24 +204,37 @@ class SampledCheck(Check):
 class History:
     """The history of one workload as a rule gets it: its events, in order of time.
 
-    `kind` is the kind of workload, `window` what `during` asks for, in run-clock seconds.
+    `used` are the operations in it, `kind` is the kind of workload, `initial` what the workload
+    says that a key holds before it is written, `window` what `during` asks for, in run-clock
+    seconds.
     """
 
     events: Sequence[Event]
+    used: Collection[str]
     kind: str
+    initial: Json
     window: tuple[float, float]
     faults: Sequence[FaultWindow]
+
+    def count_inside(self, times: Collection[float]) -> int:
+        """Return how many of these moments are in the window."""
+        start, end = self.window
+        if self.window == ALL:
+            return len(times)
+        return sum(start <= t <= end for t in times)
 
 
 class WorkloadCheck(Check):
     """A check over the history of one workload.
 
     `workloads` names the kinds it can judge, and what their histories must hold before it may pass.
-    `anomalies` is what it finds, in the plural.
+    `anomalies` is what it finds, in the plural. It is `about_own` values of the workload, unless
+    others are just what it looks for.
     """
 
     workloads: ClassVar[Mapping[str, Need]] = {}
     anomalies: ClassVar[str] = ""
+    about_own: ClassVar[bool] = True
 
     workload: str
     minimum: Annotated[
@@ -234,14 +251,18 @@ class WorkloadCheck(Check):
         return self.workload
 
     def rule(self, evidence: Evidence) -> Finding:
-        history, used = self._history(evidence)
+        history = self._history(evidence)
         need = self.workloads[history.kind]
-        gap = coverage_gap(history.events, used, self.workload, evidence.faults, need, self.minimum)
+        gap = coverage_gap(
+            history.events, history.used, self.workload, evidence.faults, need, self.minimum
+        )
         try:
             judged = self.look(history)
         except NotJudged as nothing:
             raise NotJudged(gap or nothing.reason) from nothing
         gap = gap or judged.gap
+        if self.about_own:
+            gap = gap or foreign_gap(history.kind, history.events, self.workload)
         if gap is None and not judged.of and not judged.found:
             raise NotJudged(f"there was nothing in this window that could show {self.anomalies}")
         return build_finding(judged, evidence, self.bound, self.formal, gap)
@@ -250,18 +271,18 @@ class WorkloadCheck(Check):
         """Return what is wrong with a history. Raises `NotJudged` where that cannot be known."""
         raise NotImplementedError
 
-    def _history(self, evidence: Evidence) -> tuple[History, Collection[str]]:
-        """Return the history of the workload, and which operations are in it."""
+    def _history(self, evidence: Evidence) -> History:
         events = evidence.history.get(self.workload)
         if not events:
             raise NotJudged(f"workload `{self.workload}` has no history")
-        span = (float("-inf"), float("inf"))  # all of it, whatever the phases say
+        span = ALL  # whatever the phases say
         if self.during != "all":
             span = window(self, evidence)
         used = set(map(_op, events))
         kinds = [kind for kind, need in self.workloads.items() if not used.isdisjoint(need.writes)]
         kind = kinds[0] if kinds else next(iter(self.workloads))
-        return History(events, kind, span, evidence.faults), used
+        initial = evidence.initial.get(self.workload)
+        return History(events, used, kind, initial, span, evidence.faults)
 
 
 class ServiceCheck(Check):

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
 
-from chaoskit.records import Event, FaultWindow, Json
+from chaoskit.checks.histories.operations import about
+from chaoskit.records import Event, FaultWindow, Json, Key
 from chaoskit.text import count
 
 LONG = 1.0  # seconds; nothing may be due during a shorter fault
@@ -33,16 +34,23 @@ def _anything(_value: Json) -> bool:
 class Need:
     """What a history must hold before its check may pass.
 
-    `writes` and `reads` name operations. `final` asks for a good read of every view in use after
-    the last write; `saw` says which read values count as data. `refused` says that a refusal after
-    the faults is as good as an acknowledgement: what is sold out cannot be bought.
+    `writes` and `reads` name operations; `others` are further ones that must have succeeded, where
+    they are in use. `final` asks for a good read of every view in use after the last write, with
+    `every_key` one of each key that was written. `after_write` asks for a read that began after a
+    write of the same key had been acknowledged; `after_begun` for one that ended after one had
+    begun. `saw` says which read values count as data. `refused` says that a refusal after the
+    faults is as good as an acknowledgement: what is sold out cannot be bought.
     """
 
     writes: tuple[str, ...]
     reads: tuple[str, ...] = ("read", "truth")
     final: bool = False
+    every_key: bool = False
+    after_write: bool = False
+    after_begun: bool = False
     saw: Callable[[Json], bool] = _anything
     refused: bool = False
+    others: tuple[str, ...] = ()
 
 
 def coverage_gap(
@@ -72,7 +80,7 @@ def _gaps(
     need: Need,
     minimum: int,
 ) -> Iterator[str]:
-    yield from _unwritten(events, used, what, need.writes)
+    yield from _unwritten(events, used, what, need)
     if need.reads and not views:
         yield f"{what.removeprefix('of ')} never read back what it wrote"
     elif need.final:
@@ -89,12 +97,12 @@ def _gaps(
 
 
 def _unwritten(
-    events: Sequence[Event], used: Collection[str], what: str, writes: Sequence[str]
+    events: Sequence[Event], used: Collection[str], what: str, need: Need
 ) -> Iterator[str]:
-    kinds = _either(writes, used)
-    if not any(op in used for op in writes):
+    kinds = _either(need.writes, used)
+    if not any(op in used for op in need.writes):
         yield f"no {' or '.join(kinds)} {what} was invoked"
-    for kind in kinds:
+    for kind in [*kinds, *(op for op in need.others if op in used)]:
         if not any(event.op == kind and event.type == "ok" for event in events):
             last = _last_error(events, (kind,))
             see = f"see its `{kind}` and the statuses in `ok`"
@@ -108,6 +116,42 @@ def _unread(events: Sequence[Event], views: Sequence[str], what: str, need: Need
             yield f"no {view} {what} returned anything{last}; see its `{view}`{_hint(last)}"
     if not any(e.type == "ok" and e.op in views and need.saw(e.value) for e in events):
         yield f"no {' or '.join(views)} {what} saw any data; see what it extracts"
+    if need.after_write and not _read_after_a_write(events, views, need):
+        yield (
+            f"no {' or '.join(views)} {what} began after a write of the same key had been "
+            "acknowledged; use fewer keys or more reads"
+        )
+    elif need.after_begun and not _read_after_a_write(events, views, need):
+        yield f"no {' or '.join(views)} {what} returned anything after the first {need.writes[0]}"
+
+
+def _read_after_a_write(events: Sequence[Event], views: Sequence[str], need: Need) -> bool:
+    """Return whether a read saw data after an acknowledged write of its key; None is any key."""
+    written: set[Key] = set()
+    begun: dict[int, Key] = {}  # writes that have not ended
+    late: set[int] = set()  # reads that began after an acknowledged write
+    met: set[int] = set()  # writes that a read met while they were under way
+    for event in events:
+        kind, key = event.type, event.key
+        after = key in written or (key is None and bool(written))
+        if event.op in views:
+            if kind == "invoke" and after:
+                late.add(event.id)
+            elif kind == "ok" and need.saw(event.value):
+                if event.id in late or (after and need.after_begun):
+                    return True
+                if need.after_begun:
+                    met |= {write for write, of in begun.items() if key in (None, of)}
+        if event.op in need.writes:
+            if kind == "invoke":
+                begun[event.id] = key
+                continue
+            begun.pop(event.id, None)
+            if event.id in met and kind == "ok":
+                return True
+            if kind == "ok":
+                written.add(key)
+    return False
 
 
 def _last_error(events: Sequence[Event], ops: Collection[str]) -> str:
@@ -125,27 +169,28 @@ def _no_final_read(events: Sequence[Event], views: Sequence[str], need: Need) ->
     last = len(events)
     while last and events[last - 1].op not in need.writes:
         last -= 1
-    invoked: set[int] = set()
-    good: set[str] = set()
-    empty: set[str] = set()
-    errors: dict[str, str] = {}
-    for event in events[last:]:
-        if event.op not in views:
-            continue
-        if event.type == "invoke":
-            invoked.add(event.id)
-        elif event.id in invoked and event.type == "ok":
-            (good if need.saw(event.value) else empty).add(event.op)
-        elif event.id in invoked:
-            errors[event.op] = event.error or "no answer"
+    ended = [event for event in events[last:] if event.op in views and event.type != "invoke"]
+    begun = {event.id for event in events[last:] if event.type == "invoke"}
+    written: set[Key] = set()
+    if need.every_key:
+        written = {e.key for e in events if e.type == "ok" and e.op in need.writes}
     for view in views:
-        if view in good:
-            continue
-        if view in empty:
+        reads = [event for event in ended if event.op == view and event.id in begun]
+        errors = (event.error or "no answer" for event in reversed(reads) if event.type != "ok")
+        error = next(errors, "none was tried")
+        answers = [event for event in reads if event.type == "ok"]
+        seen = {event.key for event in answers if need.saw(event.value)}
+        unread = written - seen
+        if not seen and answers:
             yield f"the final reads of `{view}` saw no data; see what it extracts"
-        error = errors.get(view, "none was tried")
-        hint = _hint(error) if error.endswith("404") else ""
-        yield f"no final read of `{view}` succeeded: {error}{hint}"
+        elif not seen:
+            hint = _hint(error) if error.endswith("404") else ""
+            yield f"no final read of `{view}` succeeded: {error}{hint}"
+        elif unread and None not in seen:  # a read without a key is one of all keys
+            yield (
+                f"no final read of `{view}`{about(min(unread, key=str))} succeeded: {error} "
+                f"({len(unread)} of {count(len(written), 'key')} unread)"
+            )
 
 
 def _around(

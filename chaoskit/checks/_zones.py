@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from chaoskit.checks.histories.operations import refused
 from chaoskit.records import Event, Json, Key
 
 Value: TypeAlias = str | int | float | bool | tuple[str, str] | None
@@ -77,26 +78,51 @@ def frozen(value: Json) -> Value:
     return ("json", json.dumps(value, sort_keys=True))
 
 
-def first_values(events: Sequence[Event]) -> dict[Key, Value]:
-    """Return what the first read of a key returned, where it ended before anything was written."""
+def first_values(events: Sequence[Event], initial: Value) -> dict[Key, Value]:
+    """Return what keys held at first, as far as reads show it.
+
+    That is what a read returned that ended before anything was written to the key; what was refused
+    was not written, but reading that very value tells nothing. A key that nobody read in time may
+    have begun like those that were, where these agree, or else with `initial`: it did, where a read
+    returned that and nobody wrote it.
+    """
     found: dict[Key, Value] = {}
-    touched: set[Key] = set()
+    never = refused(events, ("write", "cas"))
+    written: dict[Key, set[Value]] = {}
+    read: dict[Key, set[Value]] = {}
+    tried: dict[Key, set[Value]] = {}  # what was refused, as far as it is known
     for event in events:
         if event.op in ("write", "cas"):
-            touched.add(event.key)
-        elif event.type == "ok" and event.op == "read" and event.key not in touched:
-            found[event.key] = frozen(event.value)
-            touched.add(event.key)
+            if event.type == "invoke":
+                new = event.value
+                if event.op == "cas" and isinstance(new, Sequence) and new:
+                    new = new[-1]
+                values = tried if event.id in never else written
+                values.setdefault(event.key, set()).add(frozen(new))
+        elif event.type == "ok" and event.op == "read":
+            value = frozen(event.value)
+            read.setdefault(event.key, set()).add(value)
+            if event.key not in written and value not in tried.get(event.key, ()):
+                found.setdefault(event.key, value)
+    agreed = set(found.values())
+    common = agreed.pop() if len(agreed) == 1 and initial is None else initial
+    for key in written.keys() - found.keys():
+        if common in read.get(key, ()) and common not in written[key]:
+            found[key] = common
     return found
 
 
 def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
-    events: Sequence[Event], initial: Json, *, infer: bool = False
+    events: Sequence[Event],
+    initial: Json,
+    *,
+    infer: bool = False,
+    firsts: Mapping[Key, Value] = {},
 ) -> Zones:
     """Sweep a history of reads, writes and cas, in order of time. Linear.
 
-    A key starts with `initial`; to `infer` means that it starts with what a read returned that
-    ended before its first write began.
+    A key starts with its value in `firsts`, or with `initial`; to `infer` means that it starts with
+    what a read returned that ended before its first write began.
     """
     zoned = Zones(far=len(events))
     keys, add, unfit, early = zoned.keys, zoned.add, zoned.unfit, zoned.early
@@ -121,8 +147,10 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
             if op == "cas":
                 if type_ == "invoke":
                     started[event.id] = place
-                elif take(event.id, None) is not None and type_ != "fail":
-                    unfit[event.key] = "cas"
+                elif take(event.id, None) is not None:
+                    total += type_ != "info"
+                    if type_ != "fail":
+                        unfit[event.key] = "cas"
             continue
         elif type_ != "invoke":
             written = writing.pop(event.id, None)
@@ -140,7 +168,7 @@ def zones(  # noqa: PLR0912, PLR0915  # one loop, for speed
         value: Value = event.value if type(event.value) is int else frozen(event.value)
         clusters = keys.get(key)
         if clusters is None:
-            known = value if infer and op == "read" else first
+            known = value if infer and op == "read" else firsts.get(key, first)
             clusters = keys[key] = {known: add(BEFORE, BEFORE, BEFORE, 1)}
         zone = clusters.get(value)
         if op == "read":

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, TypeAlias
 
 from pydantic import Field
 
-from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
-from chaoskit.checks.histories.channels import channels
+from chaoskit.checks.histories.channels import Channels, channels
 from chaoskit.checks.histories.operations import Element, about, plain
-from chaoskit.checks.histories.queue import SEEN, queue_history
-from chaoskit.records import Event, Key
+from chaoskit.checks.histories.queue import SEEN, QueueHistory, queue_history
+from chaoskit.records import Key
 from chaoskit.text import count, moment
 
 
@@ -41,8 +42,14 @@ class AtMostNDuplicates(WorkloadCheck):
         return f"<= {count(self.n, 'duplicate')}" if self.n else "no duplicate"
 
     def look(self, history: History) -> Judged:
-        look = _queue if history.kind == "queue" else _events
-        judged, again = look(history.events, history.window)
+        if history.kind == "queue":
+            queue = queue_history(history.events)
+            judged, again = _queue(queue, history)
+            gap = hidden_messages(queue)
+        else:
+            feed = channels(history.events)
+            judged, again = _events(feed, history)
+            gap = foreign_messages(feed, self.workload)
         deliveries = count(judged, "delivery", "deliveries")
         found = [Anomaly(t, f"AGAIN {text} at {moment(t)}") for t, text in again]
         return Judged(
@@ -53,38 +60,41 @@ class AtMostNDuplicates(WorkloadCheck):
                 f"{len(found)} of {deliveries} of workload `{self.workload}` "
                 f"{'was' if len(found) == 1 else 'were'} a repetition, {self.n} allowed"
             ),
+            gap=gap,
         )
 
 
 Again: TypeAlias = tuple[int, list[tuple[float, str]]]  # deliveries, and when which came again
 
 
-def _queue(events: Sequence[Event], window: tuple[float, float]) -> Again:
-    history = queue_history(events)
+def _queue(queue: QueueHistory, history: History) -> Again:
+    events, (start, stop) = history.events, history.window
     times: dict[Element, int] = {}
     again = []
-    for value, (begin, end, _) in history.repeated:
+    for value, (begin, end, _) in queue.repeated:
+        if value not in queue.sent:  # somebody else's
+            continue
         times[value] = times.get(value, 1) + 1
         t = events[end].t
-        if window[0] <= t <= window[1]:
+        if start <= t <= stop:
             again.append((t, f"{value}: {events[begin].op}, delivery {times[value]},"))
-    first = len(history.delivered)
-    if window[0] != float("-inf"):
-        ends = (events[end].t for _, end, _ in history.delivered.values())
-        first = sum(window[0] <= t <= window[1] for t in ends)
+    first = len(queue.delivered)
+    if history.window != ALL:
+        first = history.count_inside(queue.received_at())
     return first + len(again), again
 
 
-def _events(events: Sequence[Event], window: tuple[float, float]) -> Again:
+def _events(feed: Channels, history: History) -> Again:
+    start, stop = history.window
     deliveries = 0
     again = []
-    for one in channels(events).subscribers:
-        deliveries += sum(window[0] <= t <= window[1] for t in one.received.values())
-        deliveries += sum(window[0] <= t <= window[1] for t, _ in one.repeated)
+    for one in feed.subscribers:
+        deliveries += history.count_inside(one.received.values())
+        deliveries += history.count_inside([t for t, _ in one.repeated])
         seen: dict[tuple[Key, float], int] = {}
         for t, (channel, number) in one.repeated:
             times = seen[channel, number] = seen.get((channel, number), 1) + 1
-            if window[0] <= t <= window[1]:
+            if (channel, number) in feed.sent and start <= t <= stop:
                 who = f"subscriber {one.process}, delivery {times},"
                 again.append((t, f"{plain(number)}{about(channel)}: {who}"))
     return deliveries, again

@@ -9,7 +9,7 @@ from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.bank import NEED, Snapshot, ranges, snapshots
-from chaoskit.checks.histories.operations import last_of, plain
+from chaoskit.checks.histories.operations import plain
 from chaoskit.records import Event
 from chaoskit.text import count, moment
 
@@ -42,7 +42,7 @@ class Conserved(WorkloadCheck):
     def look(self, history: History) -> Judged:
         events, window = history.events, history.window
         reads = list(snapshots(events))
-        first = next((balances for _, _, balances, early in reads if early), None)
+        first = next((balances for _, _, balances, early, _ in reads if early), None)
         if self.total is None and first is None:
             raise NotJudged(
                 f"no read of workload `{self.workload}` came before the first transfer, so the "
@@ -70,7 +70,7 @@ class Conserved(WorkloadCheck):
 
 
 def _off(read: Snapshot, sum_: float, total: float) -> Anomaly:
-    begin, end, _, _ = read
+    begin, end, *_ = read
     less = "missing" if sum_ < total else "too much"
     text = (
         f"SUM {plain(sum_)} instead of {plain(total)}: {plain(abs(sum_ - total))} {less}, "
@@ -83,11 +83,10 @@ def _misplaced(
     events: Sequence[Event], reads: Sequence[Snapshot], first: Mapping[str, float]
 ) -> list[Anomaly]:
     """Return the final reads in which an account holds what no transfers explain."""
-    last = last_of(events, "transfer")
     allowed = ranges(events, first)
     found = []
-    for begin, end, balances, early in reads:
-        if begin.t < last or early:
+    for begin, end, balances, early, final in reads:
+        if early or not final:
             continue
         for account, held in balances.items():
             span_ = allowed.get(account)

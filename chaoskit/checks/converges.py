@@ -8,11 +8,12 @@ from typing import ClassVar, Literal
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks.histories.operations import about
-from chaoskit.checks.histories.versions import NEED, Read, Versions, shown, unparsable_note
+from chaoskit.checks.histories.operations import about, precedes
+from chaoskit.checks.histories.versions import NEED, VIEWS, Read, Versions, shown, unparsable_note
 from chaoskit.fields import Duration
-from chaoskit.records import FaultWindow, Key
+from chaoskit.records import Key
 from chaoskit.text import count, moment, seconds_text
 
 
@@ -20,14 +21,14 @@ from chaoskit.text import count, moment, seconds_text
 class _Seen:
     """What the final reads of all keys say: how many were judged, what is wrong, how long it took.
 
-    `unread` holds keys with acknowledged writes and no read late enough.
+    `unread` holds views and keys: an acknowledged write, and no read late enough through the view.
     """
 
     keys: int
     bad: int
     found: Sequence[Anomaly]
     slowest: float
-    unread: Sequence[Key]
+    unread: Sequence[tuple[str, Key]]
 
 
 @check("converges")
@@ -57,13 +58,15 @@ class Converges(WorkloadCheck):
 
     def look(self, history: History) -> Judged:
         versions = Versions(history.events)
-        seen = self._looked(versions, history.faults)
+        seen = self._looked(versions, history)
         gap = None
         if seen.unread:
+            view, key = seen.unread[0]
+            keys = len({key for _, key in seen.unread})
             gap = (
-                f"no read{about(seen.unread[0])} of workload `{self.workload}` came {self.within} "
-                f"after the last write and heal ({len(seen.unread)} of {count(seen.keys, 'key')} "
-                "unread); use a longer `settle`, or fewer keys"
+                f"no {view}{about(key)} of workload `{self.workload}` came {self.within} after the "
+                f"last write and heal ({keys} of {count(seen.keys, 'key')} unread)"
+                f"{_why(history, view, key)}; use a longer `settle`, or fewer keys"
             )
         measured = f"after {seconds_text(seen.slowest, self.within)} ({count(seen.keys, 'key')})"
         if seen.found:
@@ -76,42 +79,50 @@ class Converges(WorkloadCheck):
                 f"{seen.bad} of {count(seen.keys, 'key')} of workload `{self.workload}` did not "
                 f"show the last version {self.within} after the last write and heal"
             ),
-            gap=gap,
+            gap=gap or foreign_versions(versions, self.workload),
             notes=unparsable_note(versions),
         )
 
-    def _looked(self, versions: Versions, faults: Sequence[FaultWindow]) -> _Seen:
-        healed = max((fault.healed or 0.0 for fault in faults), default=float("-inf"))
+    def _looked(self, versions: Versions, history: History) -> _Seen:
+        healed = max((fault.healed or 0.0 for fault in history.faults), default=float("-inf"))
         reads = list(versions.reads())
-        written = [history.last for history in versions.keys.values() if history.tried]
-        quiet = min(written, default=healed)
+        written = {key: one for key, one in versions.keys.items() if one.versions and one.last}
+        quiet = min((one.last.t for one in written.values() if one.last), default=healed)
         horizon = max(healed, quiet)
         by_key: dict[Key, list[Read]] = {}
         for read in reads:
             if read.begin.t >= horizon:
                 by_key.setdefault(read.begin.key, []).append(read)
         found: list[Anomaly] = []
-        unread: list[Key] = []
-        slowest, keys, bad = 0.0, 0, 0
-        for key, history in versions.keys.items():
-            if not history.versions:
-                continue
-            keys += 1
-            since = max(healed, history.last)
-            later = [read for read in by_key.get(key, ()) if read.begin.t >= since]
+        unread: list[tuple[str, Key]] = []
+        slowest, bad = 0.0, 0
+        views = [view for view in VIEWS if view in history.used]
+        for key, one in written.items():
+            assert one.last is not None
+            since = max(healed, one.last.t)
+            later = [
+                read
+                for read in by_key.get(key, ())
+                if read.begin.t >= since and not precedes(history.events, read.begin, one.last)
+            ]
             judged = [read for read in later if read.begin.t >= since + self.within]
             newest = {read.begin.op: read for read in later}
-            if not judged and (
-                not later or any(one.version < history.versions[-1] for one in newest.values())
-            ):
-                unread.append(key)  # a view that is right by its last read was early enough
-                continue
-            wrong = _wrong(judged, history.versions[-1], max(history.tried))
+            enough = {read.begin.op for read in judged}
+            # A view that is right by its last read was early enough.
+            enough |= {view for view, read in newest.items() if read.version >= one.versions[-1]}
+            unread += [(view, key) for view in views if view not in enough]
+            wrong = _wrong(judged, one.versions[-1], max(one.tried))
             found += wrong
             bad += bool(wrong)
-            stale = [read.begin.t for read in later if read.version < history.versions[-1]]
+            stale = [read.begin.t for read in later if read.version < one.versions[-1]]
             slowest = max(slowest, max(stale, default=since) - since)
-        return _Seen(keys, bad, found, slowest, unread)
+        return _Seen(len(written), bad, found, slowest, unread)
+
+
+def _why(history: History, view: str, key: Key) -> str:
+    """Return the error of the last read of a key through a view, if it failed."""
+    last = next((e for e in reversed(history.events) if e.op == view and e.key == key), None)
+    return f": {last.error}" if last is not None and last.error else ""
 
 
 def _wrong(judged: Sequence[Read], last: float, newest: float) -> list[Anomaly]:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import number, plain
-from chaoskit.checks.histories.sums import Bounded, bounded
+from chaoskit.checks.histories.sums import VIEWS, Additions, Bounded
 from chaoskit.fields import Percentage
 from chaoskit.numeric import above
-from chaoskit.records import Event, Json
 from chaoskit.text import count, moment, percent
 
-VIEWS = ("read", "truth")
+MANY = 1e15  # above it a percentage says nothing more
 NEED = Need(
-    writes=("increment",), reads=VIEWS, final=True, saw=lambda value: number(value) is not None
+    writes=("increment",),
+    reads=VIEWS,
+    final=True,
+    every_key=True,
+    saw=lambda value: number(value) is not None,
 )
 
 
@@ -49,14 +52,13 @@ class CounterBounds(WorkloadCheck):
         return bound + (f", off by <= {self.at_most}" if self.at_most else "")
 
     def look(self, history: History) -> Judged:
-        looked = _initial(history.events)
-        initial = (looked or 0) if self.initial is None else self.initial
+        counter = Additions(history.events, "increment", given=self.initial, default=0)
         start, end = history.window
         found: list[Anomaly] = []
         judged = low = high = 0
         most_low = most_high = 0.0
         last: Bounded | None = None
-        for read in bounded(history.events, "increment", VIEWS, initial):
+        for read in counter.reads():
             if not start <= read.begin.t <= end:
                 continue
             judged += 1
@@ -80,8 +82,10 @@ class CounterBounds(WorkloadCheck):
         measured = f"{len(found)} out of bounds (of {count(judged, 'read')})"
         if found and last is not None:
             worst = max(most_low, most_high)
-            part = percent(int(worst), max(int(abs(last.attempted)), 1))
-            measured = f"off by {plain(worst)}, {part} (of {plain(last.attempted)} attempted)"
+            part = ""
+            if worst < MANY:
+                part = f", {percent(int(worst), max(int(abs(last.attempted)), 1))}"
+            measured = f"off by {plain(worst)}{part} (of {plain(last.attempted)} attempted)"
         return Judged(
             found,
             judged,
@@ -94,7 +98,7 @@ class CounterBounds(WorkloadCheck):
             formal=self._formal(low, high),
             tail="; nobody looked before the first increment, so it was taken to begin at 0 "
             "(give `initial`)"
-            if looked is None and self.initial is None
+            if self.initial is None and not all(sums.looked for sums in counter.keys.values())
             else "",
         )
 
@@ -111,14 +115,3 @@ def _worst(low: int, most_low: float, high: int, most_high: float) -> str:
     if high:
         parts.append(f"{high} too high by up to {plain(most_high)} (counted twice)")
     return ", ".join(parts)
-
-
-def _initial(events: Sequence[Event]) -> float | None:
-    """Return what was read before the first increment was invoked; None where nobody looked."""
-    for event in events:
-        if event.op == "increment":
-            break
-        if event.op in VIEWS and event.type == "ok":
-            value: Json = event.value
-            return number(value) or 0
-    return None

@@ -12,6 +12,8 @@ from chaoskit.checks.histories.operations import about, number, plain
 from chaoskit.records import Key
 from chaoskit.text import count, moment
 
+NEED = Need(writes=("acquire",), reads=(), others=("release",))
+
 
 @check("fencing")
 class Fencing(WorkloadCheck):
@@ -22,7 +24,7 @@ class Fencing(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: fencing, workload: leader }"
-    workloads: ClassVar[Mapping[str, Need]] = {"lock": Need(writes=("acquire",), reads=())}
+    workloads: ClassVar[Mapping[str, Need]] = {"lock": NEED}
     anomalies: ClassVar[str] = "tokens that did not rise"
     formal: ClassVar[str] = "monotonic fencing tokens: Gray & Cheriton 1989, Kleppmann 2016"
     cannot_tell: ClassVar[str] = "Whether the resource really looks at the tokens."
@@ -50,10 +52,11 @@ class Fencing(WorkloadCheck):
             if event.type != "ok":
                 continue
             token = number(event.value)
+            inside = start <= event.t <= stop
             if token is None:
-                without += 1
+                without += inside
                 continue
-            if start <= event.t <= stop:
+            if inside:
                 judged += 1
                 twice = handed_out.get((key, token))
                 if token <= before or twice is not None:
@@ -71,6 +74,11 @@ class Fencing(WorkloadCheck):
         if without and not judged:
             gap = (
                 f"the lock of workload `{self.workload}` gives no tokens; let `acquire` return one"
+            )
+        elif without >= max(judged, 1):
+            gap = (
+                f"only {judged} of {judged + without} acquisitions of workload `{self.workload}` "
+                "returned a token; see what `acquire` extracts"
             )
         return Judged(
             found,

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
-from chaoskit.checks.histories.versions import NEED, Versions, shown, unparsable_note
+from chaoskit.checks.histories.versions import NEED, NOTHING, Versions, shown, unparsable_note
 from chaoskit.fields import Duration, Percentage
 from chaoskit.numeric import above
 from chaoskit.text import count, in_brackets, moment, seconds_text
@@ -44,12 +45,14 @@ class FreshWithin(WorkloadCheck):
         versions = Versions(history.events)
         found: list[Anomaly] = []
         judged = stale = 0
+        written = False
         oldest = 0.0
         start, end = history.window
         for read in versions.reads():
             if not start <= read.begin.t <= end:
                 continue
             judged += 1
+            written |= read.acknowledged != NOTHING
             if read.version >= read.acknowledged:
                 continue
             stale += 1
@@ -64,6 +67,10 @@ class FreshWithin(WorkloadCheck):
                 )
                 found.append(Anomaly(read.end.t, text, late))
         text = seconds_text(oldest, self.within) if stale else "0s"
+        none = (
+            f"no read of workload `{self.workload}` in this window was of a key with an "
+            "acknowledged write; use fewer keys or more reads"
+        )
         return Judged(
             found,
             judged,
@@ -75,5 +82,6 @@ class FreshWithin(WorkloadCheck):
             ),
             at_most=self.at_most,
             worst=f"by up to {text}",
+            gap=foreign_versions(versions, self.workload) or (None if written else none),
             notes=unparsable_note(versions),
         )

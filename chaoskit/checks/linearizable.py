@@ -11,14 +11,14 @@ from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
 from chaoskit.checks._search import FOREVER, STEPS_PER_SECOND, Call, decide
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks._zones import Broken, Value, broken, first_values, zones
+from chaoskit.checks._zones import Broken, Value, broken, first_values, frozen, zones
 from chaoskit.checks.histories.operations import about, name
 from chaoskit.checks.histories.register import Keyed, searches
 from chaoskit.fields import Duration
-from chaoskit.records import Event
+from chaoskit.records import Event, Key
 from chaoskit.text import count, moment, seconds_text
 
-NEED = Need(writes=("write", "cas"), reads=("read", "cas", "truth"))
+NEED = Need(writes=("write", "cas"), reads=("read", "cas", "truth"), after_write=True)
 
 
 @check("linearizable")
@@ -39,7 +39,7 @@ class Linearizable(WorkloadCheck):
     formal: ClassVar[str] = "linearizability: Herlihy & Wing 1990"
     cannot_tell: ClassVar[str] = (
         "Whether several keys together are consistent: transactions over keys are not judged. "
-        "`truth` reads are not part of the order."
+        "`truth` reads are not part of the order, and a refused `cas` says nothing about the value."
     )
     remedy: ClassVar[str] = (
         "Give a larger budget, use more keys or a lower rate, write values that are all different, "
@@ -56,32 +56,35 @@ class Linearizable(WorkloadCheck):
 
     def look(self, history: History) -> Judged:
         events = history.events
-        infer = "initial" not in self.model_fields_set
-        zoned = zones(events, self.initial, infer=infer)
-        firsts = first_values(events) if infer and zoned.unfit else {}
+        given = "initial" in self.model_fields_set
+        initial = self.initial if given else history.initial
+        zoned = zones(events, initial, infer=not given)
+        wrong = broken(zoned)
+        firsts: Mapping[Key, Value] = {}
+        if not given and (zoned.unfit or wrong):  # look closer at how keys began
+            firsts = first_values(events, frozen(initial))
+            zoned = zones(events, initial, firsts=firsts)
+            wrong = broken(zoned)
         try:
-            keyed = searches(events, zoned.unfit, self.initial, firsts) if zoned.unfit else []
+            keyed = searches(events, zoned.unfit, initial, firsts) if zoned.unfit else []
         except ValueError as error:
             raise NotJudged(f"workload `{self.workload}`: {error}") from error
-        found = [_anomaly(one, events) for one in broken(zoned)]
+        found = [_anomaly(one, events) for one in wrong]
         steps = int(self.budget * STEPS_PER_SECOND)
         bad, undecided = decide([one.search for one in keyed], steps)
         found += [_stuck(keyed[place], events) for place in bad]
         keys = count(len(zoned.keys.keys() | zoned.unfit.keys()), "key")
-        operations = zoned.total + sum(one.operations for one in keyed)
         gap = None
         if undecided:
             gap = self._undecided([keyed[place] for place in undecided])
-        elif not any(e.type == "ok" and e.op in NEED.reads for e in events):
-            gap = f"no read of workload `{self.workload}` succeeded"
-        measured = f"linearizable ({count(operations, 'operation')}, {keys})"
+        measured = f"linearizable ({count(zoned.total, 'operation')}, {keys})"
         if found:
             measured = f"{count(len(found), 'violation')} (of {keys})"
         elif undecided:
             measured = f"undecided on {len(undecided)} of {keys}"
         return Judged(
             found,
-            operations,
+            zoned.total,
             measured,
             sentence=self._sentence(found, keys),
             worst=_worst(found),
@@ -108,7 +111,8 @@ class Linearizable(WorkloadCheck):
             )
         others = f" and {count(len(keyed) - 1, 'more key')}" if len(keyed) > 1 else ""
         return (
-            f"could not decide within the budget of {self.budget}: {why}{others}; "
+            f"could not decide in {int(self.budget * STEPS_PER_SECOND)} steps (`budget: "
+            f"{self.budget}`): {why}{others}; "
             "use more keys or a lower rate, write values that are all different, "
             "or give a larger `budget`"
         )

@@ -13,15 +13,22 @@ from chaoskit.checks.histories.operations import about
 from chaoskit.records import Event, Key
 from chaoskit.text import count, in_brackets, moment, seconds_text
 
+NEED = Need(writes=("acquire",), reads=(), others=("release",))
+
 
 @dataclass(slots=True)
 class Hold:
-    """From when to when a process surely held a lock: acquired, and not begun to release."""
+    """From when to when a process surely held a lock: acquired, and not begun to release.
+
+    `start`, `end` and `refused` are places in the history. `refused` is where its release was
+    refused: until then it may have gone on.
+    """
 
     got: Event
     start: int
     end: int
     until: float
+    refused: int = -1
 
 
 @check("mutual_exclusion")
@@ -34,7 +41,7 @@ class MutualExclusion(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: mutual_exclusion, workload: leader }"
-    workloads: ClassVar[Mapping[str, Need]] = {"lock": Need(writes=("acquire",), reads=())}
+    workloads: ClassVar[Mapping[str, Need]] = {"lock": NEED}
     anomalies: ClassVar[str] = "holds while another held it"
     formal: ClassVar[str] = "mutual exclusion: Dijkstra 1965"
     cannot_tell: ClassVar[str] = (
@@ -50,19 +57,28 @@ class MutualExclusion(WorkloadCheck):
     def look(self, history: History) -> Judged:
         by_key = holds(history.events)
         start, end = history.window
-        judged = 0
+        judged = unsure = 0
         found: list[Anomaly] = []
         for held in by_key.values():
             other: Hold | None = None
+            refused = -1
             for hold in sorted(held, key=lambda hold: hold.start):
                 inside = start <= hold.got.t <= end
                 judged += inside
                 if inside and other is not None and hold.start < other.end:
                     found.append(_both(hold, other))
+                elif inside and hold.start < refused:
+                    unsure += 1
                 if other is None or hold.end > other.end:
                     other = hold
+                refused = max(refused, hold.refused)
         gap = None
-        if not any(hold.end > hold.start for held in by_key.values() for hold in held):
+        if unsure:
+            gap = (
+                f"{count(unsure, 'hold')} of workload `{self.workload}` began before the release "
+                "of another one was refused, which does not prove that the other had ended"
+            )
+        elif not any(hold.end > hold.start for held in by_key.values() for hold in held):
             gap = f"no lock of workload `{self.workload}` was released, so no hold is known"
         return Judged(
             found,
@@ -81,6 +97,7 @@ def holds(events: Sequence[Event]) -> dict[Key, list[Hold]]:
     """Return the sure holds of each lock. A hold nobody released counts for its first moment."""
     found: dict[Key, list[Hold]] = {}
     current: dict[tuple[Key, int], Hold] = {}
+    releasing: dict[int, Hold] = {}
     for place, event in enumerate(events):
         if event.op == "acquire" and event.type == "ok":
             hold = Hold(event, place, place, event.t)
@@ -90,6 +107,9 @@ def holds(events: Sequence[Event]) -> dict[Key, list[Hold]]:
             released = current.pop((event.key, event.process), None)
             if released is not None:
                 released.end, released.until = place, event.t
+                releasing[event.id] = released
+        elif event.op == "release" and event.type == "fail" and event.id in releasing:
+            releasing[event.id].refused = place
     return found
 
 

@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks.histories.operations import about
+from chaoskit.checks.histories.operations import about, plain
 from chaoskit.checks.histories.versions import NEED, NOTHING, Versions, shown, unparsable_note
 from chaoskit.fields import Percentage
 from chaoskit.text import count, in_brackets, moment
@@ -53,6 +54,7 @@ class NeverGoesBack(WorkloadCheck):
                     f"after {shown(read.before)}"
                 )
                 found.append(Anomaly(read.end.t, text, back))
+        none = f"no process of workload `{self.workload}` read a key twice"
         worst = max((one.size for one in found), default=0)
         return Judged(
             found,
@@ -63,7 +65,7 @@ class NeverGoesBack(WorkloadCheck):
                 f"went backwards{in_brackets(len(found), judged, self.at_most)}"
             ),
             at_most=self.at_most,
-            worst=f"by up to {worst:g} versions",
-            gap=None if judged else f"no process of workload `{self.workload}` read a key twice",
+            worst=f"by up to {plain(worst)} versions",
+            gap=foreign_versions(versions, self.workload) if judged else none,
             notes=unparsable_note(versions),
         )

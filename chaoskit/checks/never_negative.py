@@ -41,7 +41,7 @@ class NeverNegative(WorkloadCheck):
         judged = 0
         lowest = float("inf")
         start, stop = history.window
-        for begin, end, balances, _ in snapshots(history.events):
+        for begin, end, balances, *_ in snapshots(history.events):
             if not start <= begin.t <= stop:
                 continue
             judged += 1

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks.histories.operations import about, last_of, number, plain
-from chaoskit.checks.histories.sums import bounded
-from chaoskit.records import Event, Json, Key
+from chaoskit.checks.histories.operations import about, number, pairs, plain
+from chaoskit.checks.histories.sums import VIEWS, Additions, Bounded, Sums
+from chaoskit.records import Event, Key
 from chaoskit.text import count, moment
 
-VIEWS = ("read", "truth")
 NEED = Need(
     writes=("buy",),
     reads=VIEWS,
     final=True,
+    every_key=True,
     saw=lambda value: number(value) is not None,
     refused=True,
 )
-
-
-@dataclass(slots=True)
-class _Item:
-    """What was sold of one item, and by whom the first unit too many was bought."""
-
-    key: Key
-    initial: float | None
-    sold: float = 0
-    excess: Event | None = None
 
 
 @check("never_oversold")
@@ -62,101 +51,77 @@ class NeverOversold(WorkloadCheck):
         return "sold <= stock"
 
     def look(self, history: History) -> Judged:
-        start, end = history.window
-        items, firsts = self._items(history.events)
-        found = [one for item in items.values() if (one := _oversold(item)) is not None]
-        wrong, reads = self._wrong_reads(history.events, firsts)
-        found = [one for one in [*found, *wrong] if start <= one.at <= end]
+        events, (start, end) = history.events, history.window
+        stock = Additions(events, "buy", given=self.initial, sign=-1)
+        reads = [read for read in stock.reads() if start <= read.begin.t <= end]
+        items = {key: sums for key, sums in stock.keys.items() if sums.begun}
+        over = {key: sums for key, sums in items.items() if _left(sums) < 0}
+        found = [_oversold(events, key, sums) for key, sums in over.items()]
+        found = [one for one in found if start <= one.at <= end]
+        sold = -sum(sums.acknowledged for sums in items.values())
+        there = sum(sums.initial or 0 for sums in items.values())
+        sentence = f"workload `{self.workload}` sold {plain(-sum(map(_left, over.values())))} more "
+        sentence += f"than there was, of {count(len(over), 'item')}"
+        wrong = [one for read in reads if (one := _wrong(read)) is not None]
+        if not over:
+            sentence = (
+                f"{count(len(wrong), 'read')} of workload `{self.workload}` "
+                f"{'does' if len(wrong) == 1 else 'do'} not fit what was sold"
+            )
         gap = None
-        if any(item.initial is None for item in items.values()):
+        notes: tuple[str, ...] = ()
+        if any(sums.initial is None for sums in items.values()):
             gap = (
                 f"no read of workload `{self.workload}` came before the first purchase, so the "
                 "stock is not known; give it as `initial`"
             )
-        sold = sum(item.sold for item in items.values())
-        stock = sum(item.initial or 0 for item in items.values())
+        elif all((sums.initial or 0) + sums.down_tried > 0 for sums in items.values()):
+            notes = ("no item could be sold out: nobody tried to buy as much as there was",)
         return Judged(
-            found,
-            max(reads + len(items), 1),
-            measured=f"{plain(sold)} sold (of {plain(stock)}, {count(len(items), 'item')})",
-            sentence=self._sentence(found, items),
-            worst=f"off by up to {plain(max((one.size for one in found), default=0.0))}",
+            found + wrong,
+            len(reads) + len(found),
+            measured=f"{plain(sold)} sold (of {plain(there)}, {count(len(items), 'item')})",
+            sentence=sentence,
+            worst=f"off by up to {plain(max((one.size for one in found + wrong), default=0.0))}",
             gap=gap,
+            notes=notes,
         )
 
-    def _sentence(self, found: Sequence[Anomaly], items: Mapping[Key, _Item]) -> str:
-        over = [item for item in items.values() if item.excess is not None]
-        if over:
-            units = sum(item.sold - (item.initial or 0) for item in over)
-            return (
-                f"workload `{self.workload}` sold {plain(units)} more than there was, "
-                f"of {count(len(over), 'item')}"
-            )
-        return (
-            f"{count(len(found), 'read')} of workload `{self.workload}` "
-            f"{'does' if len(found) == 1 else 'do'} not fit what was sold"
-        )
 
-    def _items(self, events: Sequence[Event]) -> tuple[dict[Key, _Item], dict[Key, float]]:
-        """Return the items by key, and what a read showed of them before the first purchase."""
-        items: dict[Key, _Item] = {}
-        firsts: dict[Key, float] = {}
-        pending: dict[int, tuple[_Item, Json]] = {}
-        for event in events:
-            key = event.key
-            if event.op == "buy":
-                item = items.get(key)
-                if item is None:
-                    initial = self.initial if self.initial is not None else firsts.get(key)
-                    item = items[key] = _Item(key, initial)
-                if event.type == "invoke":
-                    pending[event.id] = (item, event.value)
-                elif event.type == "ok" and event.id in pending:
-                    _sell(event, *pending.pop(event.id))
-            elif event.op in VIEWS and event.type == "ok" and key not in items:
-                value = number(event.value)
-                if value is not None:
-                    firsts.setdefault(key, value)
-        return items, firsts
-
-    def _wrong_reads(
-        self, events: Sequence[Event], firsts: Mapping[Key, float]
-    ) -> tuple[list[Anomaly], int]:
-        """Return the reads that show too little or, in the end, do not fit; and how many were."""
-        last = last_of(events, "buy")
-        initial = firsts if self.initial is None else float(self.initial)
-        found: list[Anomaly] = []
-        reads = 0
-        for read in bounded(events, "buy", VIEWS, initial, sign=-1):
-            reads += 1
-            final = read.begin.t >= last
-            if read.value < 0:
-                text, off = "less than nothing", -read.value
-            elif final and not read.low <= read.value <= read.high:
-                text = f"what was sold allows {plain(read.low)} to {plain(read.high)}"
-                off = max(read.low - read.value, read.value - read.high)
-            else:
-                continue
-            text = (
-                f"LEFT{about(read.begin.key)}: {read.begin.op} at {moment(read.end.t)} returned "
-                f"{plain(read.value)}, {text}"
-            )
-            found.append(Anomaly(read.end.t, text, off))
-        return found, reads
+def _left(sums: Sums) -> float:
+    """Return what is left of an item after the acknowledged purchases; negative: oversold."""
+    return 0 if sums.initial is None else sums.initial + sums.acknowledged
 
 
-def _sell(event: Event, item: _Item, value: Json) -> None:
-    item.sold += number(1 if value is None else value) or 0
-    if item.excess is None and item.initial is not None and item.sold > item.initial:
-        item.excess = event
-
-
-def _oversold(item: _Item) -> Anomaly | None:
-    if item.excess is None or item.initial is None:
-        return None
-    t = item.excess.t
+def _oversold(events: Sequence[Event], key: Key, sums: Sums) -> Anomaly:
+    """Return by which purchase more was sold of an item than there was."""
+    initial = sums.initial or 0
+    sold: float = 0
+    first = events[-1]
+    for begin, end in pairs(events, ("buy",)):
+        if end is not None and end.type == "ok" and end.key == key:
+            sold += number(1 if begin.value is None else begin.value) or 0
+            if sold > initial:
+                first = end
+                break
     text = (
-        f"OVERSOLD{about(item.key)}: {plain(item.sold)} acknowledged, there were "
-        f"{plain(item.initial)}; the first too many at {moment(t)}"
+        f"OVERSOLD{about(key)}: {plain(-sums.acknowledged)} acknowledged, there were "
+        f"{plain(initial)}; the first too many at {moment(first.t)}"
     )
-    return Anomaly(t, text, item.sold - item.initial)
+    return Anomaly(first.t, text, -sums.acknowledged - initial)
+
+
+def _wrong(read: Bounded) -> Anomaly | None:
+    """Return what is wrong with a read that shows too little or, in the end, does not fit."""
+    if read.value < 0:
+        text, off = "less than nothing", -read.value
+    elif read.final and not read.low <= read.value <= read.high:
+        text = f"what was sold allows {plain(read.low)} to {plain(read.high)}"
+        off = max(read.low - read.value, read.value - read.high)
+    else:
+        return None
+    text = (
+        f"LEFT{about(read.begin.key)}: {read.begin.op} at {moment(read.end.t)} returned "
+        f"{plain(read.value)}, {text}"
+    )
+    return Anomaly(read.end.t, text, off)

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element
-from chaoskit.checks.histories.set import SEEN, SetHistory, View, set_history
+from chaoskit.checks.histories.set import SEEN, Add, View, set_history
 from chaoskit.fields import Percentage
 from chaoskit.text import count, moment
 
@@ -41,13 +42,13 @@ class NoDuplicates(WorkloadCheck):
     def look(self, history: History) -> Judged:
         start, end = history.window
         data = set_history(history.events)
-        stored = len(data.stored())
+        stored = data.stored_in(start, end)
         twice: dict[Element, Anomaly] = {}
         for view in data.views.values():
             for name, t in view.duplicated_at.items():
-                at = _cause(name, data, t)
-                if name not in twice and start <= at <= end:
-                    twice[name] = Anomaly(at, _line(name, t, view, data))
+                add = data.adds.add(name)  # where the logs are worth reading
+                if name not in twice and add is not None and start <= add.ended <= end:
+                    twice[name] = Anomaly(add.ended, _line(add, t, view))
         found = list(twice.values())
         return Judged(
             found,
@@ -60,20 +61,14 @@ class NoDuplicates(WorkloadCheck):
             at_most=self.at_most,
             first="oldest added",
             last="newest",
+            gap=hidden_values(data),
         )
 
 
-def _cause(name: Element, history: SetHistory, seen: float) -> float:
-    """Return when the add ended, where the logs are worth reading, or else when it was seen."""
-    add = history.adds.add(name)
-    return seen if add is None else add.ended
-
-
-def _line(name: Element, t: float, view: View, history: SetHistory) -> str:
+def _line(add: Add, t: float, view: View) -> str:
+    name = add.element
     times = f"DUPLICATED {name}: {view.duplicated[name]} times in one read of {view.name}"
-    seen = f"first seen at {moment(t)}"
-    add = history.adds.add(name)
-    if add is None:
-        return f"{times}, {seen}, never added by this workload"
     how = {"ok": "acknowledged", "info": "left without a clear answer", "fail": "refused"}
-    return f"{times}, {seen}; its add was {how[add.outcome]} at {moment(add.ended)}"
+    return (
+        f"{times}, first seen at {moment(t)}; its add was {how[add.outcome]} at {moment(add.ended)}"
+    )

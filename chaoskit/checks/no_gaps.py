@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED, Channels, Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
@@ -51,20 +52,20 @@ class NoGaps(WorkloadCheck):
         }
         first = min((begin for begin, _ in acknowledged.values()), default=0)
         for one in feed.subscribers:
-            since, until = one.connections[0].start, self._until(one, feed)
+            since, until = one.connections[0].place, self._until(one, feed)
             expected = acknowledged
-            if events[first].t < since:
+            if first < since:
                 expected = {
                     what: (begin, end)
                     for what, (begin, end) in acknowledged.items()
-                    if events[begin].t >= since
+                    if begin > since
                 }
             # What it knows counts as judged, however late it was published.
             not_received = expected.keys() - one.received.keys()
             judged += len(expected) - len(not_received)
             for what in not_received:
                 begin, end = expected[what]
-                message = Published(*what, events[begin], events[end])
+                message = feed.message(what, begin, end)
                 if not one.follows(message.channel):
                     continue
                 knows = one.known_at(message) is not None
@@ -88,7 +89,7 @@ class NoGaps(WorkloadCheck):
                 f"{in_brackets(len(found), judged, self.at_most)}"
             ),
             at_most=self.at_most,
-            gap=gap,
+            gap=gap or foreign_messages(feed, self.workload),
         )
 
     def _until(self, one: Subscriber, feed: Channels) -> float:

@@ -112,7 +112,7 @@ class NoLoss(WorkloadCheck):
             f"{taken} of them away"
         )
         gap = None
-        if not queue.emptied:
+        if queue.emptied_at is None:
             missing = []  # what nobody received may still be waiting
             gap = (
                 f"the queue of workload `{self.workload}` was not seen empty after the last send; "

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import hidden_messages, hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element, name, pairs
 from chaoskit.checks.histories.queue import SEEN as SEEN_QUEUE
 from chaoskit.checks.histories.queue import queue_history
 from chaoskit.checks.histories.set import SEEN, set_history
 from chaoskit.checks.histories.versions import NEED as VERSIONS
+from chaoskit.checks.histories.versions import VIEWS
 from chaoskit.records import Event, Key
 from chaoskit.text import count, moment
 
@@ -22,13 +24,15 @@ from chaoskit.text import count, moment
 class _Strange:
     """What was read without a reason: refused values, values never written, and how many were read.
 
-    `unsure` says that nobody looked before the first write, so they may have been there already.
+    `unsure` says that nobody looked before the first write, so they may have been there already,
+    `gap` why not enough was read.
     """
 
     refused: Sequence[Anomaly]
     unknown: Sequence[Anomaly]
     of: int
     unsure: bool = False
+    gap: str | None = None
 
     def within(self, window: tuple[float, float]) -> _Strange:
         """Return what of it is about a moment inside the window."""
@@ -55,6 +59,7 @@ class NoPhantoms(WorkloadCheck):
         "versions": VERSIONS,
     }
     anomalies: ClassVar[str] = "phantoms"
+    about_own: ClassVar[bool] = False
     formal: ClassVar[str] = "integrity: a read from nowhere"
     cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
     remedy: ClassVar[str] = "See that the final reads return what is stored."
@@ -65,7 +70,7 @@ class NoPhantoms(WorkloadCheck):
 
     def look(self, history: History) -> Judged:
         look = {"set": _in_set, "queue": _in_queue, "versions": _in_versions}[history.kind]
-        strange = look(history.events).within(history.window)
+        strange = look(history.events, history.window).within(history.window)
         found = [*strange.refused, *strange.unknown]
         return Judged(
             found,
@@ -75,6 +80,7 @@ class NoPhantoms(WorkloadCheck):
             tail="; nobody looked before the first write, so they may have been there already"
             if strange.unsure and strange.unknown
             else "",
+            gap=strange.gap,
         )
 
 
@@ -90,7 +96,7 @@ def _parts(strange: _Strange) -> str:
     return " and ".join(parts)
 
 
-def _in_set(events: Sequence[Event]) -> _Strange:
+def _in_set(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
     history = set_history(events)
     seen: dict[Element, tuple[float, str]] = {}
     for view in history.views.values():
@@ -104,18 +110,22 @@ def _in_set(events: Sequence[Event]) -> _Strange:
             strange.append(_never(value, where, t))
         else:
             refused.append(_refused(value, add.error, add.ended, where))
-    return _Strange(refused, strange, len(history.stored()), not history.read_before_adds)
+    many = len(history.stored()) if window == ALL else history.stored_in(*window)
+    unsure, gap = not history.read_before_adds, hidden_values(history)
+    return _Strange(refused, strange, many, unsure, gap)
 
 
-def _in_queue(events: Sequence[Event]) -> _Strange:
+def _in_queue(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
     history = queue_history(events)
-    before = _first(events, "send")
+    before = next((n for n, event in enumerate(events) if event.op == "send"), len(events))
     refused, strange = [], []
     unsure = True
+    many = 0
     for value, (_, place, _) in history.delivered.items():
         end = events[place]
+        many += window[0] <= end.t <= window[1]
         where = f"received at {moment(end.t)}"
-        if end.t < before:
+        if place < before:
             unsure = False
             continue
         if value not in history.sent:
@@ -124,10 +134,10 @@ def _in_queue(events: Sequence[Event]) -> _Strange:
         sent = history.ended(value)
         if sent is not None and sent.type == "fail":
             refused.append(_refused(value, sent.error, sent.t, where))
-    return _Strange(refused, strange, len(history.delivered), unsure)
+    return _Strange(refused, strange, many, unsure, hidden_messages(history))
 
 
-def _in_versions(events: Sequence[Event]) -> _Strange:
+def _in_versions(events: Sequence[Event], window: tuple[float, float]) -> _Strange:
     written: dict[tuple[Key, str], Event] = {}
     for begin, end in pairs(events, ("write",)):
         place = (begin.key, name(begin.value))
@@ -135,24 +145,39 @@ def _in_versions(events: Sequence[Event]) -> _Strange:
             written[place] = begin
         else:
             written.setdefault(place, end)
-    before = _first(events, "write")
-    there: set[tuple[Key, str]] = set()
+    firsts: dict[Key, set[str]] = {}  # what reads of a key showed before its first write
+    touched: set[Key] = set()
+    begun: dict[int, Event] = {}
     found: dict[tuple[Key, str], Anomaly] = {}
     reads = 0
-    for begin, end in pairs(events, ("read", "truth")):
-        if end is None or end.type != "ok" or end.value is None:
-            continue
-        reads += 1
-        place = (begin.key, name(end.value))
-        if end.t < before:
-            there.add(place)
-        elif place not in there and place not in found:
-            one = _unexplained(written, place, begin, end)
-            if one is not None:
-                found[place] = one
+    for event in events:
+        key = event.key
+        if event.op == "write":
+            touched.add(key)
+        elif event.op in VIEWS and event.type == "invoke":
+            begun[event.id] = event
+        elif event.op in VIEWS and event.type == "ok" and event.id in begun:
+            begin = begun[event.id]
+            value = name(event.value)
+            if key not in touched:
+                firsts.setdefault(key, set()).add(value)
+            if event.value is None:
+                continue
+            reads += window[0] <= begin.t <= window[1]
+            place = (key, value)
+            if place not in found and value not in firsts.get(key, ()):
+                one = _unexplained(written, place, begin, event)
+                if one is not None:
+                    found[place] = one
+    # A key that nobody read in time began like those that were read, where these agree.
+    shown = set().union(*firsts.values())
+    fresh = shown if len(shown) == 1 else set()
+    found = {
+        place: one for place, one in found.items() if place[0] in firsts or place[1] not in fresh
+    }
     refused = [one for place, one in found.items() if place in written]
     strange = [one for place, one in found.items() if place not in written]
-    return _Strange(refused, strange, reads, not there)
+    return _Strange(refused, strange, reads, not firsts)
 
 
 def _unexplained(
@@ -174,7 +199,3 @@ def _never(value: Element, where: str, t: float) -> Anomaly:
 def _refused(value: Element, error: str | None, t: float, where: str) -> Anomaly:
     why = f" ({error})" if error else ""
     return Anomaly(t, f"REFUSED BUT STORED {value}: {where}, refused{why} at {moment(t)}")
-
-
-def _first(events: Sequence[Event], op: str) -> float:
-    return next((event.t for event in events if event.op == op), float("inf"))

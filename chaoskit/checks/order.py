@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, TypeAlias
 
-from chaoskit.checks._base import History, WorkloadCheck, check
+from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
-from chaoskit.checks.histories.channels import channels
+from chaoskit.checks.histories.channels import Subscriber, channels
 from chaoskit.checks.histories.operations import Element, about, plain
 from chaoskit.checks.histories.queue import OPEN, SEEN, Delivery, QueueHistory, queue_history
 from chaoskit.fields import Percentage
 from chaoskit.records import Event, Key
 from chaoskit.text import count, in_brackets, moment
+
+# A message: whether it was acknowledged here or sent, its value and key, its first delivery.
+_Mark: TypeAlias = tuple[bool, Element, Key, int, int, int]
 
 
 @check("order")
@@ -44,23 +47,20 @@ class Order(WorkloadCheck):
         return f"<= {self.at_most} out of order" if self.at_most else "in order"
 
     def look(self, history: History) -> Judged:
-        start, end = history.window
         if history.kind == "queue":
             queue = queue_history(history.events)
-            ends = [history.events[delivery[1]].t for delivery in queue.delivered.values()]
-            late = _queue(history.events, queue)
+            gap = hidden_messages(queue)
+            found, compared, judged = _queue(history.events, queue, history.window)
         else:
             feed = channels(history.events)
-            ends = [t for one in feed.subscribers for t in one.received.values()]
-            late = chain.from_iterable(
-                _subscriber(one.process, one.received, feed.sent) for one in feed.subscribers
-            )
-        # Each message comes with what shows that it is late; without, it is in order.
-        compared = [one for one in late if one is None or start <= one.at <= end]
-        found = [one for one in compared if one is not None]
-        judged = sum(start <= t <= end for t in ends)
-        gap = None
-        if not compared:
+            gap = foreign_messages(feed, self.workload)
+            found, compared, judged = [], 0, 0
+            for one in feed.subscribers:
+                late, known, own = _subscriber(one, feed.sent, history.window)
+                found += late
+                compared += known
+                judged += own
+        if not compared or judged < 2:
             gap = (
                 f"no message of workload `{self.workload}` was received that had been acknowledged "
                 "before another one was sent, so there is no order to judge"
@@ -78,41 +78,49 @@ class Order(WorkloadCheck):
         )
 
 
-def _queue(events: Sequence[Event], queue: QueueHistory) -> Iterator[Anomaly | None]:
-    """Yield, for each message that has a known place in the order, whether it was overtaken.
+def _queue(
+    events: Sequence[Event], queue: QueueHistory, window: tuple[float, float]
+) -> tuple[list[Anomaly], int, int]:
+    """Return the overtaken messages, how many have a known place in the order, and how many came.
 
     Overtaken is what was acknowledged before another message was sent, and yet received after it:
     by a later receive, or further back in the same list.
     """
-    sent, delivered = queue.sent, queue.delivered
-    marks: dict[int, Element] = {}  # when messages were sent and when they were acknowledged
-    for value in delivered:
-        begin, end = sent.get(value, (OPEN, OPEN))
-        if begin != OPEN:
-            marks[begin] = value
-            if end != OPEN and events[end].type == "ok":
-                marks[end] = value
+    marks: list[_Mark | None] = [None] * len(events)  # at each send and each acknowledgement
+    get = queue.sent.get
+    whole = window == ALL
+    own = 0
+    for value, (begin, end, index) in queue.delivered.items():
+        places = get(value)
+        if places is not None:
+            sent, ended = places
+            own += whole or window[0] <= events[end].t <= window[1]
+            key = events[sent].key
+            marks[sent] = (False, value, key, begin, end, index)
+            if ended != OPEN and events[ended].type == "ok":
+                marks[ended] = (True, value, key, begin, end, index)
+    found: list[Anomaly] = []
+    compared = 0
     # Of what was sent later: the delivery that ended first, by key; and the first in each list.
     first: dict[Key, tuple[int, Element]] = {}
     in_list: dict[tuple[Key, int], tuple[int, Element]] = {}
     lists = max(queue.batch.values(), default=1) > 1
-    for place in sorted(marks, reverse=True):
-        value = marks[place]
-        begin, end, index = delivered[value]
-        key = events[sent[value][0]].key
+    for acknowledged, value, key, begin, end, index in filter(None, reversed(marks)):
         known = first.get(key)
-        if place == sent[value][0]:
+        if not acknowledged:
             if known is None or end < known[0]:
                 first[key] = (end, value)
             if lists and index < in_list.get((key, end), (index + 1, ""))[0]:
                 in_list[key, end] = (index, value)
-            continue
-        if known is None:
-            continue
-        by = known[1] if known[0] < begin else None
-        if lists and by is None and in_list.get((key, end), (index, ""))[0] < index:
-            by = in_list[key, end][1]
-        yield None if by is None else _overtaken(events, value, delivered[value], by, delivered[by])
+        elif known is not None and (whole or window[0] <= events[end].t <= window[1]):
+            compared += 1
+            if known[0] >= begin:
+                known = in_list.get((key, end)) if lists else None
+                if known is None or known[0] >= index:
+                    continue
+            by = known[1]
+            found.append(_overtaken(events, value, (begin, end, index), by, queue.delivered[by]))
+    return found, compared, own
 
 
 def _overtaken(
@@ -127,13 +135,17 @@ def _overtaken(
 
 
 def _subscriber(
-    process: int,
-    received: Mapping[tuple[Key, float], float],
+    one: Subscriber,
     sent: Mapping[tuple[Key, float], tuple[int, int | None]],
-) -> Iterator[Anomaly | None]:
-    """Yield, for each message but the first of a channel, whether it was received too late."""
+    window: tuple[float, float],
+) -> tuple[list[Anomaly], int, int]:
+    """Return the messages that came too late; and how many came in the window, after another one of
+    their channel that did, and altogether."""
+    found: list[Anomaly] = []
+    compared = own = 0
+    heard: set[Key] = set()  # channels, in the window
     latest: dict[Key, tuple[int, float]] = {}  # of what it has got: published last, its number
-    for what, t in received.items():
+    for what, t in one.received.items():
         when = sent.get(what)
         if when is None:  # nobody here published it
             continue
@@ -142,13 +154,15 @@ def _subscriber(
         known = latest.get(channel)
         if known is None or begun > known[0]:
             latest[channel] = (begun, numbered)
-        if known is None:
+        if not window[0] <= t <= window[1]:
             continue
-        if ended is None or ended > known[0]:
-            yield None
-            continue
-        text = (
-            f"LATE {plain(numbered)}{about(channel)}: subscriber {process} got it at "
-            f"{moment(t)}, after {plain(known[1])}"
-        )
-        yield Anomaly(t, text, abs(known[1] - numbered))
+        own += 1
+        compared += channel in heard
+        heard.add(channel)
+        if known is not None and ended is not None and ended < known[0]:
+            text = (
+                f"LATE {plain(numbered)}{about(channel)}: subscriber {one.process} got it at "
+                f"{moment(t)}, after {plain(known[1])}"
+            )
+            found.append(Anomaly(t, text, abs(known[1] - numbered)))
+    return found, compared, own

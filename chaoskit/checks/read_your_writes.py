@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_versions
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import about
-from chaoskit.checks.histories.versions import NOTHING, Versions, shown, unparsable_note
+from chaoskit.checks.histories.versions import NEED, NOTHING, Versions, shown, unparsable_note
 from chaoskit.fields import Percentage
 from chaoskit.text import count, in_brackets, moment, seconds_text
 
@@ -24,7 +26,7 @@ class ReadYourWrites(WorkloadCheck):
     """
 
     example: ClassVar[str] = "{ check: read_your_writes, workload: profile }"
-    workloads: ClassVar[Mapping[str, Need]] = {"versions": Need(writes=("write",), reads=("read",))}
+    workloads: ClassVar[Mapping[str, Need]] = {"versions": replace(NEED, reads=("read",))}
     anomalies: ClassVar[str] = "reads older than one's own write"
     formal: ClassVar[str] = "read your writes: Terry et al. 1994"
     cannot_tell: ClassVar[str] = "What other clients see: `fresh_within` looks at all of them."
@@ -65,6 +67,6 @@ class ReadYourWrites(WorkloadCheck):
             ),
             at_most=self.at_most,
             worst=f"stale by up to {seconds_text(max((one.size for one in found), default=0.0))}",
-            gap=None if judged else none,
+            gap=foreign_versions(versions, self.workload) if judged else none,
             notes=unparsable_note(versions),
         )

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED, Published, Subscriber, channels
 from chaoskit.checks.histories.operations import about, plain
@@ -83,24 +84,22 @@ class Resync(WorkloadCheck):
                 f"{len(found)} of {count(judged, 'message')} of workload `{self.workload}` that "
                 f"subscribers had missed were not known {self.within} after they were back"
             ),
-            gap=gap,
+            gap=gap or foreign_messages(feed, self.workload),
         )
 
 
 def _missed(one: Subscriber, published: Sequence[Published]) -> Iterator[tuple[float, Published]]:
     """Yield each message missed at a reconnect, once, with when the subscriber was back."""
-    counted: set[int] = set()
-    since = one.connections[0].start
+    since = one.connections[0].place
+    place = 0
     for connection in one.connections[1:]:
-        for message in published:
-            if message.end.t >= connection.start:
-                break
-            if message.begin.t < since or not one.follows(message.channel):
-                continue
-            known = one.known_at(message)
-            if message.begin.id not in counted and (known is None or known >= connection.start):
-                counted.add(message.begin.id)
-                yield connection.start, message
+        while place < len(published) and published[place].acknowledged < connection.place:
+            message = published[place]
+            place += 1
+            if message.sent > since and one.follows(message.channel):
+                known = one.known_at(message)
+                if known is None or known >= connection.start:
+                    yield connection.start, message
 
 
 def _late(one: Subscriber, message: Published, back: float, known: float | None) -> Anomaly:

@@ -202,6 +202,8 @@ class _Reader:
                 f"id {end.id} is completed at {end.t:g} s (line {end_line}), before it was "
                 f"invoked at {begin.t:g} s (line {begin_line})"
             )
+        if (begin.op, begin.process, begin.key) == (end.op, end.process, end.key):
+            return
         for name in ("op", "process", "key"):
             one, other = getattr(begin, name), getattr(end, name)
             if one != other:
@@ -255,6 +257,8 @@ class _Reader:
 
 def _completed(event: Event, row: Mapping[str, Any], begin: Event) -> Event:
     """Return a completion with what its line leaves out, as its invocation had it."""
+    if "value" in row and "key" in row and "process" in row:
+        return event
     left_out = {
         name: getattr(begin, name)
         for name in ("process", "key", "value")

@@ -325,6 +325,7 @@ class Runner:
             if self._up:
                 leftovers = await self._heal_and_save(hurry=signals.hurry.is_set())
             if self._keeps:
+                await self._injector.meters.stop()
                 self._ledger.kept("stack")
                 text = f"the stack stays up; remove it with `{self._recover_command}`"
                 self._recorder.emit(Noted(text))

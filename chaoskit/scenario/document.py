@@ -22,7 +22,7 @@ AnyProbe: TypeAlias = Annotated[Probe, OneOf(PROBES)]
 AnyWorkload: TypeAlias = Annotated[Workload, OneOf(WORKLOADS)]
 AnyCheck: TypeAlias = Annotated[Check, OneOf(CHECKS)]
 
-KINDS = {registry.sort: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
+KINDS = {registry.category: registry for registry in (FAULTS, PROBES, WORKLOADS, CHECKS)}
 
 
 class DeclaredEdge(Model):

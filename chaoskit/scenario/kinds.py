@@ -17,7 +17,7 @@ from chaoskit.registry import Registry
 class OneOf:
     """Annotates a base class: the value is one of the kinds in a registry.
 
-    The key that names the kind is the registry's sort: `fault`, `probe`, `workload`, `check`.
+    The key that names the kind is the registry's category: `fault`, `probe`, `workload`, `check`.
     """
 
     registry: Registry[Any]
@@ -30,19 +30,19 @@ class OneOf:
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         choices = {kind.kind: handler.generate_schema(kind) for kind in self.registry}
-        return core_schema.tagged_union_schema(choices, discriminator=self.registry.sort)
+        return core_schema.tagged_union_schema(choices, discriminator=self.registry.category)
 
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        sort = self.registry.sort
+        category = self.registry.category
         options: list[JsonSchemaValue] = []
         for kind in self.registry:
             reference = handler(schema["choices"][kind.kind])
             definition = handler.resolve_ref_schema(reference)
             definition["properties"] = {
-                sort: {"const": kind.kind, "description": f"The kind of {sort}."}
-            } | {key: value for key, value in definition["properties"].items() if key != sort}
-            definition["title"] = f"{sort} {kind.kind}"
+                category: {"const": kind.kind, "description": f"The kind of {category}."}
+            } | {key: value for key, value in definition["properties"].items() if key != category}
+            definition["title"] = f"{category} {kind.kind}"
             options.append(reference)
-        return {"oneOf": options, "discriminator": {"propertyName": sort}}
+        return {"oneOf": options, "discriminator": {"propertyName": category}}

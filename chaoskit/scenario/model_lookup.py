@@ -70,7 +70,7 @@ def _models(annotation: Any, data: Plain) -> Iterator[type[BaseModel]]:
         if kinds is None:
             yield from _models(arguments[0], data)
         else:
-            name = data.get(kinds.registry.sort) if isinstance(data, dict) else None
+            name = data.get(kinds.registry.category) if isinstance(data, dict) else None
             model = kinds.model(name)
             if model is not None:
                 yield model

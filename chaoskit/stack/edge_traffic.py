@@ -118,6 +118,11 @@ class Meters:
         if not await until(lambda: self._read(meter), within=_READY, every=_POLL):
             raise FaultFailed(f"`{meter}` counts nothing")
 
+    async def stop(self) -> None:
+        """Count no more, in a stack that stays up. Raises `ChaoskitError`."""
+        meters = [meter for found in self._of.values() for meter in found]
+        await together(*(self._stack.recreate.remove(one, volumes=True) for one in meters))
+
     async def lines(self, container: str, until_wall: float = 0.0) -> list[Line]:
         """Return what was counted at a proxy container so far, at least until a moment of the wall
         clock. Raises `ChaoskitError` where it was not counted."""

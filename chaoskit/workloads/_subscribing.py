@@ -35,7 +35,7 @@ class _Subscribing(Generator, SubscriberGenerator, Protocol):
 
 
 class Subscriptions:
-    """The subscribers of one workload; `patience` is how many seconds the end may take."""
+    """The subscribers of one workload; `timeout` is how many seconds the end may take."""
 
     def __init__(
         self,
@@ -43,11 +43,11 @@ class Subscriptions:
         generator: _Subscribing,
         *,
         places: int,
-        patience: float,
+        timeout: float,
     ) -> None:
         self._desk = port
         self._generator = generator
-        self._patience = patience
+        self._timeout = timeout
         self._reconnect = generator.reconnect
         subscribers = generator.subscribers()
         self.clients = {Client(places + one.number): one for one in subscribers}
@@ -67,12 +67,12 @@ class Subscriptions:
             task.cancel()
 
     async def finish(self) -> None:
-        """Return when all that was published arrived or `patience` is over; then end all feeds.
+        """Return when all that was published arrived or `timeout` is over; then end all feeds.
 
         Raises what a subscriber's task raised: it is a defect of ours.
         """
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 # Whether all arrived is a question to the generator, not an event.
                 while not self._over():  # noqa: ASYNC110
                     await asyncio.sleep(_POLL)

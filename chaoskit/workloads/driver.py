@@ -31,9 +31,10 @@ from chaoskit.workloads._client import Client
 from chaoskit.workloads._subscribing import Subscriptions
 from chaoskit.workloads.operations._base import Reply, refuses
 
-VIEW_ATTEMPTS = 3  # how often a read of a view is tried before and after the run
+VIEW_ATTEMPTS = 3  # how often a view is tried in vain before the run
+FINAL_ATTEMPTS = 10  # and after it
 VIEW_SPACING = 0.2  # seconds between two tries
-MOST_UNREAD = 3  # keys in a row that could not be read, before the rest of a view is given up
+VIEW_PATIENCE = 5.0  # seconds without a good read, after which a view is given up
 
 
 class Driver:
@@ -68,7 +69,7 @@ class Driver:
                 self,
                 self._generator,
                 places=workload.clients,
-                patience=workload.timeout,
+                timeout=workload.timeout,
             )
         listening = len(self._subscriptions.clients) if self._subscriptions else 0
         self._lanes = workload.clients + listening  # processes in one generation
@@ -102,10 +103,10 @@ class Driver:
                 await self._subscriptions.cut()
             await self._close()
 
-    async def final_reads(self, times: int = VIEW_ATTEMPTS) -> bool:
-        """Read every view over new connections, each up to `times` times until one is `ok`.
+    async def final_reads(self, times: int = FINAL_ATTEMPTS) -> bool:
+        """Read every view over new connections, and what cannot be read `times` times in vain.
 
-        Return whether every view was read.
+        Return whether every view was read completely; checks look at what was.
         """
         try:
             return await self._read_views(times, None)
@@ -119,37 +120,36 @@ class Driver:
             complete &= await self._read_view(list(group), times, stop)
         return complete
 
-    async def _read_view(self, steps: list[Step], times: int, stop: asyncio.Event | None) -> bool:
-        """Read one view, key by key. Return whether all of it was read."""
-        waiting = iter(steps)
-        unread = in_a_row = 0
+    async def _read_view(self, left: list[Step], times: int, stop: asyncio.Event | None) -> bool:
+        """Read one view, key by key, in rounds: what failed is tried again in the next.
 
-        async def read(client: Client) -> None:
-            nonlocal unread, in_a_row
+        It is given up after so many rounds in vain, or when nothing was read for a while. Return
+        whether all of it was read.
+        """
+        in_vain = 0
+        until_then = self._clock.now() + VIEW_PATIENCE
+
+        async def read(client: Client, waiting: Iterator[Step], unread: list[Step]) -> None:
+            nonlocal until_then
             for step in waiting:
-                given_up = in_a_row >= MOST_UNREAD or (stop is not None and stop.is_set())
-                if not given_up and await self._read(client, step, times, stop):
-                    in_a_row = 0
+                given_up = self._clock.now() > until_then or (stop is not None and stop.is_set())
+                if given_up or await self._do(client, step, stop) != "ok":
+                    unread.append(step)
                 else:
-                    in_a_row += 1
-                    unread += 1
+                    until_then = self._clock.now() + VIEW_PATIENCE
 
-        async with asyncio.TaskGroup() as clients:
-            for client in self._clients[: len(steps)]:
-                clients.create_task(read(client))
-        return unread == 0
-
-    async def _read(
-        self, client: Client, step: Step, times: int, stop: asyncio.Event | None
-    ) -> bool:
-        for attempt in range(times):
-            if attempt:
+        while left and in_vain < times and self._clock.now() <= until_then:
+            if in_vain:
                 await asyncio.sleep(VIEW_SPACING)
             if stop is not None and stop.is_set():
-                return False
-            if await self._do(client, step, stop) == "ok":
-                return True
-        return False
+                break
+            waiting, unread = iter(left), list[Step]()
+            async with asyncio.TaskGroup() as clients:
+                for client in self._clients[: len(left)]:
+                    clients.create_task(read(client, waiting, unread))
+            in_vain = in_vain + 1 if len(unread) == len(left) else 1
+            left = unread
+        return not left
 
     async def _serve(
         self, client: Client, slots: Iterator[tuple[float, int]], stop: asyncio.Event

@@ -78,7 +78,10 @@ class LockGenerator(Generator):
         counts_rows = isinstance(self._workload.acquire, SqlOperation) and isinstance(value, int)
         if step.op == "release":
             return step.value
-        return None if value == "OK" or counts_rows else whole(value)
+        token = None if value == "OK" or counts_rows else whole(value)
+        if token is not None and token == step.fields.get("owner"):
+            raise ValueError(f"acquire returned {token}, the owner it was sent, and not a token")
+        return token
 
     def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
         if step.op != "acquire" or outcome != "ok":

@@ -12,7 +12,7 @@ from chaoskit.fields import Rate
 from chaoskit.records import Json, Outcome
 from chaoskit.workloads._answers import single, values
 from chaoskit.workloads._base import Generator, NextStep, Step, Stream, Workload, workload
-from chaoskit.workloads._keys import first_number
+from chaoskit.workloads._keys import Numbers
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, fills, gives
 
@@ -25,9 +25,9 @@ class QueueWorkload(Workload):
     """Send messages that were never sent before, and take them out again.
 
     `send` puts in one `{value}`, a whole number. `receive` takes out one message or a list of them;
-    null, or an empty list, says that there was none. After the run `drain` (if it is not given:
-    `receive`) is repeated until it gives nothing. `receives` is per second, by default as many as
-    are sent. A `receive` without an answer may have taken its message: it is `info`.
+    null, or an empty list, says that there was none. Before and after the run `drain` (if it is not
+    given: `receive`) is repeated until it gives nothing. `receives` is per second, by default as
+    many as are sent. A `receive` without an answer may have taken its message: it is `info`.
     """
 
     example: ClassVar[str] = """{
@@ -62,11 +62,11 @@ class QueueWorkload(Workload):
 
 
 class QueueGenerator(Generator):
-    """Rising numbers from a start that differs between seeds."""
+    """Rising numbers that the queue did not hold before."""
 
     def __init__(self, workload: QueueWorkload, name: str, seed: int) -> None:
         self._workload = workload
-        self._next = first_number(name, seed)
+        self._numbers = Numbers(name, seed)
         self._drains = SPARE_DRAINS
 
     def streams(self) -> Sequence[Stream]:
@@ -78,7 +78,7 @@ class QueueGenerator(Generator):
         return [sends, Stream(rate, _receive, offset=1 / rate, ramp=one.ramp)]
 
     def views(self, *, final: bool) -> Sequence[Step]:
-        return [_DRAIN] if final else []
+        return [_DRAIN]
 
     def returned(self, step: Step, value: Json) -> Json:
         if step.op == "send":
@@ -89,13 +89,16 @@ class QueueGenerator(Generator):
         return ([] if taken is None else [taken]) if step.op == "drain" else taken
 
     def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
-        if step.op != "drain" or outcome != "ok" or not value or not self._drains:
+        if step.op != "drain" or outcome != "ok" or not value:
+            return None
+        self._numbers.saw(value)
+        if not self._drains:
             return None
         self._drains -= 1
         return NextStep(_DRAIN)
 
     def _send(self, _rng: Random, _client: int) -> Step:
-        value, self._next = self._next, self._next + 1
+        value = self._numbers.take()
         self._drains += 1
         return Step("send", write=True, value=value, fields={"value": value})
 

@@ -23,7 +23,8 @@ from chaoskit.workloads.operations._base import OperationModel, fills, gives
 class RegisterWorkload(Workload):
     """Read, write and compare-and-set single values, by several clients at once.
 
-    `write` stores `{value}` under `{key}`; every value of a key is written once, counting from 1.
+    `write` stores `{value}` under `{key}`; every value of a key is written once, counting from 1,
+    or from what was there before.
     `read` returns the value of one key. `cas` replaces `{old}` by `{new}`, and ends `fail` when the
     value was another: 4xx, or an answer listed in `refused`. With a `cas`, half of the writes are
     one. `initial` is what a key holds before it is written. A generated key whose write ended
@@ -88,19 +89,24 @@ class RegisterGenerator(Generator):
         key = step.key
         if not isinstance(key, int | str):
             return None
+        if outcome == "ok" and not step.write and isinstance(value, int):
+            self._written.setdefault(key, value)  # what was there before the run
         if outcome == "ok":
             self._seen[key] = step.fields.get("new", value)
             if step.write:
                 self._pool.used(key)
+        if not step.write:
+            self._pool.was_read(key)
         elif outcome == "info" and self._pool.generated:
-            self._pool.retire(key)  # each doubtful write doubles what a checker has to consider
+            # Each doubtful write doubles what a checker has to consider.
+            fresh = self._pool.retire(key)
+            return None if fresh is None else NextStep(_keys.read("read", fresh))
         return None
 
-    def _key(self, rng: Random) -> Key:
-        return self._pool.newest[self._choice.pick(rng)]
-
-    def _write(self, rng: Random, _client: int) -> Step:
-        key = self._key(rng)
+    def _write(self, rng: Random, _client: int) -> Step | None:
+        key = self._pool.live[self._choice.pick(rng)]
+        if key is None:
+            return None
         swap = self._workload.cas is not None and rng.random() < 0.5
         old = self._seen.get(key, self._workload.initial)
         self._written[key] += 1
@@ -111,4 +117,4 @@ class RegisterGenerator(Generator):
         return Step("write", write=True, key=key, value=new, fields={"key": key, "value": new})
 
     def _read(self, rng: Random, _client: int) -> Step:
-        return _keys.read("read", self._key(rng))
+        return _keys.read("read", self._pool.newest[self._choice.pick(rng)])

@@ -7,10 +7,10 @@ from random import Random
 from typing import Annotated, ClassVar
 
 from chaoskit.fields import Rate
-from chaoskit.records import Json
+from chaoskit.records import Json, Outcome
 from chaoskit.workloads._answers import values
-from chaoskit.workloads._base import Generator, Step, Stream, Workload, workload
-from chaoskit.workloads._keys import first_number
+from chaoskit.workloads._base import Generator, NextStep, Step, Stream, Workload, workload
+from chaoskit.workloads._keys import Numbers
 from chaoskit.workloads.operations import Operation
 from chaoskit.workloads.operations._base import OperationModel, fills, gives
 
@@ -47,11 +47,11 @@ class SetWorkload(Workload):
 
 
 class SetGenerator(Generator):
-    """Adds of rising numbers, from a start that differs between seeds; reads in between."""
+    """Adds of rising numbers that the store does not hold; reads in between."""
 
     def __init__(self, workload: SetWorkload, name: str, seed: int) -> None:
         self._workload = workload
-        self._next = first_number(name, seed)
+        self._numbers = Numbers(name, seed)
 
     def streams(self) -> Sequence[Stream]:
         one = self._workload
@@ -67,8 +67,13 @@ class SetGenerator(Generator):
         """Return the list of a read; whole numbers that a store returns as text are numbers."""
         return step.value if step.write else values(value)
 
+    def ended(self, step: Step, outcome: Outcome, value: Json) -> NextStep | None:
+        if not step.write:
+            self._numbers.saw(value)
+        return None
+
     def _add(self, _rng: Random, _client: int) -> Step:
-        value, self._next = self._next, self._next + 1
+        value = self._numbers.take()
         return Step("add", write=True, value=value, fields={"value": value})
 
 

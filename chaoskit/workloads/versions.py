@@ -74,6 +74,7 @@ class VersionsGenerator(Generator):
         self._workload = workload
         self._pool = Pool(workload.keys, _keys.first_number(name, seed))
         self._versions: dict[Key, int] = defaultdict(int)  # the highest known or sent
+        self._written: set[Key] = set()
         places = range(len(self._pool.live))
         self._any = Choice(places, workload.distribution)
         self._own = [
@@ -98,18 +99,21 @@ class VersionsGenerator(Generator):
         key = step.key
         if not isinstance(key, int | str):
             return None
-        if step.write and outcome == "ok":
-            self._pool.used(key)
-        elif step.write and outcome == "info":
-            self._pool.retire(key)
-        elif outcome == "ok" and isinstance(value, int):  # what was there before the run
-            self._versions[key] = max(self._versions[key], value)
+        if step.write:
+            if outcome == "ok":
+                self._pool.used(key)
+            fresh = self._pool.retire(key) if outcome == "info" else None
+            return None if fresh is None else NextStep(_keys.read("read", fresh))
+        if outcome == "ok" and isinstance(value, int) and key not in self._written:
+            self._versions[key] = max(self._versions[key], value)  # what was there before the run
+        self._pool.was_read(key)
         return None
 
     def _write(self, rng: Random, client: int) -> Step | None:
         key = self._pool.live[self._own[client].pick(rng)]
         if key is None:
             return None
+        self._written.add(key)
         self._versions[key] += 1
         version = self._versions[key]
         fields = {"key": key, "version": version, "value": version}

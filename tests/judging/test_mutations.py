@@ -250,7 +250,7 @@ ROWS = [
     Row("stale store", "versions", "converges", each("truth", back(1), after=31), S1),
     Row("drop", "versions", "converges", each("read", with_back(lambda _: None), after=31), S1),
     Row("from nowhere", "versions", "no_phantoms", each("read", back(-900))),
-    Row("drop", "versions", "no_phantoms", each("write", drop)),
+    Row("drop", "versions", "no_phantoms", each("write", drop, after=1)),
     Row("stale", "register", "linearizable", third_stale),
     Row("from the future", "register", "linearizable", each("read", back(-1))),
     Row("drop", "register", "linearizable", each("write", drop, after=1)),

@@ -199,7 +199,7 @@ def test_a_hot_key_with_doubtful_writes_ends_unknown_within_its_budget_and_says_
     found = check.judge(Evidence((), (), history={"w": history}))
     assert found.verdict is Verdict.UNKNOWN
     assert found.reason is not None
-    assert found.reason.startswith("could not decide within the budget of 1s: ")
+    assert found.reason.startswith("could not decide in 400000 steps (`budget: 1s`): ")
     assert "on key hot" in found.reason
     assert "without a clear answer" in found.reason
     assert "give a larger `budget`" in found.reason

@@ -99,6 +99,7 @@ def test_keep_leaves_the_stack_up_and_healed_and_says_how_to_remove_it(
         wanted = f"label=com.docker.compose.project={project}"
         rows = docker("ps", "--filter", wanted, "--format", "{{.Names}}").split()
         assert {f"{project}-{name}-1" for name in ("chat-1", "chat-2", "redis")} <= set(rows)
+        assert not [row for row in rows if "meter" in row]
         toxics = docker(
             "exec", f"{project}-chaoskit-chat-1-1", "/toxiproxy-cli", "inspect", "redis_6379"
         )

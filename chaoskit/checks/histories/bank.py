@@ -18,9 +18,9 @@ _INTEGERS = {int}  # and not booleans
 _parts = itemgetter("from", "to", "amount")
 
 
-# One good read of all balances: its events, the balances, and whether it ended before the first
-# transfer began. A plain tuple, because there are many.
-Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool]
+# One good read of all balances: its events, the balances, whether it ended before the first
+# transfer began, and whether it began after the last had ended. A plain tuple: there are many.
+Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +54,23 @@ NEED = Need(
 def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
     """Yield the good reads, as they end."""
     pending: dict[int, Event] = {}
-    early = True
+    last = next((event for event in reversed(events) if event.op == "transfer"), None)
+    early, ended = True, last is None
+    late: set[int] = set()
     for event in events:
         if event.op == "transfer":
             early = False
+            ended = event is last
         elif event.op in VIEWS:
             if event.type == "invoke":
                 pending[event.id] = event
+                if ended:
+                    late.add(event.id)
                 continue
             begin = pending.pop(event.id, None)
             held = balances(event.value) if event.type == "ok" else None
             if begin is not None and held is not None:
-                yield begin, event, held, early
+                yield begin, event, held, early, ended and event.id in late
 
 
 def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import number
 from chaoskit.records import Event, Key
 
-NEED = Need(writes=("publish",), reads=("receive",))
+NEED = Need(writes=("publish",), reads=("receive",), after_begun=True)
 
+_start = attrgetter("start")
 _SUBSCRIBERS = frozenset({"subscribe", "receive", "resync"})
 
 
 class Published(NamedTuple):
-    """One acknowledged message: its channel and number, its invocation and acknowledgement."""
+    """One acknowledged message: its channel and number, its invocation and acknowledgement.
+
+    `sent` and `acknowledged` are their places in the history.
+    """
 
     channel: Key
     number: float
     begin: Event
     end: Event
+    sent: int
+    acknowledged: int
 
 
 @dataclass(slots=True)
 class Connection:
-    """From when to when a subscriber was connected; `end` is None while it lasts."""
+    """From when to when a subscriber was connected; `end` is None while it lasts.
+
+    `place` is that of its start in the history.
+    """
 
     start: float
+    place: int
     end: float | None = None
 
 
@@ -39,7 +51,8 @@ class Subscriber:
 
     `received` says when it first received (channel, number), in that order; `repeated` holds what
     it received again; `resynced` says when a resync returned it.
-    `offered` holds (t, channel or None for all, number): all up to that number is known then.
+    `offered` holds, by channel or None for all, rising numbers and when a resync returned them:
+    all up to such a number is known then.
     `reconnect_failed` says that it tried to come back after its last connection, and could not.
     """
 
@@ -50,7 +63,7 @@ class Subscriber:
     repeated: list[tuple[float, tuple[Key, float]]] = field(default_factory=list)
     received: dict[tuple[Key, float], float] = field(default_factory=dict)
     resynced: dict[tuple[Key, float], float] = field(default_factory=dict)
-    offered: list[tuple[float, Key, float]] = field(default_factory=list)
+    offered: dict[Key, tuple[list[float], list[float]]] = field(default_factory=dict)
     reconnect_failed: bool = False
 
     def follows(self, channel: Key) -> bool:
@@ -58,7 +71,8 @@ class Subscriber:
         return self.hears_all or channel in self.channels
 
     def connected(self, t: float) -> bool:
-        return any(c.start <= t and (c.end is None or t <= c.end) for c in self.connections)
+        place = bisect_right(self.connections, t, key=_start)
+        return bool(place) and t <= (self.connections[place - 1].end or float("inf"))
 
     def known_at(self, message: Published) -> float | None:
         """Return when it first knew of a message, by receiving it or by a resync."""
@@ -67,12 +81,11 @@ class Subscriber:
         if not self.resynced and not self.offered:
             return found
         times = [self.resynced.get(what), self.resynced.get((None, message.number)), found]
-        times += [t for t, channel, upto in self.offered if self._covers(channel, upto, message)]
+        for channel in {None, message.channel} & self.offered.keys():
+            numbers, when = self.offered[channel]
+            place = bisect_left(numbers, message.number)
+            times += when[place : place + 1]
         return min((t for t in times if t is not None), default=None)
-
-    @staticmethod
-    def _covers(channel: Key, upto: float, message: Published) -> bool:
-        return channel in (None, message.channel) and message.number <= upto
 
 
 @dataclass(slots=True)
@@ -80,13 +93,17 @@ class Channels:
     """All subscribers, and what was published.
 
     `sent` says between which places of the history a message was published; the second is None
-    where it was never acknowledged. `never_connected` names the processes never connected.
+    where it was never acknowledged. `never_connected` names the processes never connected. `early`
+    says how often what was received before it was published, or without that; `resynced_early` is
+    what resyncs returned likewise.
     """
 
     events: Sequence[Event]
     subscribers: list[Subscriber]
     sent: dict[tuple[Key, float], tuple[int, int | None]]
     never_connected: list[int]
+    early: Mapping[tuple[Key, float], int]
+    resynced_early: Collection[tuple[Key, float]]
 
     @property
     def end(self) -> float:
@@ -95,10 +112,12 @@ class Channels:
 
     def published(self) -> list[Published]:
         """Return the acknowledged messages in the order of acknowledgement."""
-        events = self.events
         ended = [(end, what, begin) for what, (begin, end) in self.sent.items() if end is not None]
         ended.sort(key=itemgetter(0))
-        return [Published(*what, events[begin], events[end]) for end, what, begin in ended]
+        return [self.message(what, begin, end) for end, what, begin in ended]
+
+    def message(self, what: tuple[Key, float], begin: int, end: int) -> Published:
+        return Published(*what, self.events[begin], self.events[end], begin, end)
 
 
 def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop, for speed
@@ -106,6 +125,8 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
     pending: dict[int, tuple[Key, float]] = {}
     sent: dict[tuple[Key, float], tuple[int, int | None]] = {}
     subscribers: dict[int, Subscriber] = {}
+    early: Counter[tuple[Key, float]] = Counter()
+    resynced_early: set[tuple[Key, float]] = set()
     for place, event in enumerate(events):
         op, type_ = event.op, event.type
         if op in _SUBSCRIBERS:
@@ -114,12 +135,19 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
             one = subscribers.get(event.process)
             if one is None:
                 one = subscribers[event.process] = Subscriber(event.process)
-            if op != "receive":
-                _connection(one, event)
+            if op == "resync":
+                if type_ == "ok":
+                    found = _resynced(one, event)
+                    resynced_early.update(what for what in found if what not in sent)
+            elif op == "subscribe":
+                _connection(one, event, place)
             elif type_ == "ok":
                 numbered = event.value if type(event.value) is int else number(event.value)
                 if numbered is not None:
-                    _received(one, event, numbered)
+                    what = (event.key, numbered)
+                    if what not in sent:
+                        early[what] += 1
+                    _received(one, event, what, place)
         elif op == "publish":
             if type_ == "invoke":
                 numbered = event.value if type(event.value) is int else number(event.value)
@@ -135,19 +163,16 @@ def channels(events: Sequence[Event]) -> Channels:  # noqa: PLR0912  # one loop,
                     sent[what] = (sent[what][0] if what in sent else place, place)
     connected = [one for one in subscribers.values() if one.connections]
     never_connected = [one.process for one in subscribers.values() if not one.connections]
-    return Channels(events, connected, sent, never_connected)
+    return Channels(events, connected, sent, never_connected, early, resynced_early)
 
 
-def _connection(one: Subscriber, event: Event) -> None:
-    """Take note of a resync, or of the begin or the end of a connection."""
+def _connection(one: Subscriber, event: Event, place: int) -> None:
+    """Take note of the begin or the end of a connection."""
     channel = event.key
-    if event.op == "resync":
-        if event.type == "ok":
-            _resynced(one, event, channel)
-    elif event.type == "ok":
+    if event.type == "ok":
         if one.connections and one.connections[-1].end is None:
             one.connections[-1].end = event.t
-        one.connections.append(Connection(event.t))
+        one.connections.append(Connection(event.t, place))
         one.channels.add(channel)
         one.hears_all |= channel is None
         one.reconnect_failed = False
@@ -157,9 +182,8 @@ def _connection(one: Subscriber, event: Event) -> None:
         one.reconnect_failed = True
 
 
-def _received(one: Subscriber, event: Event, numbered: float) -> None:
+def _received(one: Subscriber, event: Event, what: tuple[Key, float], place: int) -> None:
     channel, t = event.key, event.t
-    what = (channel, numbered)
     known = len(one.received)
     one.received.setdefault(what, t)  # looked up once: there are many
     if len(one.received) == known:
@@ -168,17 +192,21 @@ def _received(one: Subscriber, event: Event, numbered: float) -> None:
     if channel not in one.channels or not one.connections:
         one.channels.add(channel)
         if not one.connections:
-            one.connections.append(Connection(t))
+            one.connections.append(Connection(t, place))
 
 
-def _resynced(one: Subscriber, event: Event, channel: Key) -> None:
+def _resynced(one: Subscriber, event: Event) -> Sequence[tuple[Key, float]]:
+    """Take note of a resync, and return the messages that it listed."""
     value = event.value
     if isinstance(value, Sequence) and not isinstance(value, str):
-        for item in value:
-            numbered = number(item)
-            if numbered is not None:
-                one.resynced.setdefault((channel, numbered), event.t)
-        return
+        found = [(event.key, one) for one in map(number, value) if one is not None]
+        for what in found:
+            one.resynced.setdefault(what, event.t)
+        return found
     last = number(value)
     if last is not None:
-        one.offered.append((event.t, channel, last))
+        numbers, when = one.offered.setdefault(event.key, ([], []))
+        if not numbers or last > numbers[-1]:
+            numbers.append(last)
+            when.append(event.t)
+    return ()

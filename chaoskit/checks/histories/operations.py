@@ -9,10 +9,15 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
 from typing import TypeAlias
 
 from chaoskit.records import Event, Json
+
+LONGEST = 24  # characters of a number
 
 Element: TypeAlias = int | str
 Pair: TypeAlias = tuple[Event, Event | None]  # an invocation and its completion, if there is one
@@ -34,9 +39,12 @@ def pairs(events: Sequence[Event], ops: Collection[str]) -> Iterator[Pair]:
         yield begin, None
 
 
-def last_of(events: Sequence[Event], op: str) -> float:
-    """Return when the last event of an operation of this kind was; infinitely early for none."""
-    return next((event.t for event in reversed(events) if event.op == op), float("-inf"))
+def precedes(events: Sequence[Event], one: Event, other: Event) -> bool:
+    """Return whether an event comes before another; at equal times the order of lines decides."""
+    if one.t != other.t:
+        return one.t < other.t
+    tied = islice(events, bisect_left(events, one.t, key=attrgetter("t")), None)
+    return next(event is one for event in tied if event is one or event is other)
 
 
 def refused(events: Sequence[Event], ops: Collection[str]) -> set[int]:
@@ -48,14 +56,15 @@ def number(value: Json) -> float | None:
     """Return a number, also one that a store returned as text; None for anything else."""
     if type(value) is int:  # the usual case, and not a boolean
         return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, float):  # what is above 1.8e308 in JSON is infinite: above all others
+        return None if math.isnan(value) else value
     if isinstance(value, str):
         try:
-            found = int(value) if value.lstrip("-").isdecimal() else float(value)
+            if value.lstrip("-").isdecimal():
+                return int(value)
+            return found if math.isfinite(found := float(value)) else None
         except ValueError:
             return None
-        return found if math.isfinite(found) else None
     return None
 
 
@@ -84,8 +93,11 @@ def name(value: Json) -> str:
 
 
 def plain(value: float) -> str:
-    """Return a number for people: 12, 12.5, never 12.0."""
-    return str(int(value)) if float(value).is_integer() else f"{value:.10g}"
+    """Return a number for people: 12, 12.5, never 12.0; very long ones by their length."""
+    if value in (math.inf, -math.inf):
+        return str(value)
+    text = str(int(value)) if value == int(value) else f"{value:.10g}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text)} digits)"
 
 
 def about(key: Json) -> str:

@@ -13,7 +13,8 @@ from chaoskit.records import Event, Json
 
 DELIVERING = ("receive", "drain")
 NEED = Need(writes=("send",), reads=DELIVERING)
-SEEN = replace(NEED, saw=lambda value: value not in (None, []))  # and something came out
+# And something came out.
+SEEN = replace(NEED, saw=lambda value: value not in (None, []), after_begun=True)
 OPEN = -1  # the place of a completion that never came
 
 # A delivery: the places of its invocation and completion in the history, and the place in its list.
@@ -25,9 +26,9 @@ class QueueHistory:
     """The sends by value, the deliveries by value, and what was left in doubt.
 
     `sent` holds the places of the invocation and of the completion. `doubtful` counts the receives
-    without a clear answer, `batch` is the most that one receive returned, both by operation.
-    `emptied` says whether the queue was seen empty after the last send: by an operation that got
-    nothing.
+    without a clear answer, of those that had begun before the queue was seen empty; `batch` is
+    the most that one receive returned, both by operation. `emptied_at` is the place of the first
+    operation after the last send that got nothing.
     """
 
     events: Sequence[Event]
@@ -37,7 +38,7 @@ class QueueHistory:
     doubtful: Counter[str] = field(default_factory=Counter)
     batch: dict[str, int] = field(default_factory=dict)
     last_send: int = OPEN
-    emptied: bool = False
+    emptied_at: int | None = None
 
     def acknowledged(self) -> Mapping[Element, Event]:
         """Return when each acknowledged value was acknowledged, as the event."""
@@ -56,6 +57,10 @@ class QueueHistory:
             for value, (_, end) in self.sent.items()
             if end == OPEN or events[end].type == "info"
         ]
+
+    def received_at(self) -> list[float]:
+        """Return when each message was first received."""
+        return [self.events[end].t for _, end, _ in self.delivered.values()]
 
     def may_have_taken(self) -> float:
         """Return how many messages the receives without a clear answer may have taken away.
@@ -77,19 +82,20 @@ def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # 
     history = QueueHistory(events)
     sent = history.sent
     pending: dict[int, int] = {}
+    doubtful: list[int] = []
     take = pending.pop
     for place, event in enumerate(events):
         op = event.op
         if event.type == "invoke":
             pending[event.id] = place
             if op == "send":
-                history.emptied, history.last_send = False, place
+                history.emptied_at, history.last_send = None, place
             continue
         begin = take(event.id, None)
         if begin is None:
             continue
         if op == "send":
-            history.emptied, history.last_send = False, place
+            history.emptied_at, history.last_send = None, place
             raw = events[begin].value
             value = raw if type(raw) is int else element(raw)
             if value not in sent or _better(events, event, sent[value]):
@@ -98,15 +104,17 @@ def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # 
             if event.type == "ok":
                 _deliver(history, event, begin, place)
             elif event.type == "info":
-                history.doubtful[op] += 1
+                doubtful.append(begin)
+    emptied = history.emptied_at
+    for begin in [*doubtful, *(n for n in pending.values() if events[n].op in DELIVERING)]:
+        if emptied is None or begin < emptied:
+            history.doubtful[events[begin].op] += 1
     for begin in pending.values():
         value = element(events[begin].value)
         if events[begin].op == "send":
             known = sent.get(value)
             if known is None or (known[1] != OPEN and events[known[1]].type == "fail"):
                 sent[value] = (begin, OPEN)
-        elif events[begin].op in DELIVERING:
-            history.doubtful[events[begin].op] += 1
     return history
 
 
@@ -117,7 +125,8 @@ def _deliver(history: QueueHistory, event: Event, begin: int, end: int) -> None:
     else:
         got = values(value)
         if not got:
-            history.emptied = begin > history.last_send
+            if begin > history.last_send and history.emptied_at is None:
+                history.emptied_at = end
             return
         history.batch[event.op] = max(len(got), history.batch.get(event.op, 1))
     for place, one in enumerate(got):

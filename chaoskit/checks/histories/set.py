@@ -135,6 +135,14 @@ class SetHistory:
         adds = self.adds.doubtful()
         return len(adds & self.stored()), len(adds)
 
+    def stored_in(self, start: float, end: float) -> int:
+        """Return how many of the stored elements were added, from `start` to `end`."""
+        own = self.stored() & self.adds.begun.keys()
+        if (start, end) == (float("-inf"), float("inf")):
+            return len(own)
+        adds = (self.adds.add(name) for name in own)
+        return sum(add is not None and start <= add.ended <= end for add in adds)
+
     def stored(self) -> frozenset[Element]:
         """Return the elements that the last final reads hold."""
         last = list(self._last_reads().values())
@@ -169,9 +177,9 @@ def set_history(events: Sequence[Event]) -> SetHistory:
         distinct = frozenset(found)
         if len(distinct) < len(found):
             _note_duplicates(view, found, event.t)
-        if start < first_add:
+        if start < first_add:  # what was added since then was not there before
             early = True
-            initial |= distinct
+            initial |= distinct.difference(_added(events[first_add:position]))
         for stranger in itertools.chain(
             distinct.difference(adds.begun), adds.fail.keys() & distinct
         ):
@@ -216,6 +224,10 @@ def _split(events: Sequence[Event]) -> tuple[Adds, int, int, list[int]]:
     first = next((n for n in range(total) if events[n].op == "add"), total)
     last = next((n for n in reversed(range(total)) if events[n].op == "add"), -1)
     return adds, first, last, reads
+
+
+def _added(events: Sequence[Event]) -> set[Element]:
+    return {element(e.value) for e in events if e.op == "add" and e.type == "invoke"}
 
 
 def _note_duplicates(view: View, found: Sequence[Element], t: float) -> None:

@@ -11,15 +11,16 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 from chaoskit.checks._coverage import Need
-from chaoskit.checks.histories.operations import number
+from chaoskit.checks.histories.operations import number, plain
 from chaoskit.records import Event, Json, Key
 from chaoskit.text import count
 
 VIEWS = ("read", "truth")
-NEED = Need(writes=("write",), reads=VIEWS)
+NEED = Need(writes=("write",), reads=VIEWS, after_write=True)
 NOTHING = float("-inf")  # the version of a key that has none
 
 
@@ -27,15 +28,19 @@ NOTHING = float("-inf")  # the version of a key that has none
 class KeyHistory:
     """The writes of one key: acknowledged versions and when, in order; and all versions tried.
 
-    `last` is when the last event of any of its writes was. `own` holds the newest version that a
-    process wrote itself, `seen` the newest that it read, by view.
+    `began` is when the first write was invoked, `last` the last event of any write. `own` holds the
+    newest version that a process wrote itself, `seen` the newest that it read, by view. `refused`
+    was written and never happened, `before` was there before the first write.
     """
 
     versions: list[float] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     tried: dict[float, Event] = field(default_factory=dict)  # version to invocation
+    refused: set[float] = field(default_factory=set)
+    before: set[float] = field(default_factory=set)
     newest: float = NOTHING
-    last: float = NOTHING
+    began: float = inf
+    last: Event | None = None
     own: dict[int, float] = field(default_factory=dict)
     seen: dict[str, dict[int, float]] = field(default_factory=lambda: {op: {} for op in VIEWS})
 
@@ -65,6 +70,7 @@ class Versions:
         self._events = events
         self.keys: dict[Key, KeyHistory] = {}
         self.strange = 0  # reads whose value is not a version
+        self.foreign: list[tuple[Key, float]] = []  # keys and versions read that nobody wrote
 
     def stale_for(self, read: Read) -> float:
         """Return how many seconds before a stale read a newer version had been acknowledged."""
@@ -85,11 +91,13 @@ class Versions:
             if key_history is None:
                 key_history = keys[key] = KeyHistory()
             if op == "write":
-                key_history.last = event.t
+                key_history.last = event
                 if event.type == "invoke":
                     value = event.value
                     version = value if type(value) is int else _version(value)
                     if version is not None:
+                        if key_history.began == inf:
+                            key_history.began = event.t
                         key_history.tried[version] = event
                         writing[event.id] = (key_history, version)
                 elif event.type != "info":
@@ -111,14 +119,26 @@ class Versions:
                     self.strange += 1
                     continue
                 begin, newest, mine, before = started
+                if version not in key_history.tried:
+                    self._unwritten(key_history, begin, version)
                 if version > before:
                     key_history.seen[op][event.process] = version
                 yield _read((begin, event, version, newest, mine, before))
+
+    def _unwritten(self, key_history: KeyHistory, begin: Event, version: float) -> None:
+        """Take note of a read of a version that was not written until then."""
+        if version == NOTHING or version in key_history.refused | key_history.before:
+            return
+        if begin.t <= key_history.began:
+            key_history.before.add(version)
+        else:
+            self.foreign.append((begin.key, version))
 
 
 def _ended(event: Event, key_history: KeyHistory, version: float) -> None:
     if event.type == "fail":
         del key_history.tried[version]
+        key_history.refused.add(version)
         return
     if version > key_history.own.get(event.process, NOTHING):
         key_history.own[event.process] = version
@@ -140,4 +160,4 @@ def _version(value: Json) -> float | None:
 
 def shown(version: float) -> str:
     """Return a version for a sentence: `nothing`, or the number."""
-    return "nothing" if version == NOTHING else f"version {version:g}"
+    return "nothing" if version == NOTHING else f"version {plain(version)}"

@@ -288,6 +288,7 @@ def test_what_somebody_else_removed_is_no_failure_of_the_app(tmp_path: Path) -> 
     happened(tmp_path, 3.5, "kill", signal=9)
     happened(tmp_path, 3.5, "die", exit_code=137)
     happened(tmp_path, 3.6, "destroy")
+    append(tmp_path, {"t": 5, "event": "run_unproven", "text": "what follows from that"})
     result = judge(scenario(), RunRecord.read(tmp_path))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
     assert result.reason == "`worker` was removed by somebody else at 3.60 s, during kill redis"
@@ -331,3 +332,43 @@ def test_an_unmet_gate_shows_what_the_services_said(tmp_path: Path) -> None:
     (tmp_path / "logs" / "db.log").write_text(f"{stamp} FATAL: no disk\n{stamp} bye\n")
     result = judge(scenario(), RunRecord.read(tmp_path))
     assert result.stack.last_logs == {"db": ["FATAL: no disk"]}
+
+
+def test_the_initial_value_of_a_workload_is_that_of_its_checks(tmp_path: Path) -> None:
+    """A key that was not read before its first write still began with what the workload says."""
+    rows: list[tuple[float, str, str, int, int | None]] = [
+        (1.0, "invoke", "write", 0, 1),
+        (1.2, "invoke", "read", 1, None),
+        (1.4, "ok", "read", 1, 0),
+        (1.6, "ok", "write", 0, 1),
+    ]
+    for n in range(2, 60):
+        op = "write" if n % 2 == 0 else "read"
+        rows.append((2 + n * 0.12, "invoke", op, n, n if op == "write" else None))
+        rows.append((2.05 + n * 0.12, "ok", op, n, n if op == "write" else n - 1))
+    lines = [
+        {"t": t, "type": kind, "op": op, "id": n, "key": "k", "value": value, "workload": "flags"}
+        for t, kind, op, n, value in rows
+    ]
+    folder = write(tmp_path)
+    (folder / "history.ndjson").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    redis = {"store": "redis://redis:6379/0"}
+    flags = {
+        "workload": "register",
+        "write": {"redis": "SET {key} {value}", **redis},
+        "read": {"redis": "GET {key}", **redis},
+    }
+    verdicts = [
+        judge(
+            scenario_model().model_validate(
+                SCENARIO
+                | {"workloads": {"flags": flags | more}}
+                | {"expect": [{"check": "linearizable", "workload": "flags"}]}
+            ),
+            RunRecord.read(folder),
+        )
+        .checks[0]
+        .verdict
+        for more in ({}, {"initial": 0})
+    ]
+    assert verdicts == [Verdict.FAIL, Verdict.PASS]

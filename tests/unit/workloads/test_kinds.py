@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from pydantic import ValidationError
 
-from chaoskit.records import Json
+from chaoskit.records import Json, Outcome
 from chaoskit.workloads._base import Generator, NextStep, Step, Stream
 from chaoskit.workloads._keys import Choice, Pool
 from tests.unit.workloads.scripted import example, made
@@ -131,11 +131,36 @@ KEYED: dict[str, dict[str, Any]] = {
 def test_a_retired_key_is_replaced_and_still_read_when_it_was_written() -> None:
     pool = Pool(2, first=100)
     pool.used(100)
-    pool.retire(100)
-    pool.retire(101)
-    pool.retire(101)
-    assert pool.live == pool.newest == [102, 103]
+    assert [pool.retire(100), pool.retire(101), pool.retire(101)] == [102, 103, None]
+    assert pool.newest == [102, 103]
     assert pool.to_read() == [100, 102, 103]
+
+
+def test_a_new_key_is_written_only_after_somebody_read_it() -> None:
+    pool = Pool(2, first=100)
+    pool.retire(100)
+    assert pool.live == [None, 101]
+    pool.was_read(102)
+    assert pool.live == [102, 101]
+    pool.retire(102)
+    pool.was_read(102)
+    assert pool.live == [None, 101], "a late read of a key in doubt"
+
+
+@pytest.mark.parametrize("kind", ["versions", "register"])
+@pytest.mark.parametrize("how", ["ok", "fail"])
+def test_what_replaces_a_key_in_doubt_is_read_next_by_the_same_client(
+    kind: str, how: Outcome
+) -> None:
+    generator = made(kind, keys=1, clients=1)
+    (step,) = steps(generator, 1, clients=1)
+    follow = generator.ended(step, "info", step.value)
+    assert follow is not None
+    assert (follow.step.op, follow.step.write, follow.delay) == ("read", False, 0)
+    assert follow.step.key != step.key
+    assert steps(generator, 20, clients=1) == []
+    assert generator.ended(follow.step, how, None) is None
+    assert {s.key for s in steps(generator, 20, clients=1)} == {follow.step.key}
 
 
 def test_a_retired_listed_key_leaves_its_place_empty_and_is_still_read() -> None:
@@ -178,7 +203,9 @@ def test_a_key_whose_write_ended_info_is_never_written_again() -> None:
     retired: set[Json] = set()
     for number, step in enumerate(steps(generator, 4)):
         retired.add(step.key) if number < 2 else None
-        generator.ended(step, "info" if number < 2 else "ok", step.value)
+        follow = generator.ended(step, "info" if number < 2 else "ok", step.value)
+        if follow is not None:
+            generator.ended(follow.step, "ok", None)
     later = {step.key for step in steps(generator, 400)}
     assert len(retired) == 2
     assert len(later) == 4  # two of them new
@@ -251,7 +278,10 @@ def test_a_register_moves_on_from_a_generated_key_in_doubt_only() -> None:
     generated, listed = made("register", keys=1), made("register", keys=["a"])
     for generator, stays in ((generated, False), (listed, True)):
         (step,) = steps(generator, 1)
-        generator.ended(step, "info", step.value)
+        follow = generator.ended(step, "info", step.value)
+        assert (follow is None) is stays
+        if follow is not None:
+            generator.ended(follow.step, "fail", None)
         (after,) = steps(generator, 1)
         assert (after.key == step.key) is stays
 
@@ -350,7 +380,7 @@ def test_messages_are_unique_and_taking_one_is_a_write() -> None:
     assert sent == list(range(cast("int", sent[0]), cast("int", sent[0]) + 5))
     (receive,) = steps(generator, 1, stream=1)
     assert (receive.write, receive.counted, generator.streams()[1].rate) == (True, False, 10)
-    assert generator.views(final=False) == []
+    assert generator.views(final=False) == generator.views(final=True)
     (drain,) = generator.views(final=True)
     assert [generator.returned(drain, answer) for answer in NOTHING_ONE_MANY] == [
         [],
