@@ -14,6 +14,7 @@ from chaoskit.docker.client import Engine
 from chaoskit.errors import EnvironmentFailure, ExitCode
 from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.scenario.loading import Loaded, load
+from chaoskit.stack.overlay import proxy_count
 
 
 def show_plan(path: Path, *, as_json: bool) -> ExitCode:
@@ -40,7 +41,7 @@ async def _planned(loaded: Loaded) -> tuple[Plan, list[str], bool]:
         plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
         if engine is None:
             return plan, [], False
-        return plan, await plan.impossible(engine), True
+        return plan, [*await plan.impossible(engine), *await plan.live_data(engine)], True
 
 
 def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
@@ -76,6 +77,9 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
         state = "refused" if thing in plan.refused else "allowed"
         owner = f" of {thing.service}" if thing.service else ""
         lines.append(f"shared     {thing.name}: {thing.what}{owner} ({state})")
+    many, most = proxy_count(plan.proxied), scenario.stack.most_proxies
+    if many > most:
+        lines.append(f"proxies    {many}: `run` refuses more than {most} (`stack.most_proxies`)")
     if plan.refused:
         lines.append("           `run` refuses until they are listed under `stack.shared`")
     if not engine_answers:

@@ -157,6 +157,11 @@ async def _prepared(
         only_faults=request.only_faults,
     )
     plan.refuse_shared()
+    plan.refuse_too_many()
+    if live := await plan.live_data(engine):
+        raise EnvironmentFailure(
+            "\n".join(live), hint="stop them first: two servers on the same data destroy it"
+        )
     if impossible := await plan.impossible(engine):
         raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
     folder = prepare_folder(plan, request.runs_dir, token)

@@ -26,6 +26,17 @@ class MountedVolume:
     users: tuple[str, ...]  # ids of every container that has it, stopped ones too
 
 
+@dataclass(frozen=True, slots=True)
+class WritableMount:
+    """A place that a running container can write: a directory or file of the host, or a volume."""
+
+    container: str  # its name
+    container_id: str
+    project: str | None  # the Compose project of the container, if it has one
+    path: str = ""  # on the engine's host; of a volume, what it really is, where it says so
+    volume: str = ""
+
+
 class Volumes:
     """The engine's calls about volumes. Raises what `Call` says."""
 
@@ -42,6 +53,27 @@ class Volumes:
             return [self._volume(mount) for mount in mounts]
 
         return await self._call("inspect volumes", read)
+
+    async def written(self) -> list[WritableMount]:
+        """Return everything that containers which run now can write."""
+
+        def read() -> list[WritableMount]:
+            volumes = self._api.volumes()["Volumes"] or ()
+            devices = {v["Name"]: (v.get("Options") or {}).get("device") for v in volumes}
+            return [
+                WritableMount(
+                    str(row["Names"][0]).lstrip("/"),
+                    str(row["Id"]),
+                    (row.get("Labels") or {}).get(COMPOSE_PROJECT_LABEL),
+                    path=str(devices.get(m.get("Name")) or m.get("Source") or ""),
+                    volume=str(m.get("Name") or ""),
+                )
+                for row in self._api.containers()
+                for m in row.get("Mounts") or ()
+                if m.get("RW") and m["Type"] in ("bind", "volume")
+            ]
+
+        return await self._call("list mounts", read)
 
     def _volume(self, mount: Mapping[str, Any]) -> MountedVolume:
         name = str(mount["Name"])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
+from chaoskit.docker.volumes import WritableMount
 from chaoskit.errors import ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Edge, Target
@@ -21,9 +22,9 @@ from chaoskit.scenario.loading import Loaded
 from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
-from chaoskit.stack.overlay import Layout, build_layout
+from chaoskit.stack.overlay import Layout, build_layout, proxy_count
 from chaoskit.stack.project import Project, parse
-from chaoskit.stack.uncopyable import Uncopyable, uncopyable_things
+from chaoskit.stack.uncopyable import Uncopyable, is_this_machine, uncopyable_things
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,33 @@ class Plan:
             "the run would not be on its own copy of:\n" + "\n".join(rows),
             hint=f"allow it with `stack: {{shared: [{names}]}}` if faults may touch it",
         )
+
+    async def live_data(self, engine: Engine) -> list[str]:
+        """Return, in words, each running container that can write what the run shares and writes:
+        two servers on the same data destroy it."""
+        if not any(thing.written_path or thing.written_volume for thing in self.shared):
+            return []
+        mounts = await engine.volumes.written()
+        return await asyncio.to_thread(lambda: list(dict.fromkeys(self._in_use(mounts))))
+
+    def _in_use(self, mounts: Sequence[WritableMount]) -> Iterator[str]:
+        for mount in mounts:
+            for thing in self.shared:
+                if thing.written_by(mount) and not is_this_machine(mount.container_id):
+                    of = f" of project `{mount.project}`" if mount.project else ""
+                    yield (
+                        f"`{thing.name}` is in use: container `{mount.container}`{of} can write it"
+                    )
+
+    def refuse_too_many(self) -> None:
+        """Raise `UsageError` when the run would start more proxies than the scenario allows."""
+        many, most = proxy_count(self.proxied), self.loaded.scenario.stack.most_proxies
+        if many > most:
+            raise UsageError(
+                f"the run would start {many} proxy containers; more than {most} must be asked for",
+                hint="proxy only what the faults touch with `stack: {proxy: needed}`, or go on"
+                f" with `stack: {{most_proxies: {many}}}`; each takes 2 MiB, and its start",
+            )
 
     async def impossible(self, engine: Engine) -> list[str]:
         """Return, in words, each fault that this stack or this host cannot have."""

@@ -54,6 +54,10 @@ class Stack(Model):
         Literal["needed", "all", "none"],
         Field(description="Which edges get a proxy: those that faults touch, all, or none."),
     ] = "needed"
+    most_proxies: Annotated[
+        int,
+        Field(ge=1, le=10_000, description="How many proxy containers the run may start at most."),
+    ] = 200
     ports: Annotated[
         Literal["drop", "keep"],
         Field(description="What becomes of ports that the project publishes on the host."),

@@ -139,6 +139,11 @@ def build_layout(
     return Layout(tuple(containers), header + text)
 
 
+def proxy_count(edges: Sequence[PossibleEdge]) -> int:
+    """Return how many containers it takes to put these edges behind proxies."""
+    return len(_client_proxies(edges))
+
+
 def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
     """Group edges by client. A link takes over an upstream's whole name, so every port of one
     upstream goes to one container; upstreams that serve the same port need a second one."""

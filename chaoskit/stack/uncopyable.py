@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import stat
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaoskit.stack.project import Project
+from chaoskit.docker.volumes import WritableMount
+from chaoskit.stack.project import Project, Resource
 
 _DOCKER_SOCKET = ("/var/run/docker.sock", "/run/docker.sock")
 
@@ -19,9 +22,20 @@ class Uncopyable:
     what: str
     service: str | None = None
     aliases: tuple[str, ...] = ()
+    written_path: str = ""  # what the run can write: a directory or file of the host
+    written_volume: str = ""  # or a volume, by the engine's name for it
 
     def allowed_by(self, allowed: Collection[str]) -> bool:
         return any(name in allowed for name in (self.name, *self.aliases))
+
+    def written_by(self, mount: WritableMount) -> bool:
+        """Return whether somebody's running container can write to the same data. Two servers on
+        one folder each believe that it is theirs."""
+        if self.written_volume and self.written_volume == mount.volume:
+            return True
+        return bool(self.written_path and mount.path) and _overlap(
+            Path(self.written_path), Path(mount.path)
+        )
 
 
 def uncopyable_things(project: Project, directory: Path) -> list[Uncopyable]:
@@ -34,16 +48,18 @@ def uncopyable_things(project: Project, directory: Path) -> list[Uncopyable]:
         for network in project.networks.values()
         if network.external
     ]
-    found += [
-        Uncopyable(volume.key, "external volume", aliases=(volume.name,))
-        for volume in project.volumes.values()
-        if volume.external
-    ]
-    found += [
-        Uncopyable(volume.key, f"volume on the host's {volume.device}", aliases=(volume.device,))
-        for volume in project.volumes.values()
-        if volume.device
-    ]
+    for volume in project.volumes.values():
+        written = _is_written(volume, project)
+        if volume.external:
+            name = volume.name if written else ""
+            found.append(
+                Uncopyable(
+                    volume.key, "external volume", aliases=(volume.name,), written_volume=name
+                )
+            )
+        if volume.device:
+            what, path = f"volume on the host's {volume.device}", volume.device if written else ""
+            found.append(Uncopyable(volume.key, what, aliases=(volume.device,), written_path=path))
     for service in project.services.values():
         for mount in service.mounts:
             if mount.type == "bind" and (not mount.read_only or mount.source in _DOCKER_SOCKET):
@@ -52,9 +68,38 @@ def uncopyable_things(project: Project, directory: Path) -> list[Uncopyable]:
                     what if mount.read_only else f"writable {what}".replace("writable the", "the")
                 )
                 name = _relative(mount.source, directory)
-                found.append(Uncopyable(name, what, service.name, (mount.source,)))
+                path = "" if mount.read_only else mount.source
+                found.append(
+                    Uncopyable(name, what, service.name, (mount.source,), written_path=path)
+                )
         found += [Uncopyable(device, "host device", service.name) for device in service.devices]
     return found
+
+
+def _is_written(volume: Resource, project: Project) -> bool:
+    return any(
+        mount.type == "volume" and mount.source == volume.key and not mount.read_only
+        for service in project.services.values()
+        for mount in service.mounts
+    )
+
+
+def _overlap(ours: Path, theirs: Path) -> bool:
+    """Return whether two paths are one, or one is in the other, wherever their links lead."""
+    try:
+        ours, theirs = ours.resolve(), theirs.resolve()
+        mode = ours.stat().st_mode
+    except (OSError, RuntimeError):  # it is not there yet, or on another machine
+        mode = stat.S_IFDIR
+    if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
+        return False  # a socket is there to be shared
+    return ours == theirs or ours in theirs.parents or theirs in ours.parents
+
+
+def is_this_machine(container_id: str) -> bool:
+    """Return whether a container is the one that chaoskit runs in: its name is the host's."""
+    name = socket.gethostname()
+    return len(name) == 12 and container_id.startswith(name)
 
 
 def _relative(source: str, directory: Path) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaoskit.docker.volumes import WritableMount
 from chaoskit.stack.project import Project
-from chaoskit.stack.uncopyable import uncopyable_things
+from chaoskit.stack.uncopyable import is_this_machine, uncopyable_things
 
 MakeProject = Callable[..., Project]
 SOCKET = "/var/run/docker.sock"
@@ -63,3 +65,76 @@ def test_read_only_binds_own_volumes_and_tmpfs_are_not_shared(project: MakeProje
     tmpfs = {"type": "tmpfs", "target": "/t"}
     made = project({"web": {"volumes": [bind("/src/conf", read_only=True), volume, tmpfs]}})
     assert uncopyable_things(made, Path("/src")) == []
+
+
+def other(path: str = "", volume: str = "") -> WritableMount:
+    return WritableMount("db-1", "0" * 64, "shop", path, volume)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "in_use"),
+    [
+        ("src/data", True),
+        ("src", True),
+        ("src/data/base/1", True),
+        ("link", True),
+        ("link/base", True),
+        ("src/data2", False),
+        ("src/other", False),
+    ],
+)
+def test_a_folder_that_somebody_else_writes_above_or_below_is_in_use(
+    project: MakeProject, tmp_path: Path, theirs: str, in_use: bool
+) -> None:
+    for name in ("src/data/base/1", "src/data2", "src/other"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "src/data")
+    body = {"volumes": [bind(str(tmp_path / "src/data"))]}
+    (thing,) = uncopyable_things(project({"web": body}), tmp_path / "src")
+    assert thing.written_by(other(str(tmp_path / theirs))) is in_use
+
+
+def test_what_is_only_read_or_is_a_socket_is_in_nobody_s_way(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "x.sock"))
+    shared = project(
+        {"web": {"volumes": [bind(str(tmp_path / "x.sock")), bind(SOCKET, read_only=True)]}}
+    )
+    for thing in uncopyable_things(shared, tmp_path):
+        assert not thing.written_by(other(str(tmp_path / "x.sock")))
+        assert not thing.written_by(other(SOCKET))
+
+
+@pytest.mark.parametrize(("read_only", "in_use"), [(False, True), (True, False)])
+def test_an_external_volume_is_in_use_under_its_own_name(
+    project: MakeProject, read_only: bool, in_use: bool
+) -> None:
+    mount = {"type": "volume", "source": "pg", "target": "/x", "read_only": read_only}
+    made = project(
+        {"db": {"volumes": [mount]}}, volumes={"pg": {"name": "prod-pg", "external": True}}
+    )
+    (thing,) = uncopyable_things(made, Path("/src"))
+    assert thing.written_by(other("/var/lib/docker/volumes/prod-pg/_data", "prod-pg")) is in_use
+    assert not thing.written_by(other(volume="pg"))
+
+
+def test_a_volume_that_is_really_a_folder_is_in_use_where_the_folder_is(
+    project: MakeProject, tmp_path: Path
+) -> None:
+    mount = {"type": "volume", "source": "pg", "target": "/x"}
+    options = {"type": "none", "o": "bind", "device": str(tmp_path)}
+    made = project({"db": {"volumes": [mount]}}, volumes={"pg": {"driver_opts": options}})
+    (thing,) = uncopyable_things(made, Path("/src"))
+    assert thing.written_by(other(str(tmp_path / "base")))
+
+
+def test_the_container_that_chaoskit_runs_in_is_known_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "0123456789ab")
+    assert is_this_machine("0123456789ab" + "c" * 52)
+    assert not is_this_machine("f" * 64)
+    monkeypatch.setattr(socket, "gethostname", lambda: "")
+    assert not is_this_machine("f" * 64)
