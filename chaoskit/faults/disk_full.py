@@ -39,8 +39,9 @@ class _Room:
 class FullRow(ReplicaRow):
     """A container, the volume at its mount (None: a tmpfs), and the file that fills it."""
 
-    volume: str | None
-    file: str
+    # Patterns, because a helper container mounts the one and removes the other.
+    volume: Annotated[str, Field(pattern=r"^[a-zA-Z0-9][\w.-]*$")] | None
+    file: Annotated[str, Field(pattern=r"^\.chaoskit-fill-[\w.-]+$")]
 
 
 class FullUndo(ContainersUndo[FullRow]):

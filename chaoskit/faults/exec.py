@@ -44,7 +44,7 @@ class ExecUndo(Undo):
     replicas: tuple[int, ...]
     verify: Command
     heal: Command | None
-    timeout: float
+    timeout: Annotated[float, Field(gt=0, le=3600)]
     directory: str
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +9,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from chaoskit.errors import ExitCode, StoreFailed
-from chaoskit.record.folder import RESULT
+from chaoskit.record.folder import RESULT, read_document, reason_of
 from chaoskit.records import Verdict
+from chaoskit.text import one_line
 
 SCHEMA_VERSION = 2
 
@@ -25,7 +25,7 @@ EXIT_CODES = {
 class Part(BaseModel):
     """A block of the result: frozen and closed, so that readers can rely on it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class RunInfo(Part):
@@ -222,14 +222,16 @@ def stored_result(folder: Path) -> Result:
     """Read a run's result document. Raises `StoreFailed` when it has none that can be read."""
     path = folder / RESULT
     try:
-        return Result.model_validate(_upgraded(json.loads(path.read_text(encoding="utf-8"))))
-    except OSError as error:
+        return Result.model_validate(_upgraded(read_document(path)))
+    except FileNotFoundError as error:
         raise StoreFailed(
             f"run `{folder.name}` has no result: {error.strerror}",
             hint="it goes on, or it was killed and `chaoskit recover` finishes it",
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreFailed(f"`{path}` is not a result of this version of chaoskit") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        what = one_line(reason_of(error), 200)
+        text = f"`{path}` is not a result of this version of chaoskit: {what}"
+        raise StoreFailed(text) from error
 
 
 def _upgraded(document: dict[str, Any]) -> dict[str, Any]:

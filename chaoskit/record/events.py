@@ -14,12 +14,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, cast, dataclass_transform
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from chaoskit.errors import StoreFailed
 from chaoskit.exchange import Exchange, Traffic
-from chaoskit.record.folder import read_ndjson
+from chaoskit.record.folder import number_in, numbered_rows, reason_of
 from chaoskit.records import Json, Phase, Schedule, Verdict
+from chaoskit.text import one_line
 
 EVENTS = "events.ndjson"
 FORMAT = 2  # of a run folder; 1 concluded on its faults itself and recorded no canary
@@ -423,7 +424,7 @@ def from_row(row: Mapping[str, Any]) -> Recorded | None:
     kind = KINDS.get(row.get("event", ""))
     if kind is None:
         return None
-    return Recorded(float(row["t"]), adapter(kind).validate_python(dict(row)))
+    return Recorded(number_in(row, "t"), adapter(kind).validate_python(dict(row)))
 
 
 def read_events(folder: Path) -> list[Recorded]:
@@ -435,10 +436,11 @@ def read_events(folder: Path) -> list[Recorded]:
 
 
 def _events(path: Path) -> Iterable[Recorded]:
-    for row in read_ndjson(path):
+    for number, row in numbered_rows(path):
         try:
             recorded = from_row(row)
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
-            raise StoreFailed(f"`{path}` holds an event that is none: {row}") from error
+        except (ValueError, KeyError, TypeError, ArithmeticError) as error:
+            what = one_line(reason_of(error), 200)
+            raise StoreFailed(f"`{path}` line {number} is no event: {what}") from error
         if recorded is not None:
             yield recorded

@@ -5,18 +5,22 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
+
+from pydantic import ValidationError
 
 from chaoskit import files
 from chaoskit.errors import StoreFailed, UsageError
 from chaoskit.record.lock import RunLock
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
+from chaoskit.text import shown
 
 PLAN, RESULT = "plan.json", "result.json"
 LATEST = "latest"  # the link to the newest run
@@ -99,6 +103,48 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
         return
     except OSError as error:
         raise StoreFailed(f"cannot read `{path}`: {error.strerror}") from error
+
+
+def number_in(row: Mapping[str, Json], name: str) -> float:
+    """Return a number of a row. Raises `ValueError` for anything else, also for an endless one."""
+    value = row.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"`{name}` is {shown(value)}, not a number")
+    return float(value)
+
+
+def reason_of(error: Exception) -> str:
+    """Return in words what is wrong with stored data: which field of it, and why."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"`{'.'.join(map(str, first['loc']))}`: {first['msg']}"
+    if isinstance(error, KeyError):
+        return f"`{error.args[0]}` is missing"
+    return str(error)
+
+
+def read_document(path: Path) -> Any:
+    """Return a stored JSON document. Raises `StoreFailed`, with the line that is wrong, and
+    `FileNotFoundError`."""
+    try:
+        data = files.read_bytes(path)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StoreFailed(f"cannot read `{path}`: {error.strerror}") from error
+    try:
+        return json.loads(data.decode(), parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        line, what = data.count(b"\n", 0, error.start) + 1, "it is not UTF-8"
+    except json.JSONDecodeError as error:
+        line, what = error.lineno, error.msg
+    except (ValueError, RecursionError) as error:
+        line, what = 1, str(error)
+    raise StoreFailed(f"`{path}` line {line}: {what}") from None
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON")
 
 
 class RunFolder:

@@ -12,6 +12,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any, cast
 
+from chaoskit import files
 from chaoskit.errors import UsageError
 from chaoskit.records import Event, Key, key_of
 
@@ -48,15 +49,11 @@ def read_history(path: Path, *, one_writer: bool = False) -> Stored:
     `one_writer` says that each key has one writer, whose writes never overlap. Raises `UsageError`
     with the number of the first line that is wrong.
     """
-    try:
-        file = path.open(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
     reader = _Reader(path, one_writer)
-    with file, without_collecting():
+    with without_collecting():
         try:
-            for line in file:
-                reader.take(line)
+            for number, line in enumerate(files.lines(path)):
+                reader.take(line.decode("utf-8" if number else "utf-8-sig", errors="replace"))
         except OSError as error:
             raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
     return reader.finished()

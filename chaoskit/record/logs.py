@@ -6,6 +6,7 @@ whole one in memory.
 
 from __future__ import annotations
 
+import io
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from chaoskit.clock import parse_stamp
 from chaoskit.errors import StoreFailed
+from chaoskit.files import opened
 from chaoskit.record.folder import RunFolder
 from chaoskit.records import Log, LogLine
 from chaoskit.secrets import Redactor
@@ -87,7 +89,8 @@ class LogFile(Log):
 
     def between(self, start: float, end: float) -> Iterator[LogLine]:
         first, last = self._stamp(start), self._stamp(end)
-        with self._path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        raw = opened(self._path)
+        with io.TextIOWrapper(raw, encoding="utf-8", errors="replace", newline="\n") as file:
             for line in file:
                 stamp, _, text = line.partition(" ")
                 if not first <= stamp[:_STAMP] <= last:
@@ -111,4 +114,7 @@ def log_files(folder: Path, started_at: datetime | None) -> dict[str, Log]:
     if started_at is None or not (folder / LOGS).is_dir():
         return {}
     paths = sorted((folder / LOGS).glob("*.log"))
+    for path in paths:
+        if not path.is_file():
+            raise StoreFailed(f"`{path}` is no log: not a regular file")
     return {p.stem: LogFile(p, started_at) for p in paths if not p.name.startswith(".")}

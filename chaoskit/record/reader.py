@@ -9,8 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
-
+from chaoskit import files
 from chaoskit.errors import StoreFailed
 from chaoskit.exchange import Exchange, Traffic
 from chaoskit.record.events import (
@@ -35,7 +34,14 @@ from chaoskit.record.events import (
     follow_phase,
     read_events,
 )
-from chaoskit.record.folder import PLAN, read_ndjson, started_at
+from chaoskit.record.folder import (
+    PLAN,
+    number_in,
+    numbered_rows,
+    read_document,
+    reason_of,
+    started_at,
+)
 from chaoskit.record.history import read_history
 from chaoskit.record.logs import log_files
 from chaoskit.record.writer import HISTORY, SAMPLES
@@ -44,14 +50,15 @@ from chaoskit.records import (
     Event,
     Evidence,
     FaultWindow,
-    Json,
     LogGap,
     Phase,
     Sample,
 )
 from chaoskit.scenario.document import Scenario, scenario_model
+from chaoskit.text import one_line, shown
 
 Row = Mapping[str, Any]
+_OUTCOMES = ("ok", "fail", "info")
 E = TypeVar("E", bound=RunEvent)
 _HINT = "the run was killed before it began, or another version of chaoskit wrote it"
 
@@ -207,7 +214,7 @@ class RunRecord:
         evidence = Evidence(
             phases=log.phases,
             faults=log.windows,
-            samples=_grouped(read_ndjson(folder / SAMPLES), "probe", _sample),
+            samples=_samples(folder / SAMPLES),
             history=_history(folder / HISTORY),
             containers=log.containers,
             logs=log_files(folder, None if started is None else started.started_at),
@@ -237,38 +244,47 @@ def stored_scenario(folder: Path) -> Scenario:
     """
     path = folder / PLAN
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))["document"]
+        document = read_document(path)["document"]
         return scenario_model().model_validate_json(json.dumps(document), strict=True)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise StoreFailed(f"cannot read `{path}`: {error.strerror}", hint=_HINT) from error
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise StoreFailed(f"`{path}` does not hold the scenario of a run", hint=_HINT) from error
+    except (ValueError, KeyError, TypeError) as error:
+        what = one_line(reason_of(error), 200)
+        text = f"`{path}` does not hold the scenario of a run: {what}"
+        raise StoreFailed(text, hint=_HINT) from error
 
 
-def _grouped(rows: Iterable[Mapping[str, Json]], key: str, make: Any) -> dict[str, list[Any]]:
-    groups: dict[str, list[Any]] = {}
-    for row in rows:
-        groups.setdefault(str(row[key]), []).append(make(row))
+def _samples(path: Path) -> dict[str, list[Sample]]:
+    """Return the samples by probe."""
+    groups: dict[str, list[Sample]] = {}
+    for number, row in numbered_rows(path):
+        try:
+            sample = _sample(row)
+        except (ValueError, KeyError) as error:
+            what = one_line(reason_of(error), 200)
+            raise StoreFailed(f"`{path}` line {number} is no sample: {what}") from error
+        groups.setdefault(sample.probe, []).append(sample)
     return groups
 
 
 def _sample(row: Row) -> Sample:
-    return Sample(
-        row["probe"],
-        row["due"],
-        row["sent"],
-        row["done"],
-        row["outcome"],
-        row.get("error"),
-        row.get("value"),
-    )
+    probe, outcome, error = row["probe"], row["outcome"], row.get("error")
+    if not isinstance(probe, str):
+        raise ValueError("`probe` is no name")
+    if outcome not in _OUTCOMES:
+        raise ValueError(f"`outcome` is {shown(outcome)}")
+    if error is not None and not isinstance(error, str):
+        raise ValueError("`error` is no text")
+    due, sent, done = (number_in(row, name) for name in ("due", "sent", "done"))
+    return Sample(probe, due, sent, done, outcome, error, row.get("value"))
 
 
 def _history(path: Path) -> Mapping[str, list[Event]]:
     """Return the operations by workload; none where no whole line was written."""
-    if not path.exists():
+    try:
+        first = next(files.lines(path), b"")
+    except FileNotFoundError:
         return {}
-    with path.open("rb") as file:
-        if not file.readline().endswith(b"\n"):
-            return {}
-    return read_history(path).events
+    except OSError as error:
+        raise StoreFailed(f"cannot read `{path}`: {error.strerror}") from error
+    return read_history(path).events if first.endswith(b"\n") else {}

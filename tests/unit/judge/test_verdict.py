@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
+from chaoskit import files
 from chaoskit.judge.result import Leftover, Quantity
 from chaoskit.judge.verdict import judge, with_leftovers
 from chaoskit.record.reader import RunRecord
@@ -183,13 +184,13 @@ def test_judging_again_gives_the_same_document_and_reads_every_file_once(
 ) -> None:
     write(tmp_path, failing=5)
     opened: list[str] = []
-    real = Path.open
+    real = files.opened
 
-    def counting(self: Path, *args: Any, **options: Any) -> Any:
-        opened.append(self.name)
-        return real(self, *args, **options)
+    def counting(path: Path) -> BinaryIO:
+        opened.append(path.name)
+        return real(path)
 
-    monkeypatch.setattr(Path, "open", counting)
+    monkeypatch.setattr(files, "opened", counting)
     first = judge(scenario(), RunRecord.read(tmp_path))
     assert opened.count("events.ndjson") == opened.count("samples.ndjson") == 1
     second = judge(scenario(), RunRecord.read(tmp_path))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from chaoskit.errors import StoreFailed
-from chaoskit.record.folder import NdjsonFile, RunFolder, read_ndjson
+from chaoskit.errors import StoreFailed, UsageError
+from chaoskit.record.folder import NdjsonFile, RunFolder, find_run, read_ndjson
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
 
@@ -31,6 +31,70 @@ def test_a_run_is_named_by_time_scenario_and_token_and_latest_points_to_it(tmp_p
         "20261121T092548Z-redis-restart-two",
         "latest",
     ]
+
+
+def test_only_its_user_can_look_into_it(tmp_path: Path) -> None:
+    assert folder(tmp_path / "runs").path.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_file_system_that_keeps_nothing_private_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Path.mkdir
+    monkeypatch.setattr(Path, "mkdir", lambda self, mode=0o777, **more: made(self, 0o777, **more))
+    with pytest.raises(StoreFailed, match="Its file system keeps no folder private"):
+        folder(tmp_path / "runs")
+
+
+def test_what_the_user_has_in_the_runs_directory_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("node_modules/\n")
+    (tmp_path / "latest").write_text("mine")
+    before = {p.name for p in tmp_path.iterdir()}
+    made = folder(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == before | {made.id}
+    assert (tmp_path / ".gitignore").read_text() == "node_modules/\n"
+    assert (tmp_path / "latest").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", [".gitignore", "latest"])
+def test_a_link_of_the_user_s_is_neither_followed_nor_replaced(tmp_path: Path, name: str) -> None:
+    runs, precious = tmp_path / "runs", tmp_path / "precious"
+    runs.mkdir()
+    precious.write_text("mine")
+    (runs / name).symlink_to(precious)
+    folder(runs)
+    assert precious.read_text() == "mine"
+    assert (runs / name).readlink() == precious
+
+
+def test_a_directory_with_the_user_s_files_is_not_hidden_from_git(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text("")
+    folder(tmp_path)
+    assert not (tmp_path / ".gitignore").exists()
+
+
+@pytest.mark.parametrize("link", [".chaoskit", ".chaoskit/runs"])
+def test_a_runs_directory_that_a_checkout_leads_elsewhere_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, link: str
+) -> None:
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    (here / link).parent.mkdir(parents=True)
+    (elsewhere / "runs").mkdir(parents=True)
+    (here / link).symlink_to(elsewhere)
+    monkeypatch.chdir(here)
+    with pytest.raises(StoreFailed, match="is a symbolic link") as caught:
+        folder(Path(".chaoskit/runs"))
+    assert "--runs-dir" in str(caught.value.hint)
+    assert list((elsewhere / "runs").iterdir()) == []
+
+
+def test_where_latest_is_something_else_it_means_the_newest_run(tmp_path: Path) -> None:
+    (tmp_path / "latest").write_text("mine")
+    for token in ("a", "b"):
+        folder(tmp_path, token).write("scenario.yaml", "")
+    assert find_run(tmp_path, "latest").name.endswith("-b")
+    with pytest.raises(UsageError, match=r"no run `x+`"):
+        find_run(tmp_path, "x" * 300)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_with_a_way_out(tmp_path: Path) -> None:

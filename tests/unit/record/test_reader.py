@@ -133,8 +133,8 @@ def test_a_run_that_was_killed_before_it_wrote_anything_is_empty(tmp_path: Path)
     ("text", "words"),
     [
         (None, "cannot read"),
-        ("", "does not hold"),
-        ("{", "does not hold"),
+        ("", "line 1: Expecting value"),
+        ("{\n", "line 2: Expecting property name"),
         ("[]", "does not hold"),
         ('{"document": {}}', "does not hold"),
         ('{"document": {"name": "x", "of": "another version"}}', "does not hold"),
