@@ -108,9 +108,11 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
 def number_in(row: Mapping[str, Json], name: str) -> float:
     """Return a number of a row. Raises `ValueError` for anything else, also for an endless one."""
     value = row.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"`{name}` is {shown(value)}, not a number")
-    return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            if math.isfinite(value):
+                return float(value)
+    raise ValueError(f"`{name}` is {shown(value)}, not a number")
 
 
 def reason_of(error: Exception) -> str:

@@ -18,6 +18,7 @@ from chaoskit.records import Event, Key, key_of
 
 TYPES = ("invoke", "ok", "fail", "info")
 FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error", "due"})
+_ENDLESS = 1e300  # seconds: no time is, and arithmetic with more is none
 UNNAMED = "history"  # the workload of lines that name none
 ENDS_LATER = "subscribe"  # its connection may end after it was made: a second completion
 
@@ -119,7 +120,7 @@ class _Reader:
     def _event(self, row: Mapping[str, Any]) -> Event:
         t, kind, number = row.get("t"), row.get("type"), row.get("id")
         process, op = row.get("process", 0), row.get("op")
-        if type(t) is int:
+        if type(t) is int and abs(t) < _ENDLESS:
             t = float(t)
         if type(t) is not float or not math.isfinite(t):
             raise self._wrong("`t` is not a number of seconds")
@@ -140,7 +141,7 @@ class _Reader:
         if type(key) is str:
             key = intern(key)
         due = row.get("due")
-        if due is not None and (type(due) not in (int, float) or not math.isfinite(due)):
+        if due is not None and (type(due) not in (int, float) or not abs(due) < _ENDLESS):
             raise self._wrong("`due` is not a number of seconds")
         kind, workload, op = intern(kind), intern(workload), intern(op)
         return Event(t, cast("Any", kind), process, workload, op, key, value, number, error, due)
