@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import sys
@@ -52,7 +53,10 @@ class CheckRequest:
 def check_history(request: CheckRequest) -> ExitCode:
     """Judge what was named and print it; return the exit code: 0, 1 or 3."""
     path = Path(request.what)
-    if path.is_file():
+    is_file = False
+    with contextlib.suppress(OSError):  # such as a name that is too long
+        is_file = path.is_file()
+    if is_file:
         return _file(path, request)
     try:
         folder = find_run(request.runs_dir, request.what)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from chaoskit.tasks import whole
 
 CONFIG_DEADLINE = 30.0
 _CONFIG_MEMORY = 1024**2  # KiB; the largest projects take a tenth of it
+_OUT_OF_MEMORY = re.compile(r"^fatal error: .*memory", re.MULTILINE)  # as Go programs say it
 _LARGEST = 16 * 1024**2  # bytes of one Compose file
 PROJECT_VARIABLE = "CHAOSKIT_PROJECT"  # marks every process that is started for a run
 
@@ -54,7 +56,7 @@ class Compose:
         try:
             text = await run(argv, within=CONFIG_DEADLINE, env=self.env, memory=_CONFIG_MEMORY)
         except CommandFailed as error:
-            if "fatal error: runtime: out of memory" in error.stderr:
+            if _OUT_OF_MEMORY.search(error.stderr):
                 raise UsageError(
                     f"Compose finds no end of what {_named(self.files)} include",
                     hint="look at `env_file`, `include`, `extends` and the `.env` beside them",

@@ -6,7 +6,9 @@ probe, so a long run stays small.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from chaoskit.clock import Clock
@@ -53,9 +55,11 @@ class Recorder:
     def __init__(self, folder: RunFolder, clock: Clock, listener: Listener) -> None:
         self._clock = clock
         self._listener = listener
-        self._events = folder.ndjson(EVENTS)
-        self._samples = folder.ndjson(SAMPLES)
-        self._history = folder.ndjson(HISTORY)
+        with contextlib.ExitStack() as opened:  # should one fail, none stays open
+            self._events = opened.enter_context(closing(folder.ndjson(EVENTS)))
+            self._samples = opened.enter_context(closing(folder.ndjson(SAMPLES)))
+            self._history = opened.enter_context(closing(folder.ndjson(HISTORY)))
+            opened.pop_all()
         self.counts = LiveCounts()
         self.phases: list[Phase] = []
 

@@ -178,9 +178,9 @@ def read_ledger(path: Path) -> list[Entry]:
             entry = _intent(str(name), row, line, foreign=foreign)
             # Somebody else's line takes no place of one of ours.
             entries[line if foreign else entry.id] = entry
-        elif name in entries and not foreign:
-            entry = entries[str(name)]
-            entries[str(name)] = replace(
+        elif isinstance(name, str) and name in entries and not foreign:
+            entry = entries[name]
+            entries[name] = replace(
                 entry,
                 done=entry.done or step == "done",
                 healed=entry.healed or step == "healed",

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -290,13 +291,11 @@ def _run_files(
     """Open the files of a run with these events, to which what is recorded now is added."""
     folder = RunFolder(path, redactor, lock)
     clock = _clock(events)
-    ledger = Ledger(folder, clock, None)
-    recorder = Recorder(folder, clock, events.append)
-    try:
+    with (
+        closing(Ledger(folder, clock, None)) as ledger,
+        closing(Recorder(folder, clock, events.append)) as recorder,
+    ):
         yield _RunFiles(folder, ledger, recorder)
-    finally:
-        recorder.close()
-        ledger.close()
 
 
 def _events(path: Path) -> list[Recorded]:

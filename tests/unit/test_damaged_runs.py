@@ -17,6 +17,7 @@ from typing import Any, cast
 import pytest
 
 from chaoskit.cli.check import CheckRequest, check_history
+from chaoskit.cli.errors import complain
 from chaoskit.cli.recover import RecoverRequest, recover_runs
 from chaoskit.cli.report import show_report
 from chaoskit.docker.client import Engine
@@ -224,8 +225,7 @@ def outcome(command: Callable[[], ExitCode]) -> ExitCode:
     try:
         return command()
     except ChaoskitError as error:
-        print(error.message)
-        return error.exit_code
+        return complain(error)
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
