@@ -76,9 +76,12 @@ class Logs(ServiceCheck):
         if self.service not in evidence.logs and gap is None:
             raise NotJudged(f"the log of service `{self.service}` was not collected")
         pattern = re.compile(self.contains or self.absent or "")
+        log = evidence.logs.get(self.service, Log())
+        if self.absent is not None and gap is None and _is_empty(log):
+            raise NotJudged(f"service `{self.service}` printed nothing: nothing could be absent")
         printed, found = 0, 0
         first: list[LogLine] = []
-        for line in evidence.logs.get(self.service, Log()).between(start, end):
+        for line in log.between(start, end):
             printed += 1
             if pattern.search(line.text):
                 found += 1
@@ -99,6 +102,10 @@ class Logs(ServiceCheck):
         witness = capped([_shown(line, evidence) for line in first], found)
         at = first[0].t if first else None
         return self.failed(measured, reason, witness, at, (self.service,), numbers)
+
+
+def _is_empty(log: Log) -> bool:
+    return next(log.between(float("-inf"), float("inf")), None) is None
 
 
 def _shown(line: LogLine, evidence: Evidence) -> str:

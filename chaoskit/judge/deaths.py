@@ -72,7 +72,7 @@ class Death:
     @property
     def interference(self) -> bool:
         """Return whether somebody else took a part of the stack away."""
-        return self.down and self.reason in ("stopped", "removed")
+        return self.unsettling and self.reason in ("stopped", "removed")
 
 
 @dataclass(slots=True)
@@ -86,32 +86,41 @@ class _Replica:
 def deaths(scenario: Scenario, log: RunLog) -> list[Death]:
     """Return what died or was restarted without a fault that aimed at it, in order of time; and of
     those that a fault aimed at, what was not up again in the end."""
-    read_at, seen = _read_back(log)
-    jobs = () if seen is None else seen.jobs
-    states = {} if seen is None else {(one.service, one.replica): one for one in seen.replicas}
     replicas = _replicas(log)
     several = {service for service, number in replicas if number > 1}
-    first = min((window.injected for window in log.windows), default=float("inf"))
-    aims = _Aims(scenario, log)
-    found: list[Death] = []
+    judging = _Judging(scenario, log)
+    found = []
     for (service, number), replica in replicas.items():
+        who = f"`{service}[{number}]`" if service in several else f"`{service}`"
+        found += judging.deaths(who, service, number, replica)
+    return sorted(found, key=lambda death: death.at)
+
+
+class _Judging:
+    """What all replicas are judged by: the faults, the read-back, what the scenario allows."""
+
+    def __init__(self, scenario: Scenario, log: RunLog) -> None:
+        read_back = [(t, one) for t, one in log.events if isinstance(one, ReplicasRead)]
+        self._read_at, seen = read_back[-1] if read_back else (float("-inf"), None)
+        self._was_read = seen is not None
+        self._jobs = () if seen is None else seen.jobs
+        replicas = () if seen is None else seen.replicas
+        self._states = {(one.service, one.replica): one for one in replicas}
+        self._first = min((window.injected for window in log.windows), default=float("inf"))
+        self._windows = log.windows
+        self._aims = _Aims(scenario, log)
+        self._scenario = scenario
+
+    def deaths(self, who: str, service: str, number: int, replica: _Replica) -> list[Death]:
+        """Return what happened to one replica; `who` is what a sentence calls it."""
         ends = list(_ends(replica.changes))
-        state = states.get((service, number))
-        down = _is_down(replica.changes, state, read_at)
+        down = _is_down(replica.changes, self._states.get((service, number)), self._read_at)
         last = next((end for end in reversed(ends) if not end.process), None)
-        told: list[_End] = []
-        for end in ends:
-            if aims.at(service, end):
-                lost = end is last and down and seen is not None
-                end.reason = "exited" if end.reason == "stopped" else end.reason
-            else:
-                completed = end.exit_code == 0 and end.back is None and end.reason == "exited"
-                lost = not (completed and (service in jobs or end.at < first))
-            if lost:
-                told.append(end)
-        horizon = read_at if seen is not None else float("inf")
+        told = [end for end in ends if self._tells(service, end, lost=end is last and down)]
+        found = []
         for group in _grouped(told):
-            is_last = last is not None and group[-1] is last
+            is_down = down and group[-1] is last
+            looping = self._was_read and not down and group[-1] is last
             death = Death(
                 service,
                 number,
@@ -121,16 +130,24 @@ def deaths(scenario: Scenario, log: RunLog) -> list[Death]:
                 group[0].reason,
                 group[0].exit_code,
                 group[-1].back,
-                down=is_last and down,
-                looping=is_last and not down and _loops(group, horizon),
-                allowed=scenario.may(service, "exit" if is_last and down else "restart"),
+                down=is_down,
+                looping=looping and _loops(group, self._read_at),
+                allowed=self._scenario.may(service, "exit" if is_down else "restart"),
                 process=group[0].process,
                 lines=next((replica.lines[e.at] for e in group if e.at in replica.lines), ()),
             )
-            who = f"`{service}[{number}]`" if service in several else f"`{service}`"
-            text = _sentence(who, death, group[0], log.windows)
+            text = _sentence(who, death, group[0], self._windows)
             found.append(replace(death, text=text))
-    return sorted(found, key=lambda death: death.at)
+        return found
+
+    def _tells(self, service: str, end: _End, *, lost: bool) -> bool:
+        """Return whether an end is told; `lost` says that the replica did not come back."""
+        if self._aims.at(service, end):
+            if end.reason == "stopped":
+                end.reason = "exited"  # by the fault, not by somebody else
+            return lost and self._was_read
+        completed = end.exit_code == 0 and end.back is None and end.reason == "exited"
+        return not (completed and (service in self._jobs or end.at < self._first))
 
 
 class _Aims:
@@ -160,11 +177,6 @@ class _Aims:
             if end.at <= healed or end.born is None or end.born < window.injected:
                 return True
         return False
-
-
-def _read_back(log: RunLog) -> tuple[float, ReplicasRead | None]:
-    found = [(t, event) for t, event in log.events if isinstance(event, ReplicasRead)]
-    return found[-1] if found else (float("-inf"), None)
 
 
 def _replicas(log: RunLog) -> dict[tuple[str, int], _Replica]:
@@ -295,13 +307,6 @@ def _position(t: float, faults: Sequence[FaultWindow]) -> str:
         at, fault = max(healed, key=lambda pair: pair[0])
         return f", {seconds_text(t - at)} after {named(fault)} was healed,"
     return ", before any fault," if faults else ""
-
-
-def unsettled(found: Sequence[Death]) -> list[str]:
-    """Return why a run with these deaths is not a pass: what somebody else did comes first."""
-    reasons = [death for death in found if death.unsettling]
-    reasons.sort(key=lambda death: not death.interference)
-    return [death.text for death in reasons]
 
 
 def advice(found: Sequence[Death]) -> list[str]:

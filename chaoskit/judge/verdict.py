@@ -12,7 +12,7 @@ from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
 from chaoskit.fields import Edge
-from chaoskit.judge.deaths import Death, advice, deaths, unsettled
+from chaoskit.judge.deaths import Death, advice, deaths
 from chaoskit.judge.excerpts import beside, of_unready
 from chaoskit.judge.felt import unfelt
 from chaoskit.judge.proof import prove, unanswered
@@ -245,11 +245,12 @@ def _unproven_reasons(
     """Return every reason why this run may not count as a pass, the weightiest first."""
     reasons = [] if ended_early is None else [ended_early]
     reasons += [one.text for one in log.every(RunnerStalled)[-1:]]
+    reasons += [one.text for one in died if one.interference]
     reasons += [one.text for one in log.every(RunUnproven)]
     if ended_early:
         return reasons
     reasons += lost_before(evidence.faults, evidence.samples)
-    reasons += unsettled(died)
+    reasons += [one.text for one in died if one.unsettling and not one.interference]
     reasons += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
     if scenario.fail_if_unfelt:
         reasons += unfelt.values()

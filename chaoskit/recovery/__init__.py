@@ -1,1 +1,1 @@
-"""Undoing what a run did: the ledger, the guard, healing, teardown."""
+"""Undoing what a run did: the ledger, the guard, healing, copying logs, teardown."""

@@ -1,1 +1,1 @@
-"""One run, from plan to verdict."""
+"""One run, from plan to verdict; and what is watched beside it: engine events, logs, ports."""

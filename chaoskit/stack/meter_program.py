@@ -37,6 +37,7 @@ _ACKED_AT, _INFO_NEEDED = 120, 136  # tcpi_bytes_acked, tcpi_bytes_received
 _HEARD_THE_END, _SAID_THE_END = frozenset({6, 7, 8, 9, 11}), frozenset({5, 6, 7})
 
 Key = tuple[int, str, int]
+_DNS = 53
 _ROOM = 4 * 1024 * 1024  # bytes of kernel messages that may wait for us
 
 # Keeps IPv4 and IPv6 TCP packets that only open a connection, and UDP; offsets are from the IP
@@ -186,7 +187,9 @@ class Packets:
                 socket.AF_INET if four else socket.AF_INET6, data[12:16] if four else data[8:24]
             )
             udp = (data[9] if four else data[6]) == socket.IPPROTO_UDP
-            port = struct.unpack_from(">H", data, header + 2)[0]
+            sender, port = struct.unpack_from(">HH", data, header)
+            if udp and sender == _DNS:  # an answer: who is here asked for a name
+                continue
             key = (plain(source), port)
             counts[udp][key] = counts[udp].get(key, 0) + 1
 

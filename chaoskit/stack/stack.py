@@ -133,9 +133,20 @@ class Stack:
         ask: Ask = BRIEFLY,
     ) -> Exchange:
         """Do a canary exchange through the listener that the proxy's client uses."""
-        declared = self._protocols.get((proxy.upstream, proxy.port))
-        protocol = protocol_of(proxy.port, declared)
+        protocol = self._protocol(proxy)
         return await exchange(LOCAL, self._published(proxy), protocol, deadline, ask)
+
+    def _protocol(self, proxy: Proxy) -> str:
+        """Return how to talk to a proxy's upstream. A port that only its sockets told speaks what
+        the others of the same service speak, where they agree."""
+
+        def known(one: Proxy) -> str:
+            return protocol_of(one.port, self._protocols.get((one.upstream, one.port)))
+
+        if _key(proxy) in self._late and known(proxy) == "tcp":
+            others = {known(one) for one in self.proxies_to(proxy.upstream)} - {"tcp"}
+            return others.pop() if len(others) == 1 else "tcp"
+        return known(proxy)
 
     # -- proxies ---------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import random
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -131,6 +132,7 @@ def _settled(value: Any) -> Any:
 @contextlib.contextmanager
 def talking_project(directory: Path) -> Iterator[TalkingProject]:
     """Run the project for as long as the block lasts."""
+    subnet = random.randrange(1, 255)  # subnets of two projects at once must not overlap
     server: dict[str, Any] = {
         "image": LAB,
         "init": True,
@@ -144,12 +146,12 @@ def talking_project(directory: Path) -> Iterator[TalkingProject]:
             "networks": {"back": {"aliases": ["cache", "kv"]}, "side": {}},
             "links": ["chat-1:first"],
         },
-        "postgres": {"networks": {"back": {}, "fixed": {"ipv4_address": "10.213.7.77"}}},
+        "postgres": {"networks": {"back": {}, "fixed": {"ipv4_address": f"10.213.{subnet}.77"}}},
         "early": {"networks": {"back": {}}},  # stopped: its address is a gap below the others
     }
     networks: dict[str, Any] = {"back": {}, "side": {"enable_ipv6": True}, "fixed": {}}
-    networks["side"]["ipam"] = {"config": [{"subnet": "fd00:c4a0:5::/64"}]}
-    networks["fixed"]["ipam"] = {"config": [{"subnet": "10.213.7.0/24"}]}
+    networks["side"]["ipam"] = {"config": [{"subnet": f"fd00:c4a0:{subnet}::/64"}]}
+    networks["fixed"]["ipam"] = {"config": [{"subnet": f"10.213.{subnet}.0/24"}]}
     document = {"services": {k: server | v for k, v in services.items()}, "networks": networks}
     file = directory / "compose.json"
     file.write_text(json.dumps(document))

@@ -103,3 +103,4 @@ def test_what_somebody_else_removes_is_named(chaoskit: Chaoskit) -> None:
     assert done.code == 3, done.output
     assert done.result.checks[0].verdict is Verdict.FAIL
     assert (done.result.reason or "").startswith("`redis` was removed by somebody else at ")
+    assert "UDP" not in done.output  # what the proxy asks a name server is no traffic of its client

@@ -130,6 +130,7 @@ def test_the_values_of_an_earlier_run_are_not_taken_for_its_own(chaoskit: Chaosk
     compose = [str(STACKS / "elsewhere" / "compose.yaml"), str(override)]
     expect = [{"check": kind, "workload": "kept"} for kind in ("no_loss", "no_phantoms")]
     scenario = elsewhere({"kept": KEPT}, expect, compose=compose, shared=[str(data)])
+    scenario["timeline"]["faults"] = [fault("pause", "1s", "2s", service="redis")]
     first = chaoskit.run(scenario, "--seed", "7")
     assert first.code == 0, first.output
     kept = set(map(int, (data / "kept.txt").read_text().split()))

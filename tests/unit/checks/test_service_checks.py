@@ -113,10 +113,19 @@ class TestLogs:
         found = build.judge("logs", evidence, contains="^retry", **fields)
         assert (found.verdict, found.bound) == (verdict, bound)
 
-    def test_contains_fails_on_an_empty_log_and_absent_holds(self, build: Build) -> None:
+    def test_on_an_empty_log_contains_fails_and_absent_says_nothing(self, build: Build) -> None:
         evidence = build.evidence(logs=[])
         assert build.judge("logs", evidence, contains="x").verdict is FAIL
-        assert build.judge("logs", evidence, absent="x").verdict is PASS
+        found = build.judge("logs", evidence, absent="x")
+        assert found.verdict is UNKNOWN
+        assert found.reason == "service `chat` printed nothing: nothing could be absent"
+
+    def test_a_service_that_was_only_quiet_in_the_window_has_no_such_line(
+        self, build: Build
+    ) -> None:
+        evidence = build.evidence(logs=[LogLine(1.0, "chat", "listening")])
+        found = build.judge("logs", evidence, absent="panic", during="settle")
+        assert found.verdict is PASS
 
     def test_a_log_that_was_not_collected_is_unknown(self, build: Build) -> None:
         found = build.judge("logs", build.evidence(), absent="x")

@@ -288,6 +288,7 @@ def test_what_somebody_else_removed_is_no_failure_of_the_app(tmp_path: Path) -> 
     happened(tmp_path, 3.5, "kill", signal=9)
     happened(tmp_path, 3.5, "die", exit_code=137)
     happened(tmp_path, 3.6, "destroy")
+    append(tmp_path, {"t": 5, "event": "run_unproven", "text": "what follows from that"})
     result = judge(scenario(), RunRecord.read(tmp_path))
     assert (result.verdict, result.exit_code) == (Verdict.UNKNOWN, 3)
     assert result.reason == "`worker` was removed by somebody else at 3.60 s, during kill redis"

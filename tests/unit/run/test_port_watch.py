@@ -10,6 +10,7 @@ import pytest
 
 from chaoskit.docker.containers import Container
 from chaoskit.errors import FaultFailed
+from chaoskit.exchange import Exchange
 from chaoskit.fields import Edge
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import Noted
@@ -280,3 +281,28 @@ async def test_what_its_sockets_tell_in_the_end_is_enough(
     ports.of["jobs"] = {7070}
     await settle(watch(unknown, recorder), Needed(faulted=True))
     assert "web -> jobs:7070" in served(unknown)
+
+
+async def test_a_port_that_only_sockets_told_speaks_what_the_others_of_its_service_speak(
+    stack: Stack,
+    ports: Ports,
+    recorder: Recorder,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def exchange(_host: str, _port: int, protocol: str, *_: object) -> Exchange:
+        return Exchange(protocol, "answered", 0.001)
+
+    monkeypatch.setattr("chaoskit.stack.stack.exchange", exchange)
+    world.service("redis")
+    await world.proxy("web", "redis", 6379)
+    await stack.attach()
+    ports.of |= {"api": {9000, 9100}, "redis": {6379, 6390}}
+    await watch(stack, recorder).look()
+    asked = {str(p.edge): (await stack.exchange(p)).what for p in stack.proxies}
+    assert asked == {
+        "web -> api:9000": "tcp",
+        "web -> api:9100": "tcp",
+        "web -> redis:6379": "redis",
+        "web -> redis:6390": "redis",
+    }
