@@ -9,7 +9,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Set as AbstractSet
+from itertools import islice, pairwise
 from math import inf
 from typing import Any
 
@@ -17,7 +18,7 @@ from chaoskit.checks._schedule import ENOUGH
 from chaoskit.checks.histories.channels import Channels
 from chaoskit.checks.histories.operations import Element, about, element, name, plain
 from chaoskit.checks.histories.queue import QueueHistory
-from chaoskit.checks.histories.set import SetHistory
+from chaoskit.checks.histories.set import SetHistory, View
 from chaoskit.checks.histories.versions import Versions
 from chaoskit.records import Event, Json, Key
 from chaoskit.text import count, listed
@@ -92,20 +93,31 @@ def _ahead(feed: Channels) -> str | None:
 
 
 def hidden_values(data: SetHistory) -> str | None:
-    """Return which view shows too little of what was acknowledged, if one does.
+    """Return which view shows too little of what was acknowledged and is not lost, if one does.
 
-    What it does not show may be lost, or there twice.
+    What it does not show may be there twice. Lost is what no view shows, or what the only view does
+    not show although it is no page: its reads still grew in the end, or had shrunk before.
     """
-    acknowledged = data.adds.ok.keys()
-    for view in data.views.values():
-        shown = len(acknowledged & view.final[-1]) if view.final else 0
-        if view.final and shown < ENOUGH * len(acknowledged):
-            return (
-                f"the last final read of `{view.name}` shows {shown} of "
-                f"{count(len(acknowledged), 'acknowledged value')}, and nothing is known of the "
-                "others; see whether it gives one page of them only, or whether they are lost"
-            )
+    expected: AbstractSet[Element] = data.adds.ok.keys()
+    views = [view for view in data.views.values() if view.final]
+    if len(views) > 1:
+        expected = expected & frozenset[Element]().union(*(view.final[-1] for view in views))
+    for view in views:
+        shown = len(expected & view.final[-1])
+        if shown >= ENOUGH * len(expected) or (len(views) == 1 and not _may_be_a_page(view)):
+            continue
+        return (
+            f"the last final read of `{view.name}` shows {shown} of "
+            f"{count(len(expected), 'acknowledged value')}, and nothing is known of the others; "
+            "see whether it gives one page of them only, or whether they are lost"
+        )
     return None
+
+
+def _may_be_a_page(view: View) -> bool:
+    sizes = [*view.sizes, len(view.final[-1])]
+    shrank = any(after < before for before, after in pairwise(sizes))
+    return not shrank and sizes[-1] <= max(view.sizes, default=sizes[-1])
 
 
 def hidden_messages(queue: QueueHistory) -> str | None:

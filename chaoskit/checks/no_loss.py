@@ -108,7 +108,7 @@ class NoLoss(WorkloadCheck):
         ]
         taken = int(min(queue.may_have_taken(), len(missing)))
         doubt = (
-            f"{count(queue.doubtful.total(), 'receive')} had no clear answer and may have taken "
+            f"{count(queue.doubtful.total(), 'receive')} had no answer and may have taken "
             f"{taken} of them away"
         )
         gap = None

@@ -33,7 +33,7 @@ Key: TypeAlias = tuple[int, str, int]
 
 
 class Row(NamedTuple):
-    """What was new of one connection; `opened` and `closed` are 0 or 1."""
+    """What was new of one connection; `opened` is 0 or 1, `ended_at` 0 while it is open."""
 
     local_port: int
     remote_ip: str
@@ -41,7 +41,8 @@ class Row(NamedTuple):
     received: int
     sent: int
     opened: int
-    closed: int
+    moved_at: float
+    ended_at: float
 
     @property
     def key(self) -> Key:
@@ -184,45 +185,37 @@ def traffic(
 ) -> Traffic:
     """Return what the client of a proxy did between two moments, by what its meter saw.
 
-    `others` are addresses that are not the client's. What was new in a look that began before the
-    start may have been there before: it does not count.
+    `others` are addresses that are not the client's.
     """
-    open_now: set[Key] = set()  # towards the proxy, and from it
-    open_before: frozenset[Key] | None = None
+    open_before: set[Key] = set()  # towards the proxy, and from it
     times: Counter[Key] = Counter()  # how often it was opened: a port number may come back
     bytes_of: dict[tuple[Key, int], list[int]] = {}
     opened = pushed = 0
-    attempts: int | None = 0
-    for line in lines:
-        during = start <= line.start < end
-        if during and open_before is None:
-            open_before = frozenset(open_now)
-        for row in line.rows:
-            towards = row.local_port == proxy.listen and row.remote_ip not in others
-            onwards = row.local_port != proxy.listen and row.remote_port == proxy.port
-            if _is_loopback(row.remote_ip) or not (towards or onwards):
-                continue
-            times[row.key] += row.opened
-            if during and towards:
-                opened += row.opened
-                sizes = bytes_of.setdefault((row.key, times[row.key]), [0, 0])
-                sizes[0] += row.received
-                sizes[1] += row.sent
-            elif during and row.key in (open_before or ()):
-                pushed += row.received
-            (open_now.discard if row.closed else open_now.add)(row.key)
-        if during and (attempts is None or line.attempts is None):
-            attempts = None
-        elif during and attempts is not None:
-            mine = [one for one in line.attempts or () if one.port == proxy.listen]
-            attempts += sum(one.number for one in mine if one.source not in others)
-    before = open_now if open_before is None else open_before
+    for row in (row for line in lines for row in line.rows):
+        towards = row.local_port == proxy.listen and row.remote_ip not in others
+        onwards = row.local_port != proxy.listen and row.remote_port == proxy.port
+        if _is_loopback(row.remote_ip) or not (towards or onwards):
+            continue
+        times[row.key] += row.opened
+        if row.opened and row.moved_at < start:
+            open_before.add(row.key)
+        if 0 < row.ended_at < start:
+            open_before.discard(row.key)
+        if not start <= row.moved_at <= end:
+            continue
+        if towards:
+            opened += row.opened
+            sizes = bytes_of.setdefault((row.key, times[row.key]), [0, 0])
+            sizes[0] += row.received
+            sizes[1] += row.sent
+        elif row.key in open_before:
+            pushed += row.received
     moved = list(bytes_of.values())
     return Traffic(
         seconds=end - start,
-        open_before=sum(port == proxy.listen for port, _, _ in before),
+        open_before=sum(port == proxy.listen for port, _, _ in open_before),
         opened=opened,
-        attempts=attempts,
+        attempts=_attempts(lines, proxy, others, start, end),
         active=sum(any(sizes) for sizes in moved),
         requested=sum(received for received, _ in moved),
         replied=sum(sent for _, sent in moved),
@@ -230,6 +223,21 @@ def traffic(
         largest_reply=max((sent for _, sent in moved), default=0),
         pushed=pushed,
     )
+
+
+def _attempts(
+    lines: Sequence[Line], proxy: Proxy, others: frozenset[str], start: float, end: float
+) -> int | None:
+    """Return how many connections the client asked for; a look that only touches an end of the
+    stretch does not count."""
+    number = 0
+    for line in lines:
+        if start <= line.start and line.end <= end:
+            if line.attempts is None:
+                return None
+            mine = (one for one in line.attempts if one.port == proxy.listen)
+            number += sum(one.number for one in mine if one.source not in others)
+    return number
 
 
 def strays(lines: Iterable[Line], others: frozenset[str], served: Collection[int]) -> Strays:

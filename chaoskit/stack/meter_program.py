@@ -10,8 +10,9 @@ Prints `{"from": T0, "to": T, "tcp": [...], "syn": [...], "udp": [...]}`, one li
 between two moments, in wall-clock seconds. The first line has all that is there; without news there
 is a line now and then.
 
-- `tcp`: [local port, remote ip, remote port, bytes received, bytes sent, opened, closed], the bytes
-  since the last time, the flags 0 or 1;
+- `tcp`: [local port, remote ip, remote port, bytes received, bytes sent, opened, moved, ended]:
+  the bytes since the last time, 0 or 1, when the last byte moved (or it was opened), and 0 while it
+  is open;
 - `syn` and `udp`: [source ip, port, packets]; null where they cannot be counted.
 """
 
@@ -19,10 +20,12 @@ from __future__ import annotations
 
 import ctypes
 import json
+import select
 import socket
 import struct
 import sys
 import time
+from typing import NamedTuple
 
 _EVERY, _ALIVE = 0.1, 0.5  # seconds between looks, and between lines without news
 _NETLINK_SOCK_DIAG, _DIAG_BY_FAMILY, _DUMP = 4, 20, 0x301
@@ -32,6 +35,7 @@ _SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP = 270, 1
 _DESTROYED = (1, 3)  # groups: IPv4 and IPv6 TCP sockets that end
 _LISTEN, _ALL_BUT_LISTEN = 10, 0xFFF & ~(1 << 10)
 _INFO = 2  # the attribute with `struct tcp_info`
+_IDLE_AT = 44  # tcpi_last_data_sent and what follows it, in milliseconds
 _ACKED_AT, _INFO_NEEDED = 120, 136  # tcpi_bytes_acked, tcpi_bytes_received
 # States after the end of one direction, which the kernel counts as one more byte.
 _HEARD_THE_END, _SAID_THE_END = frozenset({6, 7, 8, 9, 11}), frozenset({5, 6, 7})
@@ -65,6 +69,15 @@ _KEEP = [
 ]
 
 
+class Seen(NamedTuple):
+    """One connection as the kernel shows it: bytes so far, and when the last of them moved."""
+
+    key: Key
+    received: int
+    sent: int
+    moved_at: float
+
+
 class Connections:
     """The TCP connections of the namespace and what they carried so far."""
 
@@ -77,25 +90,34 @@ class Connections:
             self.ended.setsockopt(_SOL_NETLINK, _NETLINK_ADD_MEMBERSHIP, group)
         self.ended.setblocking(False)
         self._known: dict[Key, tuple[int, int]] = {}
+        self._endings: list[tuple[Seen, float]] = []
+
+    def wait(self, seconds: float) -> None:
+        """Return after some time; what ends meanwhile is noted when it does."""
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([self.ended], [], [], left)[0]:
+                self._note_endings()
 
     def news(self) -> list[list[object]]:
         """Return a row for every connection that opened, moved bytes or ended."""
-        rows = []
-        for key, received, sent in self._endings():
-            before = self._known.pop(key, None)
-            had = before or (0, 0)
-            moved = [max(0, received - had[0]), max(0, sent - had[1])]
-            rows.append([*key, *moved, int(before is None), 1])
-        for key, received, sent in self._open():
-            before = self._known.get(key)
-            if before != (received, sent):
-                had = before or (0, 0)
-                moved = [max(0, received - had[0]), max(0, sent - had[1])]
-                rows.append([*key, *moved, int(before is None), 0])
-                self._known[key] = received, sent
+        self._note_endings()
+        rows = [self._row(seen, at) for seen, at in self._endings]
+        self._endings = []
+        for seen in self._open():
+            before = self._known.get(seen.key)
+            if before != (seen.received, seen.sent):
+                rows.append(self._row(seen, 0))
+                self._known[seen.key] = seen.received, seen.sent
         return rows
 
-    def _open(self) -> list[tuple[Key, int, int]]:
+    def _row(self, seen: Seen, ended: float) -> list[object]:
+        before = self._known.pop(seen.key, None) if ended else self._known.get(seen.key)
+        received, sent = before or (0, 0)
+        moved = [max(0, seen.received - received), max(0, seen.sent - sent)]
+        return [*seen.key, *moved, int(before is None), seen.moved_at, ended]
+
+    def _open(self) -> list[Seen]:
         found = []
         for family in (socket.AF_INET, socket.AF_INET6):
             wanted = struct.pack(
@@ -109,20 +131,20 @@ class Connections:
                     if kind == _ERROR:
                         raise OSError(f"the kernel does not show its sockets: {body[:4].hex()}")
                     more = more and kind != _DONE
-                    if kind == _DIAG_BY_FAMILY and (row := _row(body)) is not None:
-                        found.append(row)
+                    if kind == _DIAG_BY_FAMILY and (seen := _seen(body)) is not None:
+                        found.append(seen)
         return found
 
-    def _endings(self) -> list[tuple[Key, int, int]]:
-        found: list[tuple[Key, int, int]] = []
+    def _note_endings(self) -> None:
         while True:
             try:
                 data = self.ended.recv(1 << 16)
             except BlockingIOError:
-                return found
+                return
+            now = round(time.time(), 4)
             for kind, body in _messages(data):
-                if kind == _DIAG_BY_FAMILY and (row := _row(body)) is not None:
-                    found.append(row)
+                if kind == _DIAG_BY_FAMILY and (seen := _seen(body)) is not None:
+                    self._endings.append((seen, now))
 
 
 def _messages(data: bytes) -> list[tuple[int, bytes]]:
@@ -134,7 +156,7 @@ def _messages(data: bytes) -> list[tuple[int, bytes]]:
     return found
 
 
-def _row(body: bytes) -> tuple[Key, int, int] | None:
+def _seen(body: bytes) -> Seen | None:
     """Read one `struct inet_diag_msg`; None for what is no connection."""
     family, state = body[0], body[1]
     local, remote = struct.unpack_from(">HH", body, 4)
@@ -149,7 +171,9 @@ def _row(body: bytes) -> tuple[Key, int, int] | None:
             sent, received = struct.unpack_from("=QQ", body, at + 4 + _ACKED_AT)
             received -= bool(received) and state in _HEARD_THE_END
             sent -= bool(sent) and state in _SAID_THE_END
-            return (local, address, remote), received, sent
+            said, _, heard, _ = struct.unpack_from("=IIII", body, at + 4 + _IDLE_AT)
+            moved_at = time.time() - min(said, heard) / 1000
+            return Seen((local, address, remote), received, sent, round(moved_at, 4))
         at += max(4, (length + 3) & ~3)
     return None
 
@@ -202,16 +226,17 @@ def main() -> None:
         packets = None
     before, said = time.time(), 0.0
     while True:
-        now = time.time()
+        reading = time.time()
         tcp = connections.news()
         syn, udp = (None, None) if packets is None else packets.news()
+        now = time.time()
         if tcp or syn or udp or now - said >= _ALIVE:
             line = {"from": before, "to": now, "tcp": tcp, "syn": syn, "udp": udp}
             sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
             sys.stdout.flush()
             said = now
-        before = now
-        time.sleep(_EVERY)
+        before = reading
+        connections.wait(_EVERY)
 
 
 if __name__ == "__main__":

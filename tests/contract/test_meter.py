@@ -67,7 +67,7 @@ def test_it_counts_what_clients_do_in_the_namespace_that_it_joins(network: str) 
         host = redis.strip()[:12]  # its name on the network
         docker("run", "--rm", "--network", network, LAB, "python3", "-c", CLIENT, host)
         last = "the line after the end of the client"
-        eventually(last, lambda: any(row.closed for line in lines()[-8:] for row in line.rows))
+        eventually(last, lambda: any(row.ended_at for line in lines()[-8:] for row in line.rows))
         seen = lines()
     found = traffic(seen, PROXY, frozenset(), start, seen[-1].end)
     assert (found.open_before, found.opened, found.attempts, found.active) == (0, 4, 4, 3)

@@ -52,7 +52,7 @@ CASES: list[tuple[str, str, str, tuple[str, ...], int, str]] = [
         "no_loss",
         (),
         UNKNOWN,
-        "1 receive had no clear answer",
+        "1 receive had no answer",
     ),
     ("conserved_tie_false_fail", "bank", "conserved", (), PASS, ""),
     ("phantoms_versions_tie_false_fail", "versions", "no_phantoms", (), PASS, ""),

@@ -356,15 +356,35 @@ def test_what_receives_without_an_answer_may_have_taken_is_not_lost_for_sure() -
     found = judge("no_loss", ops)
     assert (found.verdict, found.measured) == (UNKNOWN, "0 lost (of 39)")
     assert found.reason == (
-        "1 acknowledged message of workload `w` never came, and 1 receive had no clear answer and "
+        "1 acknowledged message of workload `w` never came, and 1 receive had no answer and "
         "may have taken 1 of them away"
     )
     assert judge("no_loss", ops, at_most="5%").verdict is PASS, "also if that one is lost"
     found = judge("no_loss", changed(ops, second, lambda one: replace(one, back=None)))
     assert (found.verdict, found.measured) == (FAIL, "1 lost, 2.5% (of 39)")
-    assert "; 1 receive had no clear answer and may have taken 1 of them away [" in (
-        found.reason or ""
-    )
+    assert "; 1 receive had no answer and may have taken 1 of them away [" in (found.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict"),
+    [
+        ("no answer within 2s", UNKNOWN),
+        ("connection reset", UNKNOWN),
+        ("status 504", UNKNOWN),
+        ("status 503", FAIL),
+        ("status 500", FAIL),
+    ],
+)
+def test_what_a_receive_took_that_was_answered_with_an_error_is_lost(
+    error: str, verdict: Verdict
+) -> None:
+    ops = GOOD["queue"]()
+    ops = changed(ops, places(ops, "receive")[4], lambda one: replace(one, how="info"))
+    rows = [
+        replace(one, error=error) if (one.op, one.type) == ("receive", "info") else one
+        for one in events(ops)
+    ]
+    assert judge("no_loss", rows).verdict is verdict
 
 
 def test_a_drain_without_an_answer_may_have_taken_all() -> None:

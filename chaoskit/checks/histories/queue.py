@@ -26,7 +26,7 @@ class QueueHistory:
     """The sends by value, the deliveries by value, and what was left in doubt.
 
     `sent` holds the places of the invocation and of the completion. `doubtful` counts the receives
-    without a clear answer, of those that had begun before the queue was seen empty; `batch` is
+    without an answer, of those that had begun before the queue was seen empty; `batch` is
     the most that one receive returned, both by operation. `emptied_at` is the place of the first
     operation after the last send that got nothing.
     """
@@ -103,7 +103,7 @@ def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # 
         elif op in DELIVERING:
             if event.type == "ok":
                 _deliver(history, event, begin, place)
-            elif event.type == "info":
+            elif event.type == "info" and not _gave_nothing(event.error):
                 doubtful.append(begin)
     emptied = history.emptied_at
     for begin in [*doubtful, *(n for n in pending.values() if events[n].op in DELIVERING)]:
@@ -116,6 +116,15 @@ def queue_history(events: Sequence[Event]) -> QueueHistory:  # noqa: PLR0912  # 
             if known is None or (known[1] != OPEN and events[known[1]].type == "fail"):
                 sent[value] = (begin, OPEN)
     return history
+
+
+def _gave_nothing(error: str | None) -> bool:
+    """Return whether a receive without a message was answered by the app: with an error status.
+
+    Then nobody was given a message, and one that the app took is lost. A gateway that gave up on
+    the app (502, 504) does not know what that did.
+    """
+    return (error or "").startswith("status ") and error not in ("status 502", "status 504")
 
 
 def _deliver(history: QueueHistory, event: Event, begin: int, end: int) -> None:

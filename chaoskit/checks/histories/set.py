@@ -77,12 +77,14 @@ class Adds:
 class View:
     """What one view showed. `final` holds the elements of each final read, oldest first.
 
+    `sizes` are how many elements the reads held that began between the first add and the last.
     `duplicated` says how often one read held an element, at most, and `duplicated_at` when that was
     first seen; `unexplained_at` when an element was first read that no add explains.
     """
 
     name: str
     final: list[frozenset[Element]] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     duplicated: dict[Element, int] = field(default_factory=dict)
     duplicated_at: dict[Element, float] = field(default_factory=dict)
     unexplained_at: dict[Element, float] = field(default_factory=dict)
@@ -187,6 +189,8 @@ def set_history(events: Sequence[Event]) -> SetHistory:
                 view.unexplained_at.setdefault(stranger, event.t)
         if start > last_add:
             view.final.append(distinct)
+        elif start >= first_add:
+            view.sizes.append(len(distinct))
     for view in views.values():  # an initial read of one view explains what another one shows
         for known in initial & view.unexplained_at.keys():
             del view.unexplained_at[known]

@@ -137,6 +137,26 @@ class TestSets:
                 f"the last final read of `read` shows {page} of 90 acknowledged values"
             )
 
+    @pytest.mark.parametrize("kind", ["no_duplicates", "no_phantoms"])
+    def test_what_is_lost_is_not_on_another_page(self, kind: str) -> None:
+        def without(first: int, last: int) -> list[Event]:
+            return members(lambda added: [*added[:first], *added[last:]])
+
+        swallowed = without(20, 60)  # and what came after it is there
+        assert judge(kind, swallowed).verdict is PASS
+        forgot = members(lambda added: added if len(added) < 50 else added[50:])
+        assert judge(kind, forgot).verdict is PASS
+        no_more = members(lambda added: added[:40])
+        assert judge(kind, no_more).verdict is UNKNOWN
+        latest = members(lambda added: added[-40:])
+        assert judge(kind, latest).verdict is UNKNOWN
+
+    def test_what_no_view_shows_is_lost(self) -> None:
+        tell = Told()
+        tell.events = members(lambda added: added[:40])
+        tell(9.7, "truth", None, [1000 + n for n in range(40)])
+        assert judge("no_duplicates", tell.events).verdict is PASS
+
     def test_each_view_has_to_show_them(self) -> None:
         events = members(lambda added: list(added))
         tell = Told()

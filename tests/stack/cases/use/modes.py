@@ -85,15 +85,23 @@ def listens() -> None:
 
 
 def straight() -> None:
-    with connect("api", 8080) as made:
-        address = ask(made, b"GET / HTTP/1.0\r\n\r\n").rpartition(b"\n")[2].decode()
     while True:
-        for host in ("api", address):
-            with connect(host, 8080) as made:
-                ask(made, b"GET / HTTP/1.0\r\n\r\n")
-                while made.recv(4096):  # so that the server closes first
-                    pass
+        try:
+            address = get("api").rpartition("\n")[2]
+            get(address)
+        except OSError:
+            pass
         time.sleep(0.2)
+
+
+def get(host: str) -> str:
+    """Return what a host answers, to its end: the server closes first."""
+    with connect(host, 8080) as made:
+        made.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        answer = b""
+        while piece := made.recv(4096):
+            answer += piece
+        return answer.decode()
 
 
 def api() -> None:
