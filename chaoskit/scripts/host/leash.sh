@@ -4,6 +4,7 @@
 # how much memory each process may take, empty for as much as there is.
 memory=$1
 shift
+# shellcheck disable=SC3045  # dash, bash and busybox have it; where it is missing there is no limit
 [ -z "$memory" ] || ulimit -d "$memory" 2>/dev/null || :
 exec 3<&0 </dev/null
 (
