@@ -267,22 +267,28 @@ def bystanders(name: str) -> Iterator[list[str]]:
     """Run containers of a user's own; when it ends, say what changed about them."""
     labels = ("--label", "com.docker.compose.project=somebody-elses")
     network, volume = f"{name}-network", f"{name}-data"
-    docker("network", "create", network)
-    docker("volume", "create", volume)
     mounted = ("--volume", f"{volume}:/data", "--network", network)
     redis = ("redis-server", "--bind", "*", "--protected-mode", "no")
-    docker("run", "-d", "--name", f"{name}-redis", *labels, *mounted, "chaoskit/lab:1", *redis)
     problems: list[str] = []
+    remove_bystanders(name)  # of a run that was killed in the middle
     try:
+        docker("network", "create", network)
+        docker("volume", "create", volume)
+        docker("run", "-d", "--name", f"{name}-redis", *labels, *mounted, "chaoskit/lab:1", *redis)
         docker("exec", f"{name}-redis", "sh", "-c", "until redis-cli set mine kept; do :; done")
         before = looked_at(name)
         yield problems
         after = looked_at(name)
         problems += [f"changed: {key}" for key in before if before[key] != after.get(key)]
     finally:
-        docker("rm", "--force", f"{name}-redis", check=False)
-        docker("network", "rm", network, check=False)
-        docker("volume", "rm", volume, check=False)
+        remove_bystanders(name)
+
+
+def remove_bystanders(name: str) -> None:
+    """Remove what `bystanders` made, as far as it is there."""
+    docker("rm", "--force", f"{name}-redis", check=False)
+    docker("network", "rm", f"{name}-network", check=False)
+    docker("volume", "rm", f"{name}-data", check=False)
 
 
 def looked_at(name: str) -> dict[str, str]:
