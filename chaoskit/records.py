@@ -131,6 +131,7 @@ class FaultWindow:
     services: tuple[str, ...] = ()  # the services it hits directly
     ends_processes: bool = False
     instant: bool = False  # over as soon as it was injected
+    unused: tuple[str, ...] = ()  # of its services, those that had no connection by then
 
     @property
     def must_be_seen(self) -> bool:

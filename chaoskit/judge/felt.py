@@ -36,7 +36,7 @@ def unfelt(evidence: Evidence) -> dict[str, str]:
             found[fault.id] = (
                 f"no probe or operation changed while `{fault.id}` ({fault.fault} {fault.target}) "
                 "was in force"
-            )
+            ) + "".join(f"; nobody was connected to `{name}`" for name in fault.unused)
     return found
 
 

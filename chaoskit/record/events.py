@@ -373,6 +373,15 @@ class EdgeNotCounted(FaultEvent):
     reason: str
 
 
+@event("service_used")
+class ServiceUsed(FaultEvent):
+    """How many TCP connections a service that a fault acts on had with other containers and with
+    the host right before the injection; null where its sockets cannot be read."""
+
+    service: str
+    connections: int | None
+
+
 @event("heal_failed")
 class HealFailed(FaultEvent):
     """A fault resists its heal; `by` names who tried if not its run."""

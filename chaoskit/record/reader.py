@@ -30,6 +30,7 @@ from chaoskit.record.events import (
     RunStarted,
     ServiceImage,
     ServicesUp,
+    ServiceUsed,
     WorkloadEnded,
     follow_phase,
     read_events,
@@ -106,8 +107,9 @@ class FaultLog(EventLog):
         healed = next((t for t, one in self.events if isinstance(one, FaultHealed)), None)
         t, one = begun
         ends = one.fault in _ENDED_PROCESSES if one.ends_processes is None else one.ends_processes
+        unused = tuple(e.service for e in self.every(ServiceUsed) if e.connections == 0)
         return FaultWindow(
-            one.id, one.fault, one.target, t, healed, one.services, ends, one.instant
+            one.id, one.fault, one.target, t, healed, one.services, ends, one.instant, unused
         )
 
     @property

@@ -27,12 +27,14 @@ from chaoskit.record.events import (
     FaultReceipt,
     FaultRechecked,
     HealFailed,
+    ServiceUsed,
 )
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.heal import heal
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.stack import edge_traffic
+from chaoskit.stack.connections import sockets_of
 from chaoskit.stack.proxy import Proxy
 from chaoskit.stack.stack import Stack
 
@@ -206,8 +208,9 @@ class Injector:
 
     async def _inject(self, injection: Injection) -> None:
         fault = injection.fault
-        injection.undo = await fault.prepare(self._stack)
-        self._ledger.intent(fault.name, fault.fault, injection.undo)
+        undo, _ = await asyncio.gather(fault.prepare(self._stack), self._count_connected(fault))
+        injection.undo = undo
+        self._ledger.intent(fault.name, fault.fault, undo)
         injection.in_ledger = True
         if fault.for_ is not None:  # counted anew when it is in force
             self._guard.lease(fault.name, fault.for_ + _INJECTING)
@@ -227,6 +230,15 @@ class Injector:
         self._recorder.emit(FaultReceipt(fault.name, receipt.holds, receipt.detail))
         if not receipt.holds:
             raise FaultFailed(f"the read-back does not show it: {receipt.detail}")
+
+    async def _count_connected(self, fault: Fault) -> None:
+        """Record who is connected to the services that it acts on; of an edge, its proxy knows."""
+        for service in fault.services() if fault.canary() is None else ():
+            replicas = await self._stack.containers.of(self._stack.project, service)
+            seen = [await sockets_of(self._stack.exec, replica) for replica in replicas]
+            counts = [len(one.with_others) for one in seen if one is not None]
+            known = len(counts) == len(seen)
+            self._recorder.emit(ServiceUsed(fault.name, service, sum(counts) if known else None))
 
     def _edge_listeners(self, injection: Injection) -> Sequence[Proxy]:
         """Return the listeners whose use must be shown; service faults need no edge."""

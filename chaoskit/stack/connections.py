@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,13 @@ class Sockets:
 
     connections: tuple[Connection, ...] = ()
     listening: frozenset[int] = frozenset()
+
+    @property
+    def with_others(self) -> Sequence[Connection]:
+        """Those that leave the container, to or from it, also ones closed a moment ago."""
+        return [
+            one for one in self.connections if not ipaddress.ip_address(one.remote_ip).is_loopback
+        ]
 
 
 async def sockets_of(exec: ContainerExec, container: Container) -> Sockets | None:

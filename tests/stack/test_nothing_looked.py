@@ -53,7 +53,10 @@ def test_what_nobody_felt_is_said_and_is_unknown_where_the_scenario_says_so(
     chaoskit: Chaoskit,
 ) -> None:
     frozen = [fault("pause", lasts="1s", service="lonely", id="frozen")]
-    said = "no probe or operation changed while `frozen` (pause lonely) was in force"
+    said = (
+        "no probe or operation changed while `frozen` (pause lonely) was in force; "
+        "nobody was connected to `lonely`"
+    )
     run = _unfelt(chaoskit, scenario(frozen, [available("ok")], {"ok": page("ok")}))
     assert run.code == 0, run.output
     assert said in run.result.notes
@@ -79,6 +82,14 @@ def test_a_fault_that_an_unjudged_probe_noticed_was_felt(chaoskit: Chaoskit) -> 
     run = chaoskit.run(scenario(down, [available("ok")], probes, fail_if_unfelt=True))
     assert run.code == 0, run.output
     assert run.fault("down").felt is True
+
+
+def test_who_was_connected_to_the_target_of_a_service_fault_is_counted(chaoskit: Chaoskit) -> None:
+    frozen = [fault("pause", lasts="1s", service="app", id="frozen")]
+    run = chaoskit.run(scenario(frozen, [available("ok", "10%")], {"ok": page("ok")}))
+    (used,) = [row for row in run.rows("events.ndjson") if row["event"] == "service_used"]
+    assert used["service"] == "app"
+    assert used["connections"] > 0
 
 
 def test_a_probe_that_broke_before_the_fault_makes_it_unknown_although_no_check_names_it(

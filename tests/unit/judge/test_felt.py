@@ -32,6 +32,12 @@ def test_nothing_changed_so_nobody_felt_it() -> None:
     }
 
 
+def test_that_nobody_was_connected_to_the_target_is_said_with_it() -> None:
+    frozen = FaultWindow("frozen", "pause", "idle", 4.0, 6.0, ("idle",), unused=("idle",))
+    evidence = Evidence(PHASES, [frozen], samples={"p": samples()})
+    assert unfelt(evidence)["frozen"].endswith("; nobody was connected to `idle`")
+
+
 def test_failing_meanwhile_is_felt() -> None:
     assert felt(samples(bad=lambda due: 4.5 < due < 4.7))
 
