@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chaoskit.docker.compose_cli import CommandFailed, run
+from chaoskit.docker.compose_cli import run
+from chaoskit.errors import CommandFailed
 
 
 async def test_a_command_s_last_words_are_its_own() -> None:
