@@ -8,7 +8,7 @@ different people.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
@@ -287,7 +287,7 @@ class Url(Written):
 
     @property
     def target(self) -> Target:
-        protocol = {"https": "http", "rediss": "redis", "postgresql": "postgres"}
+        protocol = {"https": "tls", "wss": "tls", "ws": "http", "postgresql": "postgres"}
         return Target(self.service, self.port, protocol.get(self.scheme, self.scheme))
 
     def __str__(self) -> str:
@@ -328,6 +328,21 @@ class PostgresUrl(Url):
     """`postgres://user:password@postgres:5432/database`."""
 
     SCHEMES: ClassVar[Mapping[str, int]] = {"postgres": POSTGRES, "postgresql": POSTGRES}
+    SSL_MODES: ClassVar[Collection[str]] = ("disable", "allow", "prefer", "require")
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        url = super().parse(value)
+        options = parse_qsl(urlsplit(url.path).query, keep_blank_values=True)
+        for name, given in options:
+            if name != "sslmode":
+                raise ValueError(f"`{name}` is no option of the connection here, only `sslmode`")
+            if given not in cls.SSL_MODES:
+                raise ValueError(
+                    f"`sslmode={given}` is not possible here, only {', '.join(cls.SSL_MODES)}:"
+                    " certificates are not checked"
+                )
+        return url
 
     @property
     def database(self) -> str:

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import math
 import re
+import ssl
 import struct
 import time
 from collections.abc import Callable
@@ -21,11 +22,24 @@ from chaoskit.ports import PROTOCOLS
 
 # Postgres' SSLRequest: length 8, code 80877103. Every server answers it with one byte.
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
+
+
+def _client_hello() -> bytes:
+    """Return how a TLS client begins; every TLS server answers it, if only with an alert."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    asked = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), asked).do_handshake()
+    return asked.read()
+
+
 _REQUESTS = {
     "redis": ("redis PING", b"*1\r\n$4\r\nPING\r\n"),
     "postgres": ("postgres SSL request", _SSL_REQUEST),
     # Kept alive: a server that closes would turn a swallowed reply from silence into an end.
     "http": ("HTTP OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: canary\r\n\r\n"),
+    "tls": ("TLS handshake", _client_hello()),
 }
 _QUIET = 0.05  # seconds a plain connection must stay open to count as answered
 _BLOCK = 65536
@@ -35,6 +49,7 @@ _BLOCK = 65536
 _REDIS_PING = 16_000
 _HTTP_HEADER, _HTTP_REPLY, _HTTP_MOST = 1000, 200, 32
 _POSTGRES_STARTUP = 9_500
+_TLS_REPLY = 500  # bytes: a server's hello with its certificate is larger
 
 
 def protocol_of(port: int, declared: str | None = None) -> str:
@@ -159,6 +174,9 @@ def _talk(protocol: str, payload: int) -> _Talk:
     if payload <= 0:
         return _Talk(what, request, _first_byte)
     payload = min(payload, LARGEST_PAYLOAD)
+    if protocol == "tls":
+        least = min(payload, _TLS_REPLY)
+        return _Talk(what, request, lambda buffer, _: len(buffer) if len(buffer) >= least else None)
     if protocol == "redis":
         return _redis(payload)
     return _postgres(payload) if protocol == "postgres" else _http(payload)

@@ -165,3 +165,16 @@ def test_what_the_client_s_own_traffic_cannot_feel_is_not_proven(chaoskit: Chaos
     assert said(run, "run_unproven") == [
         "`web` sent UDP to `redis` (port 8125), which no proxy passes"
     ]
+
+
+def test_faults_on_edges_to_tls_servers_are_proven_by_a_handshake(chaoskit: Chaoskit) -> None:
+    faults = [
+        fault("latency", lasts="2s", edge="web -> api", delay="200ms", id="slow"),
+        fault("blackhole", at="3s", lasts="2s", edge="web -> redis", id="hole"),
+        fault("truncate", at="6s", lasts="2s", edge="web -> redis", bytes="50B", id="cut"),
+    ]
+    run = chaoskit.run(on("tls", faults, expect=[available("web", "20%")]))
+    assert run.code == 0, run.output
+    for name in ("slow", "hole", "cut"):
+        assert run.fault(name).proven, run.output
+        assert "TLS handshake" in " ".join(run.fault(name).evidence)

@@ -172,7 +172,7 @@ def test_what_is_not_an_edge_is_refused(value: object, says: str) -> None:
     [
         (HttpUrl, "http://chat:8082/healthz?x=1", Target("chat", 8082, "http"),
          "http://chat:8082/healthz?x=1"),
-        (HttpUrl, "https://chat", Target("chat", 443, "http"), "https://chat:443"),
+        (HttpUrl, "https://chat", Target("chat", 443, "tls"), "https://chat:443"),
         (HttpUrl, "http://Chat_1:/", Target("Chat_1", 80, "http"), "http://Chat_1:80/"),
         (RedisUrl, "redis://:pw@redis/2", Target("redis", 6379, "redis"),
          "redis://:***@redis:6379/2"),
@@ -240,3 +240,18 @@ def test_in_a_model_each_type_refuses_a_bare_number_and_has_a_text_schema(kind: 
 def test_zero_is_a_duration_of_its_own() -> None:
     assert not Duration.zero()
     assert str(Duration.zero()) == "0s"
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("sslmode=bogus", "`sslmode=bogus` is not possible here"),
+        ("sslmode=verify-full", "certificates are not checked"),
+        ("sslrootcert=ca.pem", "`sslrootcert` is no option"),
+        ("sslmode=require&application_name=x", "`application_name` is no option"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(option: str, said: str) -> None:
+    with pytest.raises(ValueError, match="here") as caught:
+        PostgresUrl.parse(f"postgres://u:p@db/app?{option}")
+    assert said in str(caught.value)

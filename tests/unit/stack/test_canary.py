@@ -17,7 +17,7 @@ from chaoskit.stack.canary import exchange, protocol_of
 
 LOCAL = "127.0.0.1"
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-ASKING = ["redis", "postgres", "http"]
+ASKING = ["redis", "postgres", "http", "tls"]
 
 
 @asynccontextmanager
