@@ -89,7 +89,7 @@ def test_evidence_is_a_whole_host_name_and_nothing_less(
     [
         ({"environment": {"X": "http://api:8000/"}}, 8000, "http"),
         ({"environment": {"X": "http://api/"}}, 80, "http"),
-        ({"environment": {"X": "https://api/v1"}}, 443, "tcp"),
+        ({"environment": {"X": "https://api/v1"}}, 443, "tls"),
         ({"environment": {"X": "ws://api:9000/live"}}, 9000, "http"),
         ({"environment": {"X": "redis://:secret@api:6400/0"}}, 6400, "redis"),
         ({"environment": {"X": "postgresql+asyncpg://u:p@api/db"}}, 5432, "postgres"),
