@@ -41,7 +41,8 @@ async def _planned(loaded: Loaded) -> tuple[Plan, list[str], bool]:
         plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
         if engine is None:
             return plan, [], False
-        return plan, [*await plan.impossible(engine), *await plan.live_data(engine)], True
+        problems = [*await plan.impossible(engine), *await plan.live_data(engine)]
+        return plan, [*problems, *await plan.taken_subnets(engine)], True
 
 
 def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:

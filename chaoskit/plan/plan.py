@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
 from pathlib import Path
 
 from chaoskit.docker.client import Engine
@@ -114,6 +115,25 @@ class Plan:
                     yield (
                         f"`{thing.name}` is in use: container `{mount.container}`{of} can write it"
                     )
+
+    async def taken_subnets(self, engine: Engine) -> list[str]:
+        """Return, in words, each subnet that the run must keep, because services have fixed
+        addresses in it, and that another network of this engine has already."""
+        wanted = [
+            (network, ip_network(subnet, strict=False))
+            for key in sorted(self.project.fixed_networks)
+            if not (network := self.project.networks[key]).external
+            for subnet in network.subnets
+        ]
+        taken = await engine.networks.subnets() if wanted else []
+        return [
+            f"network `{network.key}` has fixed addresses in {mine}, which overlaps {theirs} of"
+            f" the engine's network `{name}`: stop what uses it, or give these services no address"
+            for network, mine in wanted
+            for name, subnet in taken
+            if mine.version == (theirs := ip_network(subnet, strict=False)).version
+            and mine.overlaps(theirs)
+        ]
 
     def refuse_too_many(self) -> None:
         """Raise `UsageError` when the run would start more proxies than the scenario allows."""

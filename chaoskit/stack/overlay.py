@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
@@ -25,7 +26,7 @@ from chaoskit.docker.labels import (
 from chaoskit.errors import UsageError
 from chaoskit.fields import HOST, Target
 from chaoskit.stack.edges import PossibleEdge
-from chaoskit.stack.project import Project, Service
+from chaoskit.stack.project import BRIDGE_NAME, Project, Resource, Service
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy
 
 PREFIX = "chaoskit-"
@@ -111,17 +112,9 @@ def build_layout(
         if not any(project.networks[network].plain for network in container.networks):
             body["networks"] = [*sorted(container.networks), OWN_NETWORK]
             networks[OWN_NETWORK] = {"labels": labels}
-    fixed = {
-        attachment.network
-        for service in project.services.values()
-        for attachment in service.attachments
-        if attachment.fixed_ip
-    }
     for key, network in project.networks.items():
         if not network.external:
-            networks[key] = {"name": f"{project.name}_{key}", "labels": labels}
-            if network.addressed and key not in fixed:
-                networks[key] |= {"ipam": _Reset()}  # type: ignore[operator]  # just made a dict
+            networks[key] = _network(project, network, labels)
     volumes = {
         key: {"name": f"{project.name}_{key}", "labels": labels}
         for key, volume in project.volumes.items()
@@ -192,6 +185,8 @@ def _links(project: Project, containers: Sequence[ProxyContainer]) -> dict[str, 
         for upstream in container.upstreams:
             names = list(project.services[upstream].names_on(client.networks))
             names += [link.alias for link in client.links if link.upstream == upstream]
+            # Links are case-sensitive, host names are not, and most URL parsers lower them.
+            names += [lower for name in names if (lower := name.lower()) not in project.services]
             links.setdefault(client.name, []).extend(
                 f"{container.service}:{name}" for name in dict.fromkeys(names)
             )
@@ -230,6 +225,24 @@ def _copy_of(
         }
         order |= {link.split(":", 1)[0]: {"condition": "service_started"} for link in links}
         body["depends_on"] = order
+    return body
+
+
+def _network(project: Project, network: Resource, labels: Mapping[str, str]) -> dict[str, object]:
+    """Return what the overlay changes about a network: addresses and names are the run's own."""
+    name = f"{project.name}_{network.key}"
+    body: dict[str, object] = {"name": name, "labels": labels}
+    if network.bridge:
+        body["driver_opts"] = {BRIDGE_NAME: _Reset()}
+    if network.key in project.fixed_networks:
+        return body
+    if network.ipv6:  # engines before 27 have no addresses of their own to give
+        # A prefix that nobody registers (RFC 4193): 40 bits are as good as random.
+        bits = sha256(name.encode()).hexdigest()[:10]
+        subnet = f"fd{bits[:2]}:{bits[2:6]}:{bits[6:]}::/64"
+        body["ipam"] = _Override({"config": [{"subnet": subnet}]})
+    elif network.subnets:
+        body["ipam"] = _Reset()
     return body
 
 
@@ -274,7 +287,7 @@ class _Reset:
 class _Override:
     """Compose's `!override`: replace the user's value instead of merging."""
 
-    value: list[str]
+    value: object
 
 
 class _Dumper(yaml.SafeDumper):
@@ -291,6 +304,12 @@ def _dump_reset(dumper: yaml.SafeDumper, reset: _Reset) -> yaml.Node:
 
 
 _Dumper.add_representer(_Reset, _dump_reset)
-_Dumper.add_representer(
-    _Override, lambda dumper, override: dumper.represent_sequence("!override", override.value)
-)
+
+
+def _dump_override(dumper: yaml.SafeDumper, override: _Override) -> yaml.Node:
+    node = dumper.represent_data(override.value)
+    node.tag = "!override"
+    return node
+
+
+_Dumper.add_representer(_Override, _dump_override)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ class Loader(yaml.SafeLoader):
 def _tagged(loader: yaml.SafeLoader, node: yaml.Node) -> Tagged:
     if isinstance(node, yaml.SequenceNode):
         return Tagged(node.tag, loader.construct_sequence(node))
+    if isinstance(node, yaml.MappingNode):
+        return Tagged(node.tag, loader.construct_mapping(node, deep=True))
     assert isinstance(node, yaml.ScalarNode)
     return Tagged(node.tag, loader.construct_scalar(node))
 
@@ -310,3 +313,48 @@ def test_names_and_ports_that_clash_with_the_proxies_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         layout(project(services), [("chat", "redis")])
+
+
+def test_a_name_with_capitals_is_taken_over_as_url_parsers_write_it_too(
+    project: MakeProject,
+) -> None:
+    networks = {"back": {"aliases": ["Kv"]}}
+    made = project({"web": {"networks": ["back"]}, "Cache": {**REDIS, "networks": networks}})
+    _, document = layout(made, [("web", "Cache")])
+    names = [link.split(":")[1] for link in document["services"]["web"]["links"].value]
+    assert names == ["Cache", "Kv", "cache", "kv"]
+
+
+def test_a_name_in_small_letters_stays_with_the_service_that_has_it(project: MakeProject) -> None:
+    made = project({"web": {}, "Cache": REDIS, "cache": REDIS})
+    _, document = layout(made, [("web", "Cache")])
+    assert document["services"]["web"]["links"].value == ["chaoskit-web:Cache"]
+
+
+def test_an_ipv6_network_gets_a_private_prefix_of_the_run_s_own(project: MakeProject) -> None:
+    pool = {"config": [{"subnet": "fd00:ab:cd::/64"}]}
+    six = {"enable_ipv6": True, "ipam": pool}
+    made = project(
+        {"web": {"networks": ["one", "two"]}},
+        networks={"one": {"name": "a", **six}, "two": {"name": "b", "enable_ipv6": True}},
+    )
+    _, document = layout(made)
+    found = [ip_network(_mapping(document, key)["config"][0]["subnet"]) for key in ("one", "two")]
+    assert all(net.subnet_of(ip_network("fd00::/8")) and net.prefixlen == 64 for net in found)  # type: ignore[arg-type]  # both are IPv6
+    assert len({*found, ip_network("fd00:ab:cd::/64")}) == 3
+
+
+def _mapping(document: dict[str, Any], network: str) -> Any:
+    tagged = document["networks"][network]["ipam"]
+    assert tagged.tag == "!override"
+    return tagged.value
+
+
+def test_a_bridge_of_the_host_keeps_its_name_for_itself(project: MakeProject) -> None:
+    options = {"com.docker.network.bridge.name": "br-shop", "mtu": "1400"}
+    made = project(
+        {"web": {"networks": ["net"]}}, networks={"net": {"name": "n", "driver_opts": options}}
+    )
+    _, document = layout(made)
+    (option,) = document["networks"]["net"]["driver_opts"].items()
+    assert option == ("com.docker.network.bridge.name", Tagged("!reset", "null"))
