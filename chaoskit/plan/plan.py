@@ -20,6 +20,7 @@ from chaoskit.records import Json
 from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded
+from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
@@ -229,7 +230,7 @@ async def make_plan(
         tuple(loaded.compose_files), run_project, tuple(stack.profiles), dict(stack.env)
     )
     own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
-    project = parse(own)
+    project = _chosen(parse(own), loaded)
     faults = _selected(scenario.injections(), only_faults)
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
     targets += [target for one in scenario.workloads.values() for target in one.targets()]
@@ -262,6 +263,22 @@ async def make_plan(
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
         secrets=secrets_of(loaded, project),
     )
+
+
+def _chosen(project: Project, loaded: Loaded) -> Project:
+    """Return the project without the services that the scenario leaves out."""
+    names = loaded.scenario.stack.without
+    problems = [
+        loaded.problem(
+            ("stack", "without", index),
+            f"no service `{name}` in the Compose project{did_you_mean(name, project.services)}",
+        )
+        for index, name in enumerate(names)
+        if name not in project.services
+    ]
+    if problems:
+        raise ScenarioInvalid(problems)
+    return project.without(names) if names else project
 
 
 def _selected(faults: Sequence[Fault], only: Sequence[str]) -> tuple[Fault, ...]:

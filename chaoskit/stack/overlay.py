@@ -32,6 +32,7 @@ from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy
 PREFIX = "chaoskit-"
 GATEWAY = f"{PREFIX}host"
 OWN_NETWORK = "chaoskit"  # of proxies that share only networks on which nothing can be published
+_LEFT_OUT = f"{PREFIX}left-out"  # a profile that nobody switches on
 _CONFIG_PATH = "/chaoskit-proxies.json"
 _GATEWAY_FIRST_PORT = 20001
 _SPARE = 2  # for each client, and one more for each of its upstreams
@@ -105,6 +106,7 @@ def build_layout(
         name: _copy_of(service, links.get(name, []), labels, keep_ports, user_project)
         for name, service in project.services.items()
     }
+    services |= {name: {"profiles": _Override([_LEFT_OUT])} for name in project.left_out}
     networks: dict[str, object] = {}
     for container in containers:
         body = _proxy_service(container, image, labels, felt)
@@ -213,7 +215,7 @@ def _copy_of(
     if service.builds and service.image is None and user_project:
         # The image that `docker compose up` by hand would use: nothing is built twice.
         body["image"] = f"{user_project}-{service.name}"
-    if links:
+    if links or service.parted:
         proxied = {link.split(":", 1)[1] for link in links}
         kept = [f"{k.upstream}:{k.alias}" for k in service.links if k.alias not in proxied]
         body["links"] = _Override(links + kept)
@@ -224,7 +226,11 @@ def _copy_of(
             for k in service.links
         }
         order |= {link.split(":", 1)[0]: {"condition": "service_started"} for link in links}
-        body["depends_on"] = order
+        if service.parted:  # merging would bring back what is left out
+            known = {name: {"condition": c} for name, c in service.depends_on.items()}
+            body["depends_on"] = _Override(known | order)
+        elif order:
+            body["depends_on"] = order
     return body
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from chaoskit.errors import UsageError
 from chaoskit.records import Json
 
 DEFAULT_NETWORK = "default"
 BRIDGE_NAME = "com.docker.network.bridge.name"
+_NAMESPACES = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
 _COMPLETED = "service_completed_successfully"
 
 
@@ -64,6 +66,8 @@ class Service:
     replicas: int
     restart: str | None
     udp_ports: tuple[int, ...] = ()  # like `ports`
+    joins: tuple[str, ...] = ()  # services whose namespaces or volumes it uses
+    parted: bool = False  # a service that it waited for, or had a link to, is left out
     not_its_own: tuple[str, ...] = ()  # of the host or of others, as written: `pid: host`
     inlined: tuple[str, ...] = ()  # configs and secrets that Compose writes into its containers
 
@@ -104,6 +108,28 @@ class Project:
     services: Mapping[str, Service]
     networks: Mapping[str, Resource]
     volumes: Mapping[str, Resource]
+    left_out: tuple[str, ...] = ()
+
+    def without(self, names: Sequence[str]) -> Project:
+        """Return the project without these services, nor a wait for them or a link to them.
+
+        Raises `UsageError` when another service lives in one of them.
+        """
+        services = {}
+        for service in self.services.values():
+            if service.name in names:
+                continue
+            if joined := next((name for name in service.joins if name in names), None):
+                raise UsageError(
+                    f"`stack.without` cannot leave `{joined}` out: `{service.name}` lives in it",
+                    hint=f"leave `{service.name}` out too",
+                )
+            links = tuple(link for link in service.links if link.upstream not in names)
+            staying = self.services.keys() - set(names)  # an optional one may be missing anyway
+            order = {n: c for n, c in service.depends_on.items() if n in staying}
+            parted = (links, order) != (service.links, service.depends_on)
+            services[service.name] = replace(service, links=links, depends_on=order, parted=parted)
+        return replace(self, services=services, left_out=tuple(names))
 
     @property
     def fixed_networks(self) -> frozenset[str]:
@@ -156,6 +182,7 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
         hostname=body.get("hostname"),
         ports=tuple(sorted(serves["tcp"])),
         udp_ports=tuple(sorted(serves["udp"])),
+        joins=tuple(_joins(body)),
         not_its_own=tuple(_not_its_own(body)),
         publishes=bool(body.get("ports")),
         links=tuple(_link(text) for text in body.get("links") or ()),
@@ -182,12 +209,21 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
     )
 
 
+def _joins(body: Mapping[str, Any]) -> Iterator[str]:
+    for key in _NAMESPACES:
+        sort, _, name = str(body.get(key) or "").partition(":")
+        if sort == "service":
+            yield name
+    for text in body.get("volumes_from") or ():
+        yield str(text).partition(":")[0]
+
+
 def _not_its_own(body: Mapping[str, Any]) -> Iterator[str]:
     """Yield what gives a service the host's rights, or the namespaces of the host or of a container
     that no run has a copy of."""
     if body.get("privileged"):
         yield "privileged"
-    for key in ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup"):
+    for key in _NAMESPACES:
         value = str(body.get(key) or "")
         if value == "host" or value.startswith("container:"):
             yield f"{key}: {value}"

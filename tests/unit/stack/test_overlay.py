@@ -358,3 +358,33 @@ def test_a_bridge_of_the_host_keeps_its_name_for_itself(project: MakeProject) ->
     _, document = layout(made)
     (option,) = document["networks"]["net"]["driver_opts"].items()
     assert option == ("com.docker.network.bridge.name", Tagged("!reset", "null"))
+
+
+def test_a_service_is_left_out_of_waits_and_links_too(project: MakeProject) -> None:
+    started = {"condition": "service_started", "required": True}
+    healthy = {"condition": "service_healthy", "required": True}
+    web = {"depends_on": {"traefik": started, "redis": healthy}, "links": ["traefik:edge", "db:d"]}
+    made = project({"traefik": {}, "redis": REDIS, "db": {}, "web": web}).without(["traefik"])
+    _, document = layout(made, [("web", "redis")])
+    services = document["services"]
+    assert services["traefik"] == {"profiles": Tagged("!override", ["chaoskit-left-out"])}
+    assert services["web"]["links"] == Tagged("!override", ["chaoskit-web:redis", "db:d"])
+    assert services["web"]["depends_on"].tag == "!override"
+    assert services["web"]["depends_on"].value == {
+        "redis": {"condition": "service_healthy"},
+        "db": {"condition": "service_started"},
+        "chaoskit-web": {"condition": "service_started"},
+    }
+    assert "depends_on" not in services["redis"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"network_mode": "service:vpn"}, {"volumes_from": ["vpn:ro"]}, {"pid": "service:vpn"}]
+)
+def test_a_service_in_which_another_one_lives_cannot_be_left_out(
+    project: MakeProject, body: dict[str, Any]
+) -> None:
+    made = project({"vpn": {}, "web": body})
+    with pytest.raises(UsageError, match="cannot leave `vpn` out: `web` lives in it"):
+        made.without(["vpn"])
+    assert not made.without(["vpn", "web"]).services
