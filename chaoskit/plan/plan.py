@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_network
+from os.path import normpath
 from pathlib import Path
 
 from chaoskit.docker.client import Engine
@@ -266,7 +267,8 @@ async def make_plan(
 
 
 def _chosen(project: Project, loaded: Loaded) -> Project:
-    """Return the project without the services that the scenario leaves out."""
+    """Return the project without the services that the scenario leaves out, and with empty volumes
+    where it wants them."""
     names = loaded.scenario.stack.without
     problems = [
         loaded.problem(
@@ -276,9 +278,19 @@ def _chosen(project: Project, loaded: Loaded) -> Project:
         for index, name in enumerate(names)
         if name not in project.services
     ]
+    mounts = [m for service in project.services.values() for m in service.mounts]
+    binds = {mount.source for mount in mounts if mount.type == "bind"}
+    directory, folders = loaded.compose_files[0].parent.resolve(), list[str]()
+    for index, written in enumerate(loaded.scenario.stack.empty):
+        folders.append(normpath(directory / written))
+        what = "no service mounts the folder" if folders[-1] not in binds else ""
+        if Path(folders[-1]).is_file():
+            what = "only a folder can be empty, not"
+        if what:
+            problems.append(loaded.problem(("stack", "empty", index), f"{what} `{written}`"))
     if problems:
         raise ScenarioInvalid(problems)
-    return project.without(names) if names else project
+    return project.without(names).emptied(folders)
 
 
 def _selected(faults: Sequence[Fault], only: Sequence[str]) -> tuple[Fault, ...]:

@@ -51,6 +51,10 @@ class Stack(Model):
         default_factory=list[ServiceName],
         description="Services that are left out, also where others wait for them.",
     )
+    empty: list[str] = Field(
+        default_factory=list,
+        description="Bind-mounted folders that a volume of the run's own takes the place of.",
+    )
     edges: list[DeclaredEdge] = Field(
         default_factory=list, description="Edges that detection cannot see."
     )

@@ -26,7 +26,7 @@ from chaoskit.docker.labels import (
 from chaoskit.errors import UsageError
 from chaoskit.fields import HOST, Target
 from chaoskit.stack.edges import PossibleEdge
-from chaoskit.stack.project import BRIDGE_NAME, Project, Resource, Service
+from chaoskit.stack.project import BRIDGE_NAME, EMPTY, Project, Resource, Service
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy
 
 PREFIX = "chaoskit-"
@@ -212,6 +212,11 @@ def _copy_of(
             a.network: {"aliases": [*a.aliases, service.container_name]}
             for a in service.attachments
         }
+    if empty := [mount for mount in service.mounts if mount.source.startswith(EMPTY)]:
+        body["volumes"] = [  # merged by target
+            {"type": m.type, "source": m.source, "target": m.target, "read_only": m.read_only}
+            for m in empty
+        ]
     if service.builds and service.image is None and user_project:
         # The image that `docker compose up` by hand would use: nothing is built twice.
         body["image"] = f"{user_project}-{service.name}"

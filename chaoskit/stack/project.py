@@ -10,6 +10,7 @@ from typing import Any, cast
 from chaoskit.errors import UsageError
 from chaoskit.records import Json
 
+EMPTY = "chaoskit-empty-"  # volumes in the place of folders
 DEFAULT_NETWORK = "default"
 BRIDGE_NAME = "com.docker.network.bridge.name"
 _NAMESPACES = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
@@ -130,6 +131,24 @@ class Project:
             parted = (links, order) != (service.links, service.depends_on)
             services[service.name] = replace(service, links=links, depends_on=order, parted=parted)
         return replace(self, services=services, left_out=tuple(names))
+
+    def emptied(self, folders: Sequence[str]) -> Project:
+        """Return the project with a volume of its own wherever it mounts one of these folders."""
+        keys = {folder: f"{EMPTY}{number}" for number, folder in enumerate(folders, 1)}
+        services = {
+            name: replace(
+                service,
+                mounts=tuple(
+                    replace(mount, type="volume", source=keys[mount.source])
+                    if mount.type == "bind" and mount.source in keys
+                    else mount
+                    for mount in service.mounts
+                ),
+            )
+            for name, service in self.services.items()
+        }
+        own = {key: Resource(key, f"{self.name}_{key}", external=False) for key in keys.values()}
+        return replace(self, services=services, volumes={**self.volumes, **own})
 
     @property
     def fixed_networks(self) -> frozenset[str]:

@@ -17,6 +17,7 @@ from chaoskit.fields import Target
 from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project
+from chaoskit.stack.uncopyable import uncopyable_things
 
 MakeProject = Callable[..., Project]
 REDIS = {"image": "redis:8"}
@@ -388,3 +389,23 @@ def test_a_service_in_which_another_one_lives_cannot_be_left_out(
     with pytest.raises(UsageError, match="cannot leave `vpn` out: `web` lives in it"):
         made.without(["vpn"])
     assert not made.without(["vpn", "web"]).services
+
+
+def test_a_volume_of_the_run_takes_the_place_of_a_folder_wherever_it_is_mounted(
+    project: MakeProject,
+) -> None:
+    def bind(source: str, target: str, read_only: bool = False) -> dict[str, Any]:
+        return {"type": "bind", "source": source, "target": target, "read_only": read_only}
+
+    db = {**POSTGRES, "volumes": [bind("/src/pg", "/data"), bind("/src/conf", "/conf", True)]}
+    made = project({"db": db, "backup": {"volumes": [bind("/src/pg", "/from", True)]}})
+    emptied = made.emptied(["/src/pg"])
+    assert uncopyable_things(made, Path("/src"))
+    assert uncopyable_things(emptied, Path("/src")) == []
+    _, document = layout(emptied)
+    own = {"type": "volume", "source": "chaoskit-empty-1"}
+    services = document["services"]
+    assert services["db"]["volumes"] == [{**own, "target": "/data", "read_only": False}]
+    assert services["backup"]["volumes"] == [{**own, "target": "/from", "read_only": True}]
+    volume = document["volumes"]["chaoskit-empty-1"]
+    assert (volume["name"], volume["labels"]["io.chaoskit.run"]) == ("run-1_chaoskit-empty-1", "R1")
