@@ -13,7 +13,7 @@ from typing import Literal
 from chaoskit.cli.output import say
 from chaoskit.cli.recover import orphans
 from chaoskit.docker.client import Engine
-from chaoskit.docker.compose_cli import run
+from chaoskit.docker.compose_cli import version
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.docker.labels import FOLDER_LABEL
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode
@@ -23,8 +23,6 @@ from chaoskit.record.lock import LOCK, live_owner
 from chaoskit.recovery.teardown import recover_command
 from chaoskit.recovery.trust import trusted
 from chaoskit.stack.capabilities import CAPABILITIES, Need, has_netem, is_rootless, missing
-
-_OLDEST_COMPOSE = (2, 24)  # `!reset` and `!override` in overlays
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +103,9 @@ async def _kernel(engine: Engine) -> list[Row]:
 async def _compose() -> Row:
     fix = "install the Compose plugin: docs.docker.com/compose/install, or `make setup`"
     try:
-        text = (await run(["docker", "compose", "version", "--short"], within=10)).strip()
+        return Row("ok", "docker compose", await version())
     except ChaoskitError as error:
         return Row("fail", "docker compose", error.message.splitlines()[0], fix)
-    numbers = tuple(int(part) for part in text.lstrip("v").split("-")[0].split(".")[:2])
-    if numbers < _OLDEST_COMPOSE:
-        return Row("fail", "docker compose", f"{text} is older than 2.24", fix)
-    return Row("ok", "docker compose", text)
 
 
 async def _toxiproxy(engine: Engine, *, pull: bool) -> Row:

@@ -41,7 +41,8 @@ async def _planned(loaded: Loaded) -> tuple[Plan, list[str], bool]:
         plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
         if engine is None:
             return plan, [], False
-        return plan, [*await plan.impossible(engine), *await plan.live_data(engine)], True
+        problems = [*await plan.impossible(engine), *await plan.live_data(engine)]
+        return plan, [*problems, *await plan.taken_subnets(engine)], True
 
 
 def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
@@ -49,6 +50,10 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
     lines = [f"{scenario.name}: {scenario.description}".rstrip(": ")]
     files = ", ".join(str(file) for file in plan.loaded.compose_files)
     lines += [f"stack      {files} ({len(plan.project.services)} services), as a copy of its own"]
+    if scenario.stack.without:
+        lines.append(f"left out   {', '.join(scenario.stack.without)}")
+    if scenario.stack.empty:
+        lines.append(f"empty      {', '.join(scenario.stack.empty)}: new volumes in their place")
     lines += ["faults     none: a rehearsal of start-up and baseline"] if not plan.faults else []
     for fault in plan.faults:
         forecast = fault.forecast()

@@ -19,6 +19,7 @@ from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
 from chaoskit.cli.warnings import warn
+from chaoskit.docker import compose_cli
 from chaoskit.docker.client import Engine
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.errors import (
@@ -156,12 +157,15 @@ async def _prepared(
         engine=engine,
         only_faults=request.only_faults,
     )
+    await compose_cli.version()
     plan.refuse_shared()
     plan.refuse_too_many()
     if live := await plan.live_data(engine):
         raise EnvironmentFailure(
             "\n".join(live), hint="stop them first: two servers on the same data destroy it"
         )
+    if taken := await plan.taken_subnets(engine):
+        raise EnvironmentFailure("\n".join(taken))
     if impossible := await plan.impossible(engine):
         raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
     folder = prepare_folder(plan, request.runs_dir, token)

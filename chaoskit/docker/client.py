@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -132,12 +132,22 @@ def _connected() -> Engine:
                 base_url=address, version="auto", timeout=CALL_DEADLINE, num_pools=32
             )
             failed.callback(api.close)
-            version = str(cast("Mapping[str, Any]", api.version())["Version"])
-            engine = Engine(api, version, address)
+            answer = cast("Mapping[str, Any]", api.version())
+            if any("podman" in str(part.get("Name")).lower() for part in _parts(answer)):
+                raise EnvironmentFailure(
+                    f"{address} is Podman's: its engine has no links, which lead a client to its"
+                    " proxy",
+                    hint="use a Docker engine: see `docker context ls` and DOCKER_HOST",
+                )
+            engine = Engine(api, str(answer["Version"]), address)
             failed.pop_all()
             return engine
 
     return translated("", connect, address)
+
+
+def _parts(version: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    return version.get("Components") or ()
 
 
 async def _close(engine: Engine) -> None:

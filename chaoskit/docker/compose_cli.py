@@ -19,6 +19,7 @@ from chaoskit.records import Json
 from chaoskit.scripts import script
 from chaoskit.tasks import whole
 
+OLDEST = (2, 24, 6)  # `!override` came with 2.24.4, and two mistakes with it
 CONFIG_DEADLINE = 30.0
 _CONFIG_MEMORY = 1024**2  # KiB; the largest projects take a tenth of it
 _OUT_OF_MEMORY = re.compile(r"^fatal error: .*memory", re.MULTILINE)  # as Go programs say it
@@ -78,6 +79,19 @@ class Compose:
         options += ["" if dependencies else "--no-deps"]
         argv = self.argv(*[option for option in options if option], *services)
         await run(argv, within=within, env={**self.env, PROJECT_VARIABLE: self.project})
+
+
+async def version() -> str:
+    """Return the version of Compose. Raises `CommandFailed`, `EnvironmentFailure` for one that is
+    too old."""
+    text = (await run(["docker", "compose", "version", "--short"], within=10)).strip()
+    numbers = re.match(r"v?([0-9]+)\.([0-9]+)\.([0-9]+)", text)
+    if numbers is None or tuple(map(int, numbers.groups())) < OLDEST:
+        raise EnvironmentFailure(
+            f"Docker Compose {text} is older than {'.'.join(map(str, OLDEST))}",
+            hint="install a newer one: docs.docker.com/compose/install",
+        )
+    return text
 
 
 def _refuse_special(files: Sequence[Path]) -> None:

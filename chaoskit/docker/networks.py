@@ -71,6 +71,16 @@ class Networks:
         """Return the endpoints of a container by network name."""
         return await self._call("inspect networks", lambda: self._of(container_id))
 
+    async def subnets(self) -> list[tuple[str, str]]:
+        """Return every subnet of every network, with the network's name."""
+        found = await self._call("list networks", self._api.networks)
+        return [
+            (str(network["Name"]), str(pool["Subnet"]))
+            for network in found
+            for pool in (network.get("IPAM") or {}).get("Config") or ()
+            if pool.get("Subnet")
+        ]
+
     async def disconnect(self, container_id: str, network: str) -> None:
         """Take a container off a network; one that is off already is fine."""
 

@@ -91,7 +91,12 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         verdict=verdict,
         exit_code=EXIT_CODES[verdict] if early.exit_code is None else early.exit_code,
         reason=_reason(verdict, findings, reasons),
-        notes=[*_notes(scenario, log, evidence), *advice(died), *nobody.values()],
+        notes=[
+            *_notes(scenario, log, evidence),
+            *_addresses_untested(edges, evidence),
+            *advice(died),
+            *nobody.values(),
+        ],
         faults=faults,
         checks=[
             check_result(check, finding, beside(finding, check.subject, scenario, evidence))
@@ -332,6 +337,21 @@ def _notes(scenario: Scenario, log: RunLog, evidence: Evidence) -> list[str]:
             f"this machine was busy: a probe was sent {late:.2f} s late, and latencies include that"
         )
     return notes
+
+
+def _addresses_untested(edges: EdgesObserved, evidence: Evidence) -> list[str]:
+    """Return, for each service that came back behind a proxy, what its clients never had to do."""
+    clients: dict[str, set[str]] = {}
+    for edge in edges.edges:
+        if edge.proxied:
+            clients.setdefault(edge.upstream, set()).add(f"`{edge.client}`")
+    hit = [name for one in evidence.faults if one.ends_processes for name in one.services]
+    return [
+        f"{', '.join(sorted(clients[name]))} reached `{name}` through a proxy, whose address stays:"
+        f" that they find a changed address of `{name}` was not tested"
+        for name in dict.fromkeys(hit)
+        if name in clients
+    ]
 
 
 def check_result(

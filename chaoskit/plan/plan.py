@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from ipaddress import ip_network
+from os.path import normpath
 from pathlib import Path
 
 from chaoskit.docker.client import Engine
@@ -19,6 +21,7 @@ from chaoskit.records import Json
 from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded
+from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
@@ -115,6 +118,25 @@ class Plan:
                         f"`{thing.name}` is in use: container `{mount.container}`{of} can write it"
                     )
 
+    async def taken_subnets(self, engine: Engine) -> list[str]:
+        """Return, in words, each subnet that the run must keep, because services have fixed
+        addresses in it, and that another network of this engine has already."""
+        wanted = [
+            (network, ip_network(subnet, strict=False))
+            for key in sorted(self.project.fixed_networks)
+            if not (network := self.project.networks[key]).external
+            for subnet in network.subnets
+        ]
+        taken = await engine.networks.subnets() if wanted else []
+        return [
+            f"network `{network.key}` has fixed addresses in {mine}, which overlaps {theirs} of"
+            f" the engine's network `{name}`: stop what uses it, or give these services no address"
+            for network, mine in wanted
+            for name, subnet in taken
+            if mine.version == (theirs := ip_network(subnet, strict=False)).version
+            and mine.overlaps(theirs)
+        ]
+
     def refuse_too_many(self) -> None:
         """Raise `UsageError` when the run would start more proxies than the scenario allows."""
         many, most = proxy_count(self.proxied), self.loaded.scenario.stack.most_proxies
@@ -209,7 +231,7 @@ async def make_plan(
         tuple(loaded.compose_files), run_project, tuple(stack.profiles), dict(stack.env)
     )
     own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
-    project = parse(own)
+    project = _chosen(parse(own), loaded)
     faults = _selected(scenario.injections(), only_faults)
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
     targets += [target for one in scenario.workloads.values() for target in one.targets()]
@@ -242,6 +264,33 @@ async def make_plan(
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
         secrets=secrets_of(loaded, project),
     )
+
+
+def _chosen(project: Project, loaded: Loaded) -> Project:
+    """Return the project without the services that the scenario leaves out, and with empty volumes
+    where it wants them."""
+    names = loaded.scenario.stack.without
+    problems = [
+        loaded.problem(
+            ("stack", "without", index),
+            f"no service `{name}` in the Compose project{did_you_mean(name, project.services)}",
+        )
+        for index, name in enumerate(names)
+        if name not in project.services
+    ]
+    mounts = [m for service in project.services.values() for m in service.mounts]
+    binds = {mount.source for mount in mounts if mount.type == "bind"}
+    directory, folders = loaded.compose_files[0].parent.resolve(), list[str]()
+    for index, written in enumerate(loaded.scenario.stack.empty):
+        folders.append(normpath(directory / written))
+        what = "no service mounts the folder" if folders[-1] not in binds else ""
+        if Path(folders[-1]).is_file():
+            what = "only a folder can be empty, not"
+        if what:
+            problems.append(loaded.problem(("stack", "empty", index), f"{what} `{written}`"))
+    if problems:
+        raise ScenarioInvalid(problems)
+    return project.without(names).emptied(folders)
 
 
 def _selected(faults: Sequence[Fault], only: Sequence[str]) -> tuple[Fault, ...]:

@@ -47,6 +47,14 @@ class Stack(Model):
         Duration, Field(description="How long the stack may take to become ready.")
     ] = Duration(90)
     build: Annotated[bool, Field(description="Build images before starting.")] = False
+    without: list[ServiceName] = Field(
+        default_factory=list[ServiceName],
+        description="Services that are left out, also where others wait for them.",
+    )
+    empty: list[str] = Field(
+        default_factory=list,
+        description="Bind-mounted folders that a volume of the run's own takes the place of.",
+    )
     edges: list[DeclaredEdge] = Field(
         default_factory=list, description="Edges that detection cannot see."
     )

@@ -76,6 +76,13 @@ def order(source: Source, scenario: Scenario) -> Iterator[Problem]:
             yield source.problem(path, text)
 
 
+# As Compose looks for them: the first of each that is there.
+_COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OVERRIDES = tuple(
+    f"{stem}.override.{end}" for stem in ("compose", "docker-compose") for end in ("yml", "yaml")
+)
+
+
 def compose_files(source: Source, folder: FilePath) -> tuple[list[FilePath], list[Problem]]:
     """Return the Compose files that exist, and a problem for each that does not."""
     node = source.node(("stack", "compose"))
@@ -92,16 +99,28 @@ def compose_files(source: Source, folder: FilePath) -> tuple[list[FilePath], lis
             is_there, is_folder = file.exists(), file.is_dir()
         except (OSError, ValueError):
             is_there, is_folder = False, False
-        if is_folder:
-            hint = "name the Compose file in it, such as `compose.yaml`"
-            problems.append(source.problem(path, f"`{item.value}` is a directory", hint))
+        if is_folder and not (own := _as_compose_reads(file)):
+            text = f"`{item.value}` is a directory without a Compose file"
+            hint = f"Compose looks for {', '.join(_COMPOSE_FILES)}"
+            problems.append(source.problem(path, text, hint))
+        elif is_folder:
+            found += own
         elif is_there and not file.is_file():
             problems.append(source.problem(path, f"`{item.value}` is not a regular file"))
         elif not is_there:
             problems.append(_no_compose_file(source, path, item.value, file))
         else:
-            found.append(file.resolve())
+            # Named alone, the file that Compose would find by itself brings its override along.
+            own = [] if isinstance(node, Sequence) else _as_compose_reads(file.parent)
+            found += own if own and own[0] == file.resolve() else [file.resolve()]
     return found, problems
+
+
+def _as_compose_reads(folder: FilePath) -> list[FilePath]:
+    """Return what `docker compose` without `--file` reads in a folder: a file, and its override."""
+    sorts = (_COMPOSE_FILES, _OVERRIDES)
+    there = [[folder / name for name in names if (folder / name).is_file()] for names in sorts]
+    return [files[0].resolve() for files in there if files] if there[0] else []
 
 
 def _no_compose_file(source: Source, path: Path, written: str, file: FilePath) -> Problem:

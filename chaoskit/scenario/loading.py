@@ -13,6 +13,7 @@ from chaoskit.errors import Problem, ScenarioInvalid
 from chaoskit.scenario import lints, nodes
 from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import Scenario, scenario_model
+from chaoskit.scenario.dotenv import variables
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.pydantic_errors import problems_of
 from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
@@ -44,12 +45,17 @@ class Loaded:
 
 
 def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loaded:
-    """Read and check a scenario file; `environ` is what `${VAR}` is replaced from.
+    """Read and check a scenario file; `environ` is what `${VAR}` is replaced from, before
+    the `.env` beside the Compose file.
 
     Without `compose`, the Compose files need not be there: a stored run is only judged again.
     Raises `ScenarioInvalid` with every problem of the file, `UsageError` when there is no file.
     """
     source = read(path, environ)
+    files, missing = lints.compose_files(source, path.parent) if compose else ([], [])
+    if files and (beside := variables(files[0].parent)):
+        source = read(path, {**beside, **environ})
+        files, missing = lints.compose_files(source, path.parent)
     problems = list(source.problems)
     scenario: Scenario | None = None
     model = scenario_model()
@@ -64,7 +70,6 @@ def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loa
         problems += lints.timing(source, scenario)
         problems += lints.order(source, _with_ids(scenario))
     problems += lints.references(source)
-    files, missing = lints.compose_files(source, path.parent) if compose else ([], [])
     problems += missing
     if scenario is None or problems:
         raise ScenarioInvalid(_distinct(problems))

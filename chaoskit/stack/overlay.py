@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import yaml
@@ -25,12 +26,13 @@ from chaoskit.docker.labels import (
 from chaoskit.errors import UsageError
 from chaoskit.fields import HOST, Target
 from chaoskit.stack.edges import PossibleEdge
-from chaoskit.stack.project import Project, Service
+from chaoskit.stack.project import BRIDGE_NAME, EMPTY, Project, Resource, Service
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy
 
 PREFIX = "chaoskit-"
 GATEWAY = f"{PREFIX}host"
 OWN_NETWORK = "chaoskit"  # of proxies that share only networks on which nothing can be published
+_LEFT_OUT = f"{PREFIX}left-out"  # a profile that nobody switches on
 _CONFIG_PATH = "/chaoskit-proxies.json"
 _GATEWAY_FIRST_PORT = 20001
 _SPARE = 2  # for each client, and one more for each of its upstreams
@@ -104,6 +106,7 @@ def build_layout(
         name: _copy_of(service, links.get(name, []), labels, keep_ports, user_project)
         for name, service in project.services.items()
     }
+    services |= {name: {"profiles": _Override([_LEFT_OUT])} for name in project.left_out}
     networks: dict[str, object] = {}
     for container in containers:
         body = _proxy_service(container, image, labels, felt)
@@ -111,17 +114,9 @@ def build_layout(
         if not any(project.networks[network].plain for network in container.networks):
             body["networks"] = [*sorted(container.networks), OWN_NETWORK]
             networks[OWN_NETWORK] = {"labels": labels}
-    fixed = {
-        attachment.network
-        for service in project.services.values()
-        for attachment in service.attachments
-        if attachment.fixed_ip
-    }
     for key, network in project.networks.items():
         if not network.external:
-            networks[key] = {"name": f"{project.name}_{key}", "labels": labels}
-            if network.addressed and key not in fixed:
-                networks[key] |= {"ipam": _Reset()}  # type: ignore[operator]  # just made a dict
+            networks[key] = _network(project, network, labels)
     volumes = {
         key: {"name": f"{project.name}_{key}", "labels": labels}
         for key, volume in project.volumes.items()
@@ -192,6 +187,8 @@ def _links(project: Project, containers: Sequence[ProxyContainer]) -> dict[str, 
         for upstream in container.upstreams:
             names = list(project.services[upstream].names_on(client.networks))
             names += [link.alias for link in client.links if link.upstream == upstream]
+            # Links are case-sensitive, host names are not, and most URL parsers lower them.
+            names += [lower for name in names if (lower := name.lower()) not in project.services]
             links.setdefault(client.name, []).extend(
                 f"{container.service}:{name}" for name in dict.fromkeys(names)
             )
@@ -215,10 +212,15 @@ def _copy_of(
             a.network: {"aliases": [*a.aliases, service.container_name]}
             for a in service.attachments
         }
+    if empty := [mount for mount in service.mounts if mount.source.startswith(EMPTY)]:
+        body["volumes"] = [  # merged by target
+            {"type": m.type, "source": m.source, "target": m.target, "read_only": m.read_only}
+            for m in empty
+        ]
     if service.builds and service.image is None and user_project:
         # The image that `docker compose up` by hand would use: nothing is built twice.
         body["image"] = f"{user_project}-{service.name}"
-    if links:
+    if links or service.parted:
         proxied = {link.split(":", 1)[1] for link in links}
         kept = [f"{k.upstream}:{k.alias}" for k in service.links if k.alias not in proxied]
         body["links"] = _Override(links + kept)
@@ -229,7 +231,29 @@ def _copy_of(
             for k in service.links
         }
         order |= {link.split(":", 1)[0]: {"condition": "service_started"} for link in links}
-        body["depends_on"] = order
+        if service.parted:  # merging would bring back what is left out
+            known = {name: {"condition": c} for name, c in service.depends_on.items()}
+            body["depends_on"] = _Override(known | order)
+        elif order:
+            body["depends_on"] = order
+    return body
+
+
+def _network(project: Project, network: Resource, labels: Mapping[str, str]) -> dict[str, object]:
+    """Return what the overlay changes about a network: addresses and names are the run's own."""
+    name = f"{project.name}_{network.key}"
+    body: dict[str, object] = {"name": name, "labels": labels}
+    if network.bridge:
+        body["driver_opts"] = {BRIDGE_NAME: _Reset()}
+    if network.key in project.fixed_networks:
+        return body
+    if network.ipv6:  # engines before 27 have no addresses of their own to give
+        # A prefix that nobody registers (RFC 4193): 40 bits are as good as random.
+        bits = sha256(name.encode()).hexdigest()[:10]
+        subnet = f"fd{bits[:2]}:{bits[2:6]}:{bits[6:]}::/64"
+        body["ipam"] = _Override({"config": [{"subnet": subnet}]})
+    elif network.subnets:
+        body["ipam"] = _Reset()
     return body
 
 
@@ -274,7 +298,7 @@ class _Reset:
 class _Override:
     """Compose's `!override`: replace the user's value instead of merging."""
 
-    value: list[str]
+    value: object
 
 
 class _Dumper(yaml.SafeDumper):
@@ -291,6 +315,12 @@ def _dump_reset(dumper: yaml.SafeDumper, reset: _Reset) -> yaml.Node:
 
 
 _Dumper.add_representer(_Reset, _dump_reset)
-_Dumper.add_representer(
-    _Override, lambda dumper, override: dumper.represent_sequence("!override", override.value)
-)
+
+
+def _dump_override(dumper: yaml.SafeDumper, override: _Override) -> yaml.Node:
+    node = dumper.represent_data(override.value)
+    node.tag = "!override"
+    return node
+
+
+_Dumper.add_representer(_Override, _dump_override)

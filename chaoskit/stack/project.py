@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from chaoskit.errors import UsageError
 from chaoskit.records import Json
 
+EMPTY = "chaoskit-empty-"  # volumes in the place of folders
 DEFAULT_NETWORK = "default"
+BRIDGE_NAME = "com.docker.network.bridge.name"
+_NAMESPACES = ("network_mode", "pid", "ipc", "uts", "userns_mode", "cgroup")
 _COMPLETED = "service_completed_successfully"
 
 
@@ -63,6 +67,9 @@ class Service:
     replicas: int
     restart: str | None
     udp_ports: tuple[int, ...] = ()  # like `ports`
+    joins: tuple[str, ...] = ()  # services whose namespaces or volumes it uses
+    parted: bool = False  # a service that it waited for, or had a link to, is left out
+    not_its_own: tuple[str, ...] = ()  # of the host or of others, as written: `pid: host`
     inlined: tuple[str, ...] = ()  # configs and secrets that Compose writes into its containers
 
     @property
@@ -86,10 +93,12 @@ class Resource:
     key: str
     name: str
     external: bool
-    addressed: bool = False  # a network with its own subnets
+    subnets: tuple[str, ...] = ()  # of a network with its own
     plain: bool = False  # a bridge network as engines make it: ports can be published on it
     size: int | None = None  # bytes, of a volume with its own size
     device: str = ""  # a volume that is really a directory or a network share
+    ipv6: bool = False  # a network that asks for IPv6
+    bridge: bool = False  # a network whose bridge on the host has a name of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,52 @@ class Project:
     services: Mapping[str, Service]
     networks: Mapping[str, Resource]
     volumes: Mapping[str, Resource]
+    left_out: tuple[str, ...] = ()
+
+    def without(self, names: Sequence[str]) -> Project:
+        """Return the project without these services, nor a wait for them or a link to them.
+
+        Raises `UsageError` when another service lives in one of them.
+        """
+        services = {}
+        for service in self.services.values():
+            if service.name in names:
+                continue
+            if joined := next((name for name in service.joins if name in names), None):
+                raise UsageError(
+                    f"`stack.without` cannot leave `{joined}` out: `{service.name}` lives in it",
+                    hint=f"leave `{service.name}` out too",
+                )
+            links = tuple(link for link in service.links if link.upstream not in names)
+            staying = self.services.keys() - set(names)  # an optional one may be missing anyway
+            order = {n: c for n, c in service.depends_on.items() if n in staying}
+            parted = (links, order) != (service.links, service.depends_on)
+            services[service.name] = replace(service, links=links, depends_on=order, parted=parted)
+        return replace(self, services=services, left_out=tuple(names))
+
+    def emptied(self, folders: Sequence[str]) -> Project:
+        """Return the project with a volume of its own wherever it mounts one of these folders."""
+        keys = {folder: f"{EMPTY}{number}" for number, folder in enumerate(folders, 1)}
+        services = {
+            name: replace(
+                service,
+                mounts=tuple(
+                    replace(mount, type="volume", source=keys[mount.source])
+                    if mount.type == "bind" and mount.source in keys
+                    else mount
+                    for mount in service.mounts
+                ),
+            )
+            for name, service in self.services.items()
+        }
+        own = {key: Resource(key, f"{self.name}_{key}", external=False) for key in keys.values()}
+        return replace(self, services=services, volumes={**self.volumes, **own})
+
+    @property
+    def fixed_networks(self) -> frozenset[str]:
+        """The networks in which a service has a fixed address."""
+        attached = (a for service in self.services.values() for a in service.attachments)
+        return frozenset(a.network for a in attached if a.fixed_ip)
 
     @property
     def jobs(self) -> tuple[str, ...]:
@@ -146,6 +201,8 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
         hostname=body.get("hostname"),
         ports=tuple(sorted(serves["tcp"])),
         udp_ports=tuple(sorted(serves["udp"])),
+        joins=tuple(_joins(body)),
+        not_its_own=tuple(_not_its_own(body)),
         publishes=bool(body.get("ports")),
         links=tuple(_link(text) for text in body.get("links") or ()),
         depends_on={
@@ -169,6 +226,26 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
             if not (data.get(sort) or {}).get(str(entry.get("source")), {}).get("file")
         ),
     )
+
+
+def _joins(body: Mapping[str, Any]) -> Iterator[str]:
+    for key in _NAMESPACES:
+        sort, _, name = str(body.get(key) or "").partition(":")
+        if sort == "service":
+            yield name
+    for text in body.get("volumes_from") or ():
+        yield str(text).partition(":")[0]
+
+
+def _not_its_own(body: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what gives a service the host's rights, or the namespaces of the host or of a container
+    that no run has a copy of."""
+    if body.get("privileged"):
+        yield "privileged"
+    for key in _NAMESPACES:
+        value = str(body.get(key) or "")
+        if value == "host" or value.startswith("container:"):
+            yield f"{key}: {value}"
 
 
 def _mounts(body: Mapping[str, Any]) -> list[Mount]:
@@ -206,13 +283,20 @@ def _resources(body: Mapping[str, Any] | None) -> dict[str, Resource]:
             key,
             str((options or {}).get("name") or key),
             bool((options or {}).get("external")),
-            bool(((options or {}).get("ipam") or {}).get("config")),
+            tuple(_subnets(options or {})),
             _is_plain(options or {}),
             _size_in(str(((options or {}).get("driver_opts") or {}).get("o") or "")),
             _device_of((options or {}).get("driver_opts") or {}),
+            bool((options or {}).get("enable_ipv6")),
+            BRIDGE_NAME in ((options or {}).get("driver_opts") or {}),
         )
         for key, options in (body or {}).items()
     }
+
+
+def _subnets(network: Mapping[str, Any]) -> list[str]:
+    pools = (network.get("ipam") or {}).get("config") or ()
+    return [str(pool["subnet"]) for pool in pools if pool.get("subnet")]
 
 
 def _is_plain(network: Mapping[str, Any]) -> bool:

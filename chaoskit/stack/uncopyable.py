@@ -73,6 +73,7 @@ def uncopyable_things(project: Project, directory: Path) -> list[Uncopyable]:
                     Uncopyable(name, what, service.name, (mount.source,), written_path=path)
                 )
         found += [Uncopyable(device, "host device", service.name) for device in service.devices]
+        found += [Uncopyable(service.name, f"`{what}`") for what in service.not_its_own]
     return found
 
 

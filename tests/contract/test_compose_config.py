@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from chaoskit.docker.compose_cli import Compose
+from chaoskit.docker.compose_cli import Compose, version
 from chaoskit.fields import Target
 from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.overlay import build_layout
@@ -116,9 +115,47 @@ async def test_proxies_get_their_config_and_their_networks(config: dict[str, Any
     assert set(config["services"]["chaoskit-host"]["networks"]) == {"back", "default"}
 
 
-def test_the_version_that_runs_here_is_new_enough_for_the_tags() -> None:
-    done = subprocess.run(
-        ["docker", "compose", "version", "--short"], capture_output=True, text=True, check=True
-    )
-    major, minor = map(int, done.stdout.strip().lstrip("v").split(".")[:2])
-    assert (major, minor) >= (2, 24)
+AWKWARD = """
+name: shop
+services:
+  traefik: {image: traefik, ports: ["80:80"]}
+  web: {image: nginx, depends_on: [traefik, db], links: [traefik], networks: [six]}
+  db: {image: "postgres:17", volumes: ["./pg:/data", "./conf:/conf:ro"], networks: [six]}
+networks:
+  six:
+    enable_ipv6: true
+    ipam: {config: [{subnet: "fd00:ab:cd::/64"}, {subnet: 172.30.0.0/24}]}
+    driver_opts: {com.docker.network.bridge.name: br-shop, com.docker.network.driver.mtu: "1400"}
+"""
+
+
+async def test_what_is_left_out_emptied_and_readdressed_is_so_for_compose_too(
+    tmp_path: Path,
+) -> None:
+    user, overlay = tmp_path / "compose.yaml", tmp_path / "overlay.yaml"
+    user.write_text(AWKWARD)
+    project = parse(await Compose((user,), "run-1").config())
+    project = project.without(["traefik"]).emptied([str(tmp_path / "pg")])
+    layout = build_layout(project, folder=Path("/runs/R1"), edges=[], targets=[], image="toxiproxy")
+    overlay.write_text(layout.text)
+    found: dict[str, Any] = dict(await Compose((user, overlay), "run-1").config())
+    services, six = found["services"], found["networks"]["six"]
+    assert set(services) == {"web", "db"}
+    assert set(services["web"]["depends_on"]) == {"db"}
+    assert not services["web"].get("links")
+    mounts = {
+        mount["target"]: (mount["type"], mount["source"]) for mount in services["db"]["volumes"]
+    }
+    assert mounts == {
+        "/data": ("volume", "chaoskit-empty-1"),
+        "/conf": ("bind", str(tmp_path / "conf")),
+    }
+    assert found["volumes"]["chaoskit-empty-1"]["name"] == "run-1_chaoskit-empty-1"
+    (pool,) = six["ipam"]["config"]
+    assert pool["subnet"].startswith("fd")
+    assert pool["subnet"] != "fd00:ab:cd::/64"
+    assert six["driver_opts"] == {"com.docker.network.driver.mtu": "1400"}
+
+
+async def test_the_version_that_runs_here_is_new_enough_for_the_tags() -> None:
+    assert await version()

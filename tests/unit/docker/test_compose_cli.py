@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from chaoskit.docker import compose_cli
 from chaoskit.docker.compose_cli import run
-from chaoskit.errors import CommandFailed
+from chaoskit.errors import CommandFailed, EnvironmentFailure
 
 
 async def test_a_command_s_last_words_are_its_own() -> None:
@@ -51,3 +52,30 @@ def _until(met: Callable[[], bool], within: float = 20.0) -> None:
     while not met():
         assert time.monotonic() < ends
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("said", "accepted"),
+    [
+        ("2.24.5", False),
+        ("v2.24.6", True),
+        ("2.24.6-desktop.1", True),
+        ("2.9.12", False),
+        ("2.40.3", True),
+        ("5.5.0", True),
+        ("1.29.2", False),
+        ("dev", False),
+    ],
+)
+async def test_compose_is_compared_in_full(
+    said: str, accepted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run(_argv: object, **_options: object) -> str:
+        return f"{said}\n"
+
+    monkeypatch.setattr(compose_cli, "run", run)
+    if accepted:
+        assert await compose_cli.version() == said
+    else:
+        with pytest.raises(EnvironmentFailure, match=r"older than 2\.24\.6"):
+            await compose_cli.version()

@@ -27,6 +27,7 @@ class FakeDaemon:
     def __init__(self) -> None:
         self.ends = asyncio.Event()  # set: its event streams end
         self.streams = 0
+        self.part = "Engine"
         self.failing = 0  # how many calls it refuses before it answers
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -34,7 +35,8 @@ class FakeDaemon:
             self.failing -= 1
             return web.Response(status=500)
         if request.path.endswith("/version"):
-            return web.json_response({"Version": "28.0", "ApiVersion": "1.44"})
+            parts = [{"Name": self.part, "Version": "28.0"}]
+            return web.json_response({"Version": "28.0", "ApiVersion": "1.44", "Components": parts})
         if not request.path.endswith("/events"):
             return web.json_response([])
         response = web.StreamResponse()
@@ -125,3 +127,11 @@ async def test_an_engine_that_comes_in_time_is_waited_for(
             pass
     async with Engine.connect(within=5) as engine:
         assert engine.version == "28.0"
+
+
+async def test_podman_is_refused_with_the_reason(daemon: FakeDaemon) -> None:
+    daemon.part = "Podman Engine"
+    with pytest.raises(EnvironmentFailure, match=r"is Podman's: its engine has no links"):
+        async with Engine.connect():
+            pass
+    assert await none_left(daemon)

@@ -373,3 +373,22 @@ def test_the_initial_value_of_a_workload_is_that_of_its_checks(tmp_path: Path) -
         for more in ({}, {"initial": 0})
     ]
     assert verdicts == [Verdict.FAIL, Verdict.PASS]
+
+
+@pytest.mark.parametrize(
+    ("edge", "told"),
+    [
+        ({"client": "web", "upstream": "redis", "proxied": True}, True),
+        ({"client": "web", "upstream": "redis", "proxied": False}, False),
+        ({"client": "redis", "upstream": "db", "proxied": True}, False),
+    ],
+)
+def test_a_restart_behind_a_proxy_says_that_a_changed_address_was_not_tested(
+    tmp_path: Path, edge: dict[str, Any], told: bool
+) -> None:
+    write(tmp_path)
+    append(tmp_path, {"event": "edges", "edges": [{"port": 6379, **edge}]})
+    result = judge(scenario(), RunRecord.read(tmp_path))
+    said = [note for note in result.notes if "changed address of `redis` was not tested" in note]
+    assert bool(said) is told
+    assert not told or said[0].startswith("`web` reached `redis` through a proxy")

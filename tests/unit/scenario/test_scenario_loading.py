@@ -385,3 +385,73 @@ def test_every_scenario_in_the_repository_loads() -> None:
     folder = Path(__file__).parents[3] / "scenarios"
     for file in sorted(folder.rglob("*.yaml")):
         assert load(file, {}).scenario.name
+
+
+@pytest.mark.parametrize(
+    ("written", "there", "read"),
+    [
+        ("compose.yaml", ["compose.override.yaml"], ["compose.yaml", "compose.override.yaml"]),
+        (".", ["compose.override.yml"], ["compose.yaml", "compose.override.yml"]),
+        (
+            ".",
+            ["docker-compose.yml", "docker-compose.override.yml"],
+            ["compose.yaml", "docker-compose.override.yml"],
+        ),
+        ("[compose.yaml]", ["compose.override.yaml"], ["compose.yaml"]),
+        ("other.yaml", ["other.yaml", "compose.override.yaml"], ["other.yaml"]),
+        (
+            "docker-compose.yml",
+            ["docker-compose.yml", "compose.override.yaml"],
+            ["docker-compose.yml"],
+        ),
+        ("sub", ["sub/docker-compose.yml"], ["docker-compose.yml"]),
+        (".", [], ["compose.yaml"]),
+    ],
+)
+def test_an_override_is_read_where_compose_would_read_it(
+    desk: Desk, written: str, there: list[str], read: list[str]
+) -> None:
+    for name in there:
+        (desk.folder / name).parent.mkdir(exist_ok=True)
+        (desk.folder / name).write_text("services: {}\n")
+    loaded = desk.load(desk.changed(("compose: compose.yaml", f"compose: {written}")))
+    assert [file.name for file in loaded.compose_files] == read
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("NAME=from-file", "from-file"),
+        ("export NAME = from-file # why", "from-file"),
+        ("# NAME=no\r\nNAME='from-file' # why\r\n", "from-file"),
+        ('NAME="from-file"', "from-file"),
+        ("NAME: from-file", "from-file"),
+        ("NAME=a#b", "a#b"),
+        ("NAME='a$b'", "a$b"),
+    ],
+)
+def test_variables_come_from_the_env_file_beside_the_compose_file(
+    desk: Desk, line: str, name: str
+) -> None:
+    (desk.folder / "sub").mkdir()
+    (desk.folder / "sub/compose.yaml").write_text("services: {}\n")
+    (desk.folder / "sub/.env").write_bytes(f"OTHER=1\n{line}\n".encode())
+    (desk.folder / ".env").write_text("NAME=from-beside-the-scenario\n")
+    text = desk.changed(
+        ("compose: compose.yaml", "compose: sub/compose.yaml"),
+        ("name: redis-restart", "name: redis-restart\ndescription: ${NAME}"),
+    )
+    assert desk.load(text).scenario.description == name
+    assert desk.load(text, {"NAME": "mine"}).scenario.description == "mine"
+
+
+@pytest.mark.parametrize("content", ["OTHER=1", "NAME=${OTHER}", "NAME=$OTHER", None])
+def test_a_variable_that_the_env_file_does_not_settle_is_not_set(
+    desk: Desk, content: str | None
+) -> None:
+    if content is None:
+        (desk.folder / ".env").symlink_to("/dev/zero")
+    else:
+        (desk.folder / ".env").write_text(content)
+    text = desk.changed(("name: redis-restart", "name: redis-restart\ndescription: ${NAME}"))
+    assert desk.problem(text).message == "environment variable `NAME` is not set"

@@ -130,7 +130,11 @@ MISTAKES = [
         "looked in",
     ),
     Mistake(
-        "compose: compose.yaml", "compose: .", ".", "`.` is a directory", "name the Compose file"
+        "compose: compose.yaml",
+        "compose: ..",
+        "..",
+        "`..` is a directory without a Compose file",
+        "Compose looks for compose.yaml",
     ),
     Mistake("compose: compose.yaml", "compose: []", "[]", "`compose` needs at least 1 entry"),
     Mistake(

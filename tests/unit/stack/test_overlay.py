@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from chaoskit.fields import Target
 from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project
+from chaoskit.stack.uncopyable import uncopyable_things
 
 MakeProject = Callable[..., Project]
 REDIS = {"image": "redis:8"}
@@ -35,6 +37,8 @@ class Loader(yaml.SafeLoader):
 def _tagged(loader: yaml.SafeLoader, node: yaml.Node) -> Tagged:
     if isinstance(node, yaml.SequenceNode):
         return Tagged(node.tag, loader.construct_sequence(node))
+    if isinstance(node, yaml.MappingNode):
+        return Tagged(node.tag, loader.construct_mapping(node, deep=True))
     assert isinstance(node, yaml.ScalarNode)
     return Tagged(node.tag, loader.construct_scalar(node))
 
@@ -310,3 +314,98 @@ def test_names_and_ports_that_clash_with_the_proxies_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         layout(project(services), [("chat", "redis")])
+
+
+def test_a_name_with_capitals_is_taken_over_as_url_parsers_write_it_too(
+    project: MakeProject,
+) -> None:
+    networks = {"back": {"aliases": ["Kv"]}}
+    made = project({"web": {"networks": ["back"]}, "Cache": {**REDIS, "networks": networks}})
+    _, document = layout(made, [("web", "Cache")])
+    names = [link.split(":")[1] for link in document["services"]["web"]["links"].value]
+    assert names == ["Cache", "Kv", "cache", "kv"]
+
+
+def test_a_name_in_small_letters_stays_with_the_service_that_has_it(project: MakeProject) -> None:
+    made = project({"web": {}, "Cache": REDIS, "cache": REDIS})
+    _, document = layout(made, [("web", "Cache")])
+    assert document["services"]["web"]["links"].value == ["chaoskit-web:Cache"]
+
+
+def test_an_ipv6_network_gets_a_private_prefix_of_the_run_s_own(project: MakeProject) -> None:
+    pool = {"config": [{"subnet": "fd00:ab:cd::/64"}]}
+    six = {"enable_ipv6": True, "ipam": pool}
+    made = project(
+        {"web": {"networks": ["one", "two"]}},
+        networks={"one": {"name": "a", **six}, "two": {"name": "b", "enable_ipv6": True}},
+    )
+    _, document = layout(made)
+    found = [ip_network(_mapping(document, key)["config"][0]["subnet"]) for key in ("one", "two")]
+    assert all(net.subnet_of(ip_network("fd00::/8")) and net.prefixlen == 64 for net in found)  # type: ignore[arg-type]  # both are IPv6
+    assert len({*found, ip_network("fd00:ab:cd::/64")}) == 3
+
+
+def _mapping(document: dict[str, Any], network: str) -> Any:
+    tagged = document["networks"][network]["ipam"]
+    assert tagged.tag == "!override"
+    return tagged.value
+
+
+def test_a_bridge_of_the_host_keeps_its_name_for_itself(project: MakeProject) -> None:
+    options = {"com.docker.network.bridge.name": "br-shop", "mtu": "1400"}
+    made = project(
+        {"web": {"networks": ["net"]}}, networks={"net": {"name": "n", "driver_opts": options}}
+    )
+    _, document = layout(made)
+    (option,) = document["networks"]["net"]["driver_opts"].items()
+    assert option == ("com.docker.network.bridge.name", Tagged("!reset", "null"))
+
+
+def test_a_service_is_left_out_of_waits_and_links_too(project: MakeProject) -> None:
+    started = {"condition": "service_started", "required": True}
+    healthy = {"condition": "service_healthy", "required": True}
+    web = {"depends_on": {"traefik": started, "redis": healthy}, "links": ["traefik:edge", "db:d"]}
+    made = project({"traefik": {}, "redis": REDIS, "db": {}, "web": web}).without(["traefik"])
+    _, document = layout(made, [("web", "redis")])
+    services = document["services"]
+    assert services["traefik"] == {"profiles": Tagged("!override", ["chaoskit-left-out"])}
+    assert services["web"]["links"] == Tagged("!override", ["chaoskit-web:redis", "db:d"])
+    assert services["web"]["depends_on"].tag == "!override"
+    assert services["web"]["depends_on"].value == {
+        "redis": {"condition": "service_healthy"},
+        "db": {"condition": "service_started"},
+        "chaoskit-web": {"condition": "service_started"},
+    }
+    assert "depends_on" not in services["redis"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"network_mode": "service:vpn"}, {"volumes_from": ["vpn:ro"]}, {"pid": "service:vpn"}]
+)
+def test_a_service_in_which_another_one_lives_cannot_be_left_out(
+    project: MakeProject, body: dict[str, Any]
+) -> None:
+    made = project({"vpn": {}, "web": body})
+    with pytest.raises(UsageError, match="cannot leave `vpn` out: `web` lives in it"):
+        made.without(["vpn"])
+    assert not made.without(["vpn", "web"]).services
+
+
+def test_a_volume_of_the_run_takes_the_place_of_a_folder_wherever_it_is_mounted(
+    project: MakeProject,
+) -> None:
+    def bind(source: str, target: str, read_only: bool = False) -> dict[str, Any]:
+        return {"type": "bind", "source": source, "target": target, "read_only": read_only}
+
+    db = {**POSTGRES, "volumes": [bind("/src/pg", "/data"), bind("/src/conf", "/conf", True)]}
+    made = project({"db": db, "backup": {"volumes": [bind("/src/pg", "/from", True)]}})
+    emptied = made.emptied(["/src/pg"])
+    assert uncopyable_things(made, Path("/src"))
+    assert uncopyable_things(emptied, Path("/src")) == []
+    _, document = layout(emptied)
+    own = {"type": "volume", "source": "chaoskit-empty-1"}
+    services = document["services"]
+    assert services["db"]["volumes"] == [{**own, "target": "/data", "read_only": False}]
+    assert services["backup"]["volumes"] == [{**own, "target": "/from", "read_only": True}]
+    volume = document["volumes"]["chaoskit-empty-1"]
+    assert (volume["name"], volume["labels"]["io.chaoskit.run"]) == ("run-1_chaoskit-empty-1", "R1")

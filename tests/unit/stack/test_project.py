@@ -121,8 +121,8 @@ def test_it_knows_mounts_and_devices(shop: Project) -> None:
 def test_it_knows_what_is_external_and_addressed(shop: Project) -> None:
     assert shop.networks["outer"].external
     assert shop.networks["outer"].name == "corp"
-    assert shop.networks["back"].addressed
-    assert not shop.networks["front"].addressed
+    assert shop.networks["back"].subnets
+    assert not shop.networks["front"].subnets
     assert shop.volumes["ext"].external
 
 

@@ -138,3 +138,37 @@ def test_the_container_that_chaoskit_runs_in_is_known_by_its_name(
     assert not is_this_machine("f" * 64)
     monkeypatch.setattr(socket, "gethostname", lambda: "")
     assert not is_this_machine("f" * 64)
+
+
+@pytest.mark.parametrize(
+    ("body", "what"),
+    [
+        ({"network_mode": "host"}, "`network_mode: host`"),
+        ({"privileged": True}, "`privileged`"),
+        ({"pid": "host"}, "`pid: host`"),
+        ({"ipc": "host"}, "`ipc: host`"),
+        ({"network_mode": "container:vpn"}, "`network_mode: container:vpn`"),
+    ],
+)
+def test_a_service_with_rights_over_the_host_is_shared_by_its_own_name(
+    project: MakeProject, body: dict[str, Any], what: str
+) -> None:
+    (thing,) = uncopyable_things(project({"agent": body}), Path("/src"))
+    assert (thing.name, thing.what) == ("agent", what)
+    assert thing.allowed_by(["agent"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"network_mode": "none"},
+        {"network_mode": "service:web"},
+        {"pid": "service:web"},
+        {"privileged": False},
+        {"ipc": "shareable"},
+    ],
+)
+def test_namespaces_of_the_run_s_own_services_are_its_own(
+    project: MakeProject, body: dict[str, Any]
+) -> None:
+    assert uncopyable_things(project({"web": {}, "side": body}), Path("/src")) == []
