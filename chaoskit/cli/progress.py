@@ -11,7 +11,7 @@ from chaoskit.record import events as e
 from chaoskit.text import printable, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.text import Text
@@ -26,11 +26,12 @@ class Progress:
     A terminal that goes away must never stop healing, so writing errors end the output only.
     """
 
-    def __init__(self, console: Console, scenario: str) -> None:
+    def __init__(self, console: Console, scenario: str, clean: Callable[[str], str] = str) -> None:
         from rich.live import Live
 
         self._console = console
         self._scenario = scenario
+        self._clean = clean
         self._phase = "starting"
         self._counts: LiveCounts | None = None
         self._live: Live | None = None
@@ -72,7 +73,7 @@ class Progress:
             return
         try:
             self._console.print(
-                f"{t:7.2f} s  {line}", markup=False, highlight=False, soft_wrap=True
+                f"{t:7.2f} s  {self._clean(line)}", markup=False, highlight=False, soft_wrap=True
             )
         except (OSError, ValueError):
             self._live_off()

@@ -181,7 +181,7 @@ async def _prepared(
         keep=request.keep,
         allow_host_exec=request.allow_host_exec,
     )
-    progress = Progress(stderr_console(), loaded.scenario.name)
+    progress = Progress(stderr_console(), loaded.scenario.name, folder.redactor.clean)
 
     def listen(recorded: Recorded) -> None:
         progress(recorded)

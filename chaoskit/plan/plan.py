@@ -10,16 +10,16 @@ from pathlib import Path
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
 from chaoskit.docker.volumes import WritableMount
-from chaoskit.errors import ScenarioInvalid, UsageError
+from chaoskit.errors import ChaoskitError, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
+from chaoskit.plan.secret_values import Secrets, before_compose, secrets_of
 from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
-from chaoskit.scenario import nodes
-from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded
-from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
+from chaoskit.scenario.masking import masked_file
+from chaoskit.secrets import without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout, proxy_count
@@ -41,7 +41,7 @@ class Plan:
     faults: tuple[Fault, ...]
     shared: tuple[Uncopyable, ...]
     refused: tuple[Uncopyable, ...]
-    secrets: tuple[str, ...]
+    secrets: Secrets
 
     @property
     def directory(self) -> Path:
@@ -61,15 +61,6 @@ class Plan:
             **self.edges.protocols,
             **{(target.service, target.port): target.protocol for target in told},
         }
-
-    def redactor(self) -> Redactor:
-        """Return what keeps the secrets of scenario and stack out of every output."""
-        scenario = self.loaded.scenario
-        words = {*self.project.services, *scenario.probes, *scenario.workloads, scenario.name}
-        words |= {fault.name for fault in self.faults}
-        # A password that is also a word of the report (a service, a kind) must stay readable.
-        words |= {name for registry in KINDS.values() for name in registry.names()}
-        return Redactor(self.secrets, keep=words)
 
     def layout(self, folder: Path, image: str) -> Layout:
         """Return the proxies and the overlay for the run with this folder."""
@@ -208,7 +199,12 @@ async def make_plan(
     compose = Compose(
         tuple(loaded.compose_files), run_project, tuple(stack.profiles), dict(stack.env)
     )
-    own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
+    try:
+        own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
+    except ChaoskitError as error:  # it quotes the files
+        clean = before_compose(loaded).redactor().clean
+        error.message = masked_file(clean(error.message))
+        raise
     project = parse(own)
     faults = _selected(scenario.injections(), only_faults)
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
@@ -240,7 +236,7 @@ async def make_plan(
         faults=faults,
         shared=tuple(shared),
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
-        secrets=secrets_of(loaded, project),
+        secrets=secrets_of(loaded, project, own),
     )
 
 
@@ -286,14 +282,3 @@ def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[Possibl
     joined = edges.joined()
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
     return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]
-
-
-def secrets_of(loaded: Loaded, project: Project) -> tuple[str, ...]:
-    """Return every secret that a scenario and its stack give away by their names and places."""
-    found = passwords_in(loaded.path.read_text(encoding="utf-8"))
-    for _, scalar in nodes.scalars(loaded.source.root):
-        found += [form for secret in scalar.secrets for form in forms_of(secret)]
-        found += passwords_in(str(scalar.value))
-    for service in project.services.values():
-        found += secrets_in(service.environment) + passwords_in(" ".join(service.words))
-    return tuple(dict.fromkeys(found))

@@ -430,7 +430,7 @@ def _cause(error: Exception) -> Exception:
 def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
     """Make the run folder with the scenario and the plan in it, secrets masked."""
     folder = RunFolder.create(
-        runs, plan.loaded.scenario.name, datetime.now(UTC), plan.redactor(), token
+        runs, plan.loaded.scenario.name, datetime.now(UTC), plan.secrets.redactor(), token
     )
     text = plan.loaded.path.read_text(encoding="utf-8")
     folder.write("scenario.yaml", masked_file(folder.redactor.clean(text)))
