@@ -19,7 +19,7 @@ from chaoskit.text import count
 def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> ExitCode:
     """Print `ok` and the warnings of each scenario, or raise `ScenarioInvalid` with all problems;
     when `strict`, warnings are problems."""
-    loaded = load_all(paths, os.environ)
+    loaded = load_all(paths, os.environ, stdin=True)
     if compose and shutil.which("docker") is None:
         tell("note: services and edges are not checked: `docker` is not installed")
         compose = False
