@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaoskit.record import events as e
-from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -108,18 +107,19 @@ class LiveView:
         return Group(*lines)
 
     def _where(self, now: float, width: int) -> Text:
-        text = _line((f"{self._name}: {self._phase}", "bold"), (f"  {now:.0f} s", ""))
+        name = _line((self._name, "bold"))
+        text = _line((f": {self._phase}", "bold"), (f"  {now:.0f} s", ""))
         if self._begun is None or self._end is None or self._phase not in _ORDER:
-            return text
+            return name.append_text(text)
         length = _LONG_BAR if width >= _WIDE else _SHORT_BAR
         share = min(1.0, (now - self._begun) / max(0.001, self._end - self._begun))
         full = int(share * length)
         left = self._end - now
-        said = f"about {seconds_text(round(left))} left" if left >= 1 else "about to end"
+        said = f"about {left:.0f} s left" if left >= 1 else "about to end"
         bar = _line((" " * 2, ""), ("━" * full, "green"), ("─" * (length - full), "dim"))
         bar.append(f"  {said}")
-        text.truncate(max(0, width - bar.cell_len), overflow="ellipsis")
-        return text.append_text(bar)
+        name.truncate(max(1, width - text.cell_len - bar.cell_len), overflow="ellipsis")
+        return name.append_text(text).append_text(bar)
 
     def _forces(self, now: float, width: int) -> Text:
         said = [

@@ -331,12 +331,17 @@ def _called() -> int | str | None:
     try:
         app(standalone_mode=True)
     except SystemExit as ended:
-        code = ended.code
+        code = ExitCode.PASSED if _reader_is_gone() else ended.code
     else:
         code = None
     if sys.stdout is not None:
         sys.stdout.flush()
     return code
+
+
+def _reader_is_gone() -> bool:
+    """Return whether Typer found nobody reading what it printed itself, such as help."""
+    return type(sys.stdout).__name__ == "PacifyFlushWrapper"
 
 
 def _refused(error: OSError) -> ExitCode:

@@ -27,6 +27,8 @@ def show_plan(path: Path, *, as_json: bool) -> ExitCode:
     else:
         say(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
     warn(loaded)
+    for warning in plan.warnings:
+        tell(warning.render())
     for problem in impossible:
         tell(redactor.clean(f"error: {problem}"))
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED

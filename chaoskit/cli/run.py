@@ -16,7 +16,7 @@ from typing import TextIO
 
 from chaoskit.cli.errors import complain
 from chaoskit.cli.live import LiveView
-from chaoskit.cli.output import forget_stdout, patiently
+from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
@@ -158,6 +158,8 @@ async def _prepared(
         engine=engine,
         only_faults=request.only_faults,
     )
+    for warning in plan.warnings:
+        tell(warning.render())
     plan.refuse_shared()
     plan.refuse_too_many()
     if live := await plan.live_data(engine):

@@ -6,14 +6,20 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
 from chaoskit.docker.volumes import WritableMount
-from chaoskit.errors import ChaoskitError, ScenarioInvalid, UsageError
+from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Edge, Target
-from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
+from chaoskit.plan.against_stack import (
+    against_stack,
+    host_side_ports,
+    proxy_problems,
+    replica_problems,
+)
 from chaoskit.plan.secret_values import Secrets, before_compose, secrets_of
 from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
@@ -42,6 +48,7 @@ class Plan:
     shared: tuple[Uncopyable, ...]
     refused: tuple[Uncopyable, ...]
     secrets: Secrets
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -210,15 +217,21 @@ async def make_plan(
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
     targets += [target for one in scenario.workloads.values() for target in one.targets()]
     served = await _served(project, targets, engine)
+    known = await _served(project, (), engine)
     for declared in stack.edges:
+        known.setdefault(declared.edge.upstream, set()).add(declared.port)
         served.setdefault(declared.edge.upstream, set()).add(declared.port)
     edges = EdgeMap(project, served)
     problems = against_stack(loaded, project.services, edges.problem)
+    if problems:
+        inactive = await _inactive(compose, project)
+        problems = against_stack(loaded, project.services, edges.problem, inactive)
     problems += replica_problems(loaded, project)
     if not problems:
         problems += proxy_problems(loaded, edges)
     if problems:
         raise ScenarioInvalid(problems)
+    warnings = host_side_ports(loaded, project, known)
     for fault in faults:
         for edge in fault.edges():
             if edge.client == HOST:
@@ -237,7 +250,22 @@ async def make_plan(
         shared=tuple(shared),
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
         secrets=secrets_of(loaded, project, own),
+        warnings=tuple(warnings),
     )
+
+
+async def _inactive(compose: Compose, project: Project) -> dict[str, str]:
+    """Return the services that are there only with a profile, each with one it has."""
+    try:
+        everything = await replace(compose, profiles=("*",)).config()
+    except ChaoskitError:
+        return {}  # what is wrong with the others is nobody's question
+    services = cast("Mapping[str, Any]", everything)["services"]
+    return {
+        name: str(service["profiles"][0])
+        for name, service in services.items()
+        if name not in project.services and service.get("profiles")
+    }
 
 
 def _selected(faults: Sequence[Fault], only: Sequence[str]) -> tuple[Fault, ...]:

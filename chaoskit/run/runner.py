@@ -141,6 +141,8 @@ class Runner:
                 format=FORMAT,
             )
         )
+        for warning in self._plan.warnings:
+            self._recorder.emit(Noted(warning.message))
         signals.last_words = (
             f"its guard goes on healing; should anything stay, `{self._recover_command}` ends it"
         )

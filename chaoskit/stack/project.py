@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from chaoskit.records import Json
@@ -63,6 +63,7 @@ class Service:
     replicas: int
     restart: str | None
     udp_ports: tuple[int, ...] = ()  # like `ports`
+    published: Mapping[int, int] = field(default_factory=dict)  # TCP ports of the host, and its own
     inlined: tuple[str, ...] = ()  # configs and secrets that Compose writes into its containers
 
     @property
@@ -147,6 +148,11 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
         ports=tuple(sorted(serves["tcp"])),
         udp_ports=tuple(sorted(serves["udp"])),
         publishes=bool(body.get("ports")),
+        published={
+            int(port["published"]): int(port["target"])
+            for port in body.get("ports") or ()
+            if port.get("protocol", "tcp") == "tcp" and str(port.get("published", "")).isdigit()
+        },
         links=tuple(_link(text) for text in body.get("links") or ()),
         depends_on={
             upstream: str((options or {}).get("condition", "service_started"))
