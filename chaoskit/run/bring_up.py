@@ -66,7 +66,7 @@ async def bring_up(
             message = f"the stack was not up within {block.up_timeout}"
         else:
             message = f"the stack did not come up: {_gist(error.stderr)}"
-        raise StackNotReady(message, logs, hint=_hint(logs)) from error
+        raise StackNotReady(message, logs, hint=hint_with(logs)) from error
     await stack.attach()
 
 
@@ -93,7 +93,8 @@ async def _build(plan: Plan, compose: Compose, say: Callable[[str], None]) -> No
     say(f"built {names} in {seconds_text(loop.time() - begun)}")
 
 
-def _hint(logs: Mapping[str, list[str]]) -> str:
+def hint_with(logs: Mapping[str, list[str]]) -> str:
+    """Return what to do about a stack that is not up, with these log lines."""
     slow = "a longer `stack.up_timeout` helps if it is only slow"
     return f"its last log lines are shown; {slow}" if logs else slow
 
@@ -133,7 +134,7 @@ async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
             state, final = _readiness(mine, may_exit=plan.loaded.scenario.may(name, "exit"))
             if final:
                 logs = await last_logs(stack, unready=True)
-                raise StackNotReady(f"`{name}` {state}", logs, hint=_hint(logs))
+                raise StackNotReady(f"`{name}` {state}", logs, hint=hint_with(logs))
             if state:
                 found[name] = state
         return found
@@ -143,7 +144,7 @@ async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
         said = ", ".join(f"`{name}` {state}" for name, state in left.items())
         timeout = plan.loaded.scenario.stack.up_timeout
         logs = await last_logs(stack, unready=True)
-        raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=_hint(logs))
+        raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=hint_with(logs))
 
 
 def has_failed(container: Container, scenario: Scenario) -> bool:
