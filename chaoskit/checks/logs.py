@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -77,8 +78,6 @@ class Logs(ServiceCheck):
             raise NotJudged(f"the log of service `{self.service}` was not collected")
         pattern = re.compile(self.contains or self.absent or "")
         log = evidence.logs.get(self.service, Log())
-        if self.absent is not None and gap is None and _is_empty(log):
-            raise NotJudged(f"service `{self.service}` printed nothing: nothing could be absent")
         printed, found = 0, 0
         first: list[LogLine] = []
         for line in log.between(start, end):
@@ -94,7 +93,10 @@ class Logs(ServiceCheck):
             reason = f"the log of service `{self.service}` may lack lines: {gap.reason}"
             return Finding(Verdict.UNKNOWN, measured, self.bound, reason, numbers=numbers)
         if not few and not too_many:
-            return self.passed(measured, numbers)
+            found_nothing = self.passed(measured, numbers)
+            silent = self.absent is not None and _is_empty(log)
+            note = f"service `{self.service}` printed nothing all run long: that says little"
+            return replace(found_nothing, notes=(note,)) if silent else found_nothing
         reason = (
             f"service `{self.service}` printed {count(found, 'line')} matching "
             f"`{pattern.pattern}`, expected {self.bound}"

@@ -13,6 +13,8 @@ exec 3<&0 </dev/null
 ) >/dev/null 2>&1 &
 "$@" 3<&-
 status=$?
-kill -s KILL $!
-wait $!
+{
+  kill -s KILL $!
+  wait $! # which says in some shells that it was killed
+} 2>/dev/null
 exit "$status"

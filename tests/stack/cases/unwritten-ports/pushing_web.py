@@ -12,7 +12,6 @@ def push() -> None:
     while True:
         try:
             urllib.request.urlopen("http://api:8080/", timeout=2).read()
-            print("pushed")
         except OSError as error:
             print("push failed:", error)
         time.sleep(0.3)
