@@ -15,7 +15,7 @@ from chaoskit import __version__
 from chaoskit.cli import complete
 from chaoskit.cli.errors import complain
 from chaoskit.cli.output import forget_stdout
-from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, causes
 
 app = typer.Typer(
     name="chaoskit",
@@ -331,17 +331,14 @@ def _called() -> int | str | None:
     try:
         app(standalone_mode=True)
     except SystemExit as ended:
-        code = ExitCode.PASSED if _reader_is_gone() else ended.code
+        # Typer and Rich exit with 1 when nobody reads what they print themselves, such as help.
+        gone = any(isinstance(cause, BrokenPipeError) for cause in causes(ended))
+        code = ExitCode.PASSED if gone else ended.code
     else:
         code = None
     if sys.stdout is not None:
         sys.stdout.flush()
     return code
-
-
-def _reader_is_gone() -> bool:
-    """Return whether Typer found nobody reading what it printed itself, such as help."""
-    return type(sys.stdout).__name__ == "PacifyFlushWrapper"
 
 
 def _refused(error: OSError) -> ExitCode:

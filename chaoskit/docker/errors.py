@@ -78,9 +78,9 @@ def _way_there(address: str) -> str:
     ):
         return _TLS
     if address == os.environ.get("DOCKER_HOST"):
-        return f"DOCKER_HOST says so: is it right? else {_START}"
+        return f"{_START}, or unset DOCKER_HOST, which names this address"
     if address != DEFAULT_ADDRESS:
-        return f"the current `docker context` says so: see `docker context ls`; else {_START}"
+        return f"{_START}, or use another context than this one: `docker context ls`"
     return IN_CONTAINER if is_in_container() else _START
 
 

@@ -91,7 +91,7 @@ def test_compose_quotes_no_password_when_it_refuses_its_files(cli: Cli, tmp_path
 @pytest.mark.parametrize(
     ("env", "words"),
     [
-        ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "DOCKER_HOST says so"),
+        ({"DOCKER_HOST": "tcp://127.0.0.1:1"}, "unset DOCKER_HOST"),
         ({"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_TLS_VERIFY": "1"}, "no certificates"),
         ({"DOCKER_HOST": "tcp://127.0.0.1:1", "DOCKER_CERT_PATH": "/x"}, "no certificates"),
     ],
