@@ -164,3 +164,28 @@ def test_report_where_no_run_is_says_so(cli: Cli) -> None:
     output = cli("report")
     assert output.code == 2
     assert output.stderr.startswith("error: there is no run in `.chaoskit/runs`\n")
+
+
+@pytest.mark.parametrize(
+    ("operation", "said"),
+    [
+        ("{ htp: POST http://chat:8000/ }", "unknown key `htp` in `add`; did you mean `http`?"),
+        ("{ slq: SELECT 1 }", "unknown key `slq` in `add`; did you mean `sql`?"),
+        (
+            "{ http: POST http://chat:8000/, jsn: {} }",
+            "unknown key `jsn` in `add`; did you mean `json`?",
+        ),
+        ("{ grpc: x }", "an operation is one of `http:`, `redis:`, `sql:` or `websocket:`"),
+    ],
+)
+def test_a_misspelled_key_of_an_operation_is_answered_with_the_one_that_is_meant(
+    cli: Cli, tmp_path: Path, operation: str, said: str
+) -> None:
+    workload = (
+        f"workloads:\n  adds:\n    workload: set\n    rate: 1/s\n    add: {operation}\n"
+        '    read: { http: GET http://chat:8000/, values: "$[*]" }\ntimeline:'
+    )
+    (tmp_path / "scenario.yaml").write_text(SCENARIO.replace("timeline:", workload))
+    output = cli("validate", "scenario.yaml", "--no-compose")
+    assert output.code == 2
+    assert said in output.stderr
