@@ -63,6 +63,8 @@ class Exchange:
     def __str__(self) -> str:
         took = seconds_text(self.seconds)
         after = f" after {self.received} bytes" if self.received else ""
+        if self.speechless:
+            return f"no word in {took}"
         if self.answered:
             pieces = f" in {self.pieces} pieces" if self.pieces > 1 else ""
             end = "" if self.closing is None else f" and {seconds_text(self.closing)} to end"

@@ -5,7 +5,6 @@ reason annotations are not strings here: Typer would have to evaluate each of th
 """
 
 import contextlib
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -13,8 +12,10 @@ from typing import Annotated
 import typer
 
 from chaoskit import __version__
+from chaoskit.cli import complete
 from chaoskit.cli.errors import complain
-from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode
+from chaoskit.cli.output import forget_stdout
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, causes
 
 app = typer.Typer(
     name="chaoskit",
@@ -22,13 +23,17 @@ app = typer.Typer(
     epilog="Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 unknown, 4 environment,"
     " 5 nothing selected, 6 something is left behind, 70 internal error.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Paths = Annotated[
-    list[Path], typer.Argument(help="Scenario files, or directories of them.", show_default=False)
+    list[Path],
+    typer.Argument(
+        help="Scenario files, or directories of them.",
+        show_default=False,
+        autocompletion=complete.scenarios,
+    ),
 ]
 
 RunsDir = Annotated[Path, typer.Option(help="Where run folders are.")]
@@ -60,7 +65,10 @@ def run(
         int | None, typer.Option(help="Repeat generated values and schedules of an earlier run.")
     ] = None,
     only_fault: Annotated[
-        list[str] | None, typer.Option(help="Inject only this fault (by id); may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Inject only this fault (by id); may be repeated.", autocompletion=complete.faults
+        ),
     ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave the stack up, healed, after the run.")
@@ -68,7 +76,11 @@ def run(
     runs_dir: RunsDir = RUNS,
     report: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=FILE", help="Also write a report: json, junit or summary."),
+        typer.Option(
+            metavar="KIND=FILE",
+            help="Also write a report: json, junit or summary.",
+            autocompletion=complete.reports,
+        ),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print result.json on stdout instead of the report.")
@@ -126,16 +138,27 @@ def check(
     what: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|RUN", help="A history file, or a run: its folder, id or latest."
+            metavar="FILE|RUN",
+            help="A history file, or a run: its folder, id or latest.",
+            autocompletion=complete.runs,
         ),
     ],
     workload: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="What kind of workload wrote the file, such as set."),
+        typer.Option(
+            metavar="KIND",
+            help="What kind of workload wrote the file, such as set.",
+            autocompletion=complete.workloads,
+        ),
     ] = None,
     checks: Annotated[
         list[str] | None,
-        typer.Option("--check", metavar="NAME", help="Only this check; may be repeated."),
+        typer.Option(
+            "--check",
+            metavar="NAME",
+            help="Only this check; may be repeated.",
+            autocompletion=complete.checks,
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Option(help="Which workload of a file with several to judge.")
@@ -174,7 +197,12 @@ def check(
 
 @app.command(epilog="Example: chaoskit plan scenarios/redis-latency.yaml")
 def plan(
-    path: Annotated[Path, typer.Argument(help="A scenario file.", show_default=False)],
+    path: Annotated[
+        Path,
+        typer.Argument(
+            help="A scenario file.", show_default=False, autocompletion=complete.scenarios
+        ),
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
 ) -> None:
     """Show what a run would do: faults, proxies, edges, what it undoes; touches nothing."""
@@ -189,7 +217,11 @@ def plan(
 def recover(
     run: Annotated[
         str | None,
-        typer.Argument(help="A run: its id, its folder, or `latest`.", show_default=False),
+        typer.Argument(
+            help="A run: its id, its folder, or `latest`.",
+            show_default=False,
+            autocompletion=complete.runs,
+        ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every run that was killed.")] = False,
     dry_run: Annotated[
@@ -213,11 +245,21 @@ def recover(
 
 @app.command(epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml")
 def report(
-    run: Annotated[str, typer.Argument(help="A run: its id, its folder, or `latest`.")] = "latest",
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run: its id, its folder, or `latest`, the newest.",
+            autocompletion=complete.runs,
+        ),
+    ] = "latest",
     runs_dir: RunsDir = RUNS,
     report: Annotated[
         list[str] | None,
-        typer.Option(metavar="KIND=FILE", help="Also write a report: json, junit or summary."),
+        typer.Option(
+            metavar="KIND=FILE",
+            help="Also write a report: json, junit or summary.",
+            autocompletion=complete.reports,
+        ),
     ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print result.json instead of the report.")
@@ -231,7 +273,12 @@ def report(
 
 @app.command(name="list", epilog="Example: chaoskit list faults")
 def list_(
-    what: Annotated[str, typer.Argument(help="faults, probes, workloads, checks or scenarios.")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="faults, probes, workloads, checks or scenarios.", autocompletion=complete.lists
+        ),
+    ],
     path: Annotated[Path, typer.Argument(help="Where to look for scenarios.")] = Path("scenarios"),
 ) -> None:
     """List the kinds of faults, probes, workloads or checks, or the scenarios of a directory."""
@@ -252,7 +299,9 @@ def doctor(
 
 @app.command(epilog="Example: chaoskit schema scenario > scenario.schema.json")
 def schema(
-    what: Annotated[str, typer.Argument(help="scenario, result or events.")] = "scenario",
+    what: Annotated[
+        str, typer.Argument(help="scenario, result or events.", autocompletion=complete.schemas)
+    ] = "scenario",
 ) -> None:
     """Print the JSON Schema of scenario files, of result.json or of the events of a run."""
     from chaoskit.cli.schema import print_schema
@@ -268,7 +317,7 @@ def entry() -> None:
         code = complain(error)
     except BrokenPipeError:
         # The reader of our output went away: not an error of ours.
-        _forget_stdout()
+        forget_stdout()
         code = ExitCode.PASSED
     except OSError as error:
         code = _refused(error)
@@ -282,17 +331,14 @@ def _called() -> int | str | None:
     try:
         app(standalone_mode=True)
     except SystemExit as ended:
-        code = ended.code
+        # Typer and Rich exit with 1 when nobody reads what they print themselves, such as help.
+        gone = any(isinstance(cause, BrokenPipeError) for cause in causes(ended))
+        code = ExitCode.PASSED if gone else ended.code
     else:
         code = None
     if sys.stdout is not None:
         sys.stdout.flush()
     return code
-
-
-def _forget_stdout() -> None:
-    """Let stdout lead nowhere: what is still buffered must not fail at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refused(error: OSError) -> ExitCode:
@@ -301,7 +347,7 @@ def _refused(error: OSError) -> ExitCode:
     with contextlib.suppress(OSError):  # stderr may lead to the same disk
         complain(EnvironmentFailure(f"this machine refuses{where}: {error.strerror or error}"))
     with contextlib.suppress(OSError, ValueError):
-        _forget_stdout()
+        forget_stdout()
     return ExitCode.ENVIRONMENT
 
 

@@ -21,14 +21,16 @@ def show_plan(path: Path, *, as_json: bool) -> ExitCode:
     """Print the plan of one scenario; works without an engine, which only adds image ports."""
     loaded = load(path, os.environ)
     plan, impossible, answers = asyncio.run(_planned(loaded))
-    redactor = plan.redactor()
+    redactor = plan.secrets.redactor()
     if as_json:
-        say(redactor.clean(json.dumps(plan.document(), indent=2)))
+        say(json.dumps(redactor.clean_json(plan.document()), indent=2))
     else:
         say(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
     warn(loaded)
+    for warning in plan.warnings:
+        tell(warning.render())
     for problem in impossible:
-        tell(f"error: {problem}")
+        tell(redactor.clean(f"error: {problem}"))
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
 
 

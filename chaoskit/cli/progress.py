@@ -11,32 +11,35 @@ from chaoskit.record import events as e
 from chaoskit.text import printable, seconds_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.console import Console, ConsoleOptions, RenderableType
-    from rich.text import Text
 
+    from chaoskit.cli.live import LiveView
     from chaoskit.record.events import Recorded
     from chaoskit.record.writer import LiveCounts
 
 
 class Progress:
-    """Prints a line for every event worth one; on a terminal also a live line of counts.
+    """Prints a line for every event worth one; on a terminal also a live view.
 
     A terminal that goes away must never stop healing, so writing errors end the output only.
     """
 
-    def __init__(self, console: Console, scenario: str) -> None:
+    def __init__(self, console: Console, view: LiveView, clean: Callable[[str], str] = str) -> None:
+        """`clean` keeps secrets out of what is printed."""
         from rich.live import Live
 
         self._console = console
-        self._scenario = scenario
-        self._phase = "starting"
-        self._counts: LiveCounts | None = None
+        self._clean = clean
+        self._view = view
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
-                console=console, refresh_per_second=5, transient=True, get_renderable=self._status
+                console=console,
+                refresh_per_second=5,
+                transient=True,
+                get_renderable=lambda: view.render(console.width),
             )
 
     def __enter__(self) -> Self:
@@ -60,39 +63,22 @@ class Progress:
 
     def watch(self, counts: LiveCounts) -> None:
         """Show these counts from now on."""
-        self._counts = counts
+        self._view.counts = counts
 
     def __call__(self, recorded: Recorded) -> None:
         """Take note of an event of the run."""
         t, event = recorded
-        if isinstance(event, e.PhaseStarted):
-            self._phase = event.phase
+        self._view(recorded)
         line = _line(t, event)
         if line is None:
             return
         try:
             self._console.print(
-                f"{t:7.2f} s  {line}", markup=False, highlight=False, soft_wrap=True
+                f"{t:7.2f} s  {self._clean(line)}", markup=False, highlight=False, soft_wrap=True
             )
         except (OSError, ValueError):
             self._live_off()
             self._console = _nowhere()
-
-    def _status(self) -> Text:
-        from rich.text import Text
-
-        text = Text(no_wrap=True, overflow="ellipsis")
-        text.append(f"{self._scenario}: {self._phase}", style="bold")
-        if self._counts is not None:
-            for name, probe in self._counts.probes.items():
-                good = probe.last is not None and probe.last.outcome == "ok"
-                text.append(f"  {name} ", style="")
-                text.append("ok" if good else "failing", style="green" if good else "red")
-            for name, workload in self._counts.workloads.items():
-                text.append(f"  {name} {workload.ok} ok", style="")
-                if workload.fail or workload.info:
-                    text.append(f", {workload.fail} fail, {workload.info} info", style="yellow")
-        return text
 
 
 def _line(t: float, event: e.RunEvent) -> str | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaoskit.cli.output import patiently
 from chaoskit.cli.progress import console
 from chaoskit.cli.reports import as_json, parsed, write
 from chaoskit.errors import ExitCode
@@ -24,7 +25,7 @@ def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> 
     result = stored_result(folder)
     write(wanted, [result])
     if json:
-        print(as_json([result]), end="")
+        patiently(lambda: print(as_json([result]), end="", flush=True))
     else:
-        terminal.render(result, console(sys.stdout), folder)
+        patiently(lambda: terminal.render(result, console(sys.stdout), folder))
     return ExitCode.PASSED

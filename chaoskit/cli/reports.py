@@ -26,18 +26,32 @@ _REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
 
 
 def parsed(text: str) -> tuple[str, Path]:
-    """Return the kind and the file of one option. Raises `UsageError`, also for a file that will
-    not be written through a link that came with a checkout."""
+    """Return the kind and the file of one option, before anything is started for it.
+
+    Raises `UsageError`, also for a file that cannot be written, or will not be: through a link that
+    came with a checkout.
+    """
     kind, separator, file = text.partition("=")
     if not separator or kind not in _REPORTS or not file:
         raise UsageError(
             f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(_REPORTS)}"
         )
+    path = Path(file)
     try:
-        refuse_link(Path(file))
+        refuse_link(path)
+        _refuse_unwritable(path)
     except OSError as error:
-        raise _unwritable(Path(file), error) from error
-    return kind, Path(file)
+        raise _unwritable(path, error) from error
+    return kind, path
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Raise `OSError` where the file cannot be written; its folder is there afterwards."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    was_there = path.exists()
+    path.open("ab").close()
+    if not was_there:
+        path.unlink()
 
 
 def write(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> None:

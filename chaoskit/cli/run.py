@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
+from chaoskit.cli.live import LiveView
+from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
@@ -74,10 +76,10 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         raise UsageError("--only-fault needs exactly one scenario")
     if not request.allow_host_exec:
         _refuse_host_commands(loaded, request.only_faults)
+    events = _Events(request.events)
     recover_before_run(request.runs_dir, allow_host_exec=request.allow_host_exec)
     codes: list[ExitCode] = []
     results: list[Result] = []
-    events = _Events(request.events)
     for scenario in loaded:
         warn(scenario)
         try:
@@ -99,9 +101,9 @@ def run_scenarios(request: RunRequest) -> ExitCode:
             break
     write(reports, results)
     if request.json:
-        _say(lambda: print(as_json(results), end="", flush=True))
+        patiently(lambda: print(as_json(results), end="", flush=True))
     elif len(loaded) > 1:
-        _say(lambda: terminal.render_suite(results, console(sys.stdout)))
+        patiently(lambda: terminal.render_suite(results, console(sys.stdout)))
     by_signal = (code for code in codes if code.by_signal)
     return next(by_signal, None) or next(code for code in _WORST_FIRST if code in codes)
 
@@ -158,6 +160,8 @@ async def _prepared(
         only_faults=request.only_faults,
     )
     await compose_cli.version()
+    for warning in plan.warnings:
+        tell(warning.render())
     plan.refuse_shared()
     plan.refuse_too_many()
     if live := await plan.live_data(engine):
@@ -185,7 +189,9 @@ async def _prepared(
         keep=request.keep,
         allow_host_exec=request.allow_host_exec,
     )
-    progress = Progress(stderr_console(), loaded.scenario.name)
+    progress = Progress(
+        stderr_console(), LiveView(loaded.scenario, plan.faults), folder.redactor.clean
+    )
 
     def listen(recorded: Recorded) -> None:
         progress(recorded)
@@ -199,20 +205,7 @@ async def _prepared(
 def _print(result: Result, folder: Path, request: RunRequest) -> None:
     write_reports(folder, result)
     if not request.json and request.events != "-":
-        _say(lambda: terminal.render(result, console(sys.stdout), folder))
-
-
-def _say(write: Callable[[], None]) -> None:
-    """Write to stdout; a reader that went away changes neither the verdict nor what follows."""
-    try:
-        write()
-    except BrokenPipeError:
-        _forget_stdout()
-
-
-def _forget_stdout() -> None:
-    """Let stdout lead nowhere: what is still buffered must not fail at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        patiently(lambda: terminal.render(result, console(sys.stdout), folder))
 
 
 class _Events:
@@ -237,5 +230,5 @@ class _Events:
             self._file.flush()
         except OSError:  # the reader went away; the run goes on
             if self._file is sys.stdout:
-                _forget_stdout()
+                forget_stdout()
             self._file = None

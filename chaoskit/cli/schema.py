@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from chaoskit.cli.output import patiently
 from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.schema import result_schema
 from chaoskit.record.schema import events_schema
@@ -14,7 +15,8 @@ _SCHEMAS = {"scenario": scenario_schema, "result": result_schema, "events": even
 
 def print_schema(what: str) -> ExitCode:
     """Print one schema."""
-    print(schema_text(what), end="")
+    text = schema_text(what)
+    patiently(lambda: print(text, end="", flush=True))
     return ExitCode.PASSED
 
 

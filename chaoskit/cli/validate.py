@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaoskit.cli.output import say, tell
-from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
 from chaoskit.scenario.loading import load_all
@@ -19,23 +18,26 @@ from chaoskit.text import count
 def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> ExitCode:
     """Print `ok` and the warnings of each scenario, or raise `ScenarioInvalid` with all problems;
     when `strict`, warnings are problems."""
-    loaded = load_all(paths, os.environ)
+    loaded = load_all(paths, os.environ, stdin=True)
     if compose and shutil.which("docker") is None:
         tell("note: services and edges are not checked: `docker` is not installed")
         compose = False
     problems: list[Problem] = []
+    warnings = [warning for scenario in loaded for warning in scenario.warnings()]
     if compose:
         for scenario in loaded:
             try:
-                asyncio.run(make_plan(scenario, run_project="chaoskit-validate"))
+                plan = asyncio.run(make_plan(scenario, run_project="chaoskit-validate"))
+                warnings += plan.warnings
             except ScenarioInvalid as error:
                 problems += error.problems
     if strict:
-        problems += [warning for scenario in loaded for warning in scenario.warnings()]
+        problems += warnings
     if problems:
         raise ScenarioInvalid(problems)
+    for warning in warnings:
+        tell(warning.render())
     for scenario in loaded:
-        warn(scenario)
         faults = len(scenario.scenario.timeline.faults)
         checks = len(scenario.scenario.expect)
         say(f"{scenario.path}: ok ({count(faults, 'fault')}, {count(checks, 'check')})")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from chaoskit.clock import until
 from chaoskit.docker.cleanup import Cleanup
 from chaoskit.docker.containers import Containers
-from chaoskit.docker.errors import translated
+from chaoskit.docker.errors import DEFAULT_ADDRESS, translated
 from chaoskit.docker.events import Events
 from chaoskit.docker.exec import ContainerExec
 from chaoskit.docker.helper import Helpers
@@ -168,4 +168,4 @@ def engine_address() -> str:
         )
         if shown.stdout.strip():
             return shown.stdout.strip()
-    return "unix:///var/run/docker.sock"
+    return DEFAULT_ADDRESS

@@ -71,13 +71,17 @@ class Compose:
         parsed: Mapping[str, Json] = json.loads(text)
         return parsed
 
+    async def build(self, services: Sequence[str], *, within: float) -> None:
+        """Build the images of these services. Raises `CommandFailed`."""
+        env = {**self.env, PROJECT_VARIABLE: self.project}
+        await run(self.argv("build", "--quiet", *services), within=within, env=env)
+
     async def up(
-        self, services: Sequence[str] = (), *, within: float, build: bool, dependencies: bool = True
+        self, services: Sequence[str] = (), *, within: float, dependencies: bool = True
     ) -> None:
         """Create and start services in their start order. Raises `CommandFailed`."""
-        options = ["up", "--detach", "--quiet-pull", "--build" if build else ""]
-        options += ["" if dependencies else "--no-deps"]
-        argv = self.argv(*[option for option in options if option], *services)
+        options = ["up", "--detach", "--quiet-pull", *([] if dependencies else ["--no-deps"])]
+        argv = self.argv(*options, *services)
         await run(argv, within=within, env={**self.env, PROJECT_VARIABLE: self.project})
 
 

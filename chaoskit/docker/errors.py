@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from chaoskit.docker.call import EngineGone, NoSuchContainer
@@ -15,6 +17,8 @@ from chaoskit.errors import ChaoskitError, EnvironmentFailure, causes
 from chaoskit.text import one_line
 
 T = TypeVar("T")
+
+DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 
 _START = "start Docker (Docker Desktop, `systemctl start docker` or `make setup`)"
 _RESTART = "see the engine's log (`journalctl -u docker`) or restart it"
@@ -25,6 +29,10 @@ _PERMIT = (
 _TLS = (
     "chaoskit uses no certificates: reach the engine by its unix socket, "
     "or forward that with `ssh -L`"
+)
+IN_CONTAINER = (
+    "chaoskit runs in a container: start that with `--network host` and"
+    " `-v /var/run/docker.sock:/var/run/docker.sock`, for it talks to ports of the engine's host"
 )
 _ADDRESS = "check DOCKER_HOST and `docker context inspect`"
 _PROXY = "name the engine's host in NO_PROXY, or unset HTTP_PROXY and HTTPS_PROXY"
@@ -50,14 +58,33 @@ def translated(what: str, function: Callable[[], T], address: str) -> T:
     try:
         return function()
     except Exception as error:
-        ours = _ours(error, f"the Docker engine at `{address}`")
+        ours = _ours(error, f"the Docker engine at `{address}`", _way_there(address))
         if ours is None:
             raise
         text = f"{what}: {ours.message}" if what else ours.message
         raise type(ours)(text, hint=ours.hint) from error
 
 
-def _ours(error: Exception, engine: str) -> ChaoskitError | None:
+def is_in_container() -> bool:
+    """Return whether this process runs in a container."""
+    return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
+
+
+def _way_there(address: str) -> str:
+    """Return what to do when nothing answers at an address: starting Docker helps only where the
+    address is that of an engine of this machine."""
+    if address.startswith("tcp://") and (
+        os.environ.get("DOCKER_TLS_VERIFY") or os.environ.get("DOCKER_CERT_PATH")
+    ):
+        return _TLS
+    if address == os.environ.get("DOCKER_HOST"):
+        return f"{_START}, or unset DOCKER_HOST, which names this address"
+    if address != DEFAULT_ADDRESS:
+        return f"{_START}, or use another context than this one: `docker context ls`"
+    return IN_CONTAINER if is_in_container() else _START
+
+
+def _ours(error: Exception, engine: str, way_there: str) -> ChaoskitError | None:
     from docker.errors import APIError, DockerException, ImageNotFound, NotFound, StreamParseError
     from requests.exceptions import RequestException
     from urllib3.exceptions import HTTPError
@@ -65,17 +92,19 @@ def _ours(error: Exception, engine: str) -> ChaoskitError | None:
     if isinstance(error, NotFound) and not isinstance(error, ImageNotFound):
         return NoSuchContainer(str(error.explanation or error))
     if isinstance(error, APIError):
-        return EnvironmentFailure(str(error.explanation or error))
+        said = str(error.explanation or error)
+        return EnvironmentFailure(said, hint=_TLS if "HTTPS server" in said else None)
     theirs = (DockerException, StreamParseError, RequestException, HTTPError)
     if not isinstance(error, (*theirs, OSError, json.JSONDecodeError)):
         return None
     chain = list(causes(error))
     for meaning in _meanings():
         if any(isinstance(cause, meaning.errors) for cause in chain):
-            return meaning.kind(f"{engine} {meaning.says}", hint=meaning.hint)
+            hint = way_there if meaning.hint is _START or way_there is _TLS else meaning.hint
+            return meaning.kind(f"{engine} {meaning.says}", hint=hint)
     if isinstance(error, (DockerException, RequestException)):
         return EnvironmentFailure(f"{engine}: {one_line(str(error), 300)}", hint=_ADDRESS)
-    return EngineGone(f"{engine} does not answer", hint=_START)
+    return EngineGone(f"{engine} does not answer", hint=way_there)
 
 
 @functools.cache

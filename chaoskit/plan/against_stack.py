@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 
 from chaoskit.errors import Problem
 from chaoskit.fields import HOST, Edge
@@ -15,13 +16,19 @@ from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.project import Project
 from chaoskit.text import count, listed
 
+_NONE: Mapping[str, str] = {}
+
 
 def against_stack(
-    loaded: Loaded, services: Collection[str], edge_problem: Callable[[Edge], str | None]
+    loaded: Loaded,
+    services: Collection[str],
+    edge_problem: Callable[[Edge], str | None],
+    inactive: Mapping[str, str] = _NONE,
 ) -> list[Problem]:
     """Return what does not fit the Compose project: unknown services, impossible edges.
 
-    `edge_problem` says why an edge cannot be put behind a proxy, or None when it can.
+    `edge_problem` says why an edge cannot be put behind a proxy, or None when it can; `inactive`
+    are the services that the project has only with a profile, each with that.
     """
     scenario = loaded.scenario
     named: list[tuple[nodes.Path, Iterable[str]]] = []
@@ -37,7 +44,7 @@ def against_stack(
         named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
     named += [(("allow",), (one.service for one in scenario.allowed))]
     problems = [
-        _no_service(loaded, path, name, services)
+        _no_service(loaded, path, name, services, inactive.get(name))
         for path, names in named
         for name in dict.fromkeys(names)
         if name not in services
@@ -49,6 +56,29 @@ def against_stack(
         place = _edge_field(loaded, path)
         problems += [loaded.problem(place, text) for text in said if text is not None]
     return list(dict.fromkeys(problems))[:MOST_PROBLEMS]
+
+
+def host_side_ports(
+    loaded: Loaded, project: Project, served: Mapping[str, Collection[int]]
+) -> list[Problem]:
+    """Return a warning for each port of a probe or workload that only the host has: `80:8080`.
+
+    `served` are the ports that are known otherwise, by image or declared.
+    """
+    scenario = loaded.scenario
+    asked = [(("probes", name), probe.targets()) for name, probe in scenario.probes.items()]
+    asked += [(("workloads", name), one.targets()) for name, one in scenario.workloads.items()]
+    found = []
+    for path, targets in asked:
+        for service, port in dict.fromkeys((target.service, target.port) for target in targets):
+            one = project.services[service]
+            own = one.published.get(port)
+            if own is None or port in (*one.ports, *served.get(service, ())):
+                continue
+            message = f"{port} is only the host's side of `{port}:{own}`: `{service}` is on {own}"
+            place = _naming(loaded, path, service)
+            found.append(replace(loaded.problem(place, message, word=service), code="host-port"))
+    return list(dict.fromkeys(found))
 
 
 def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
@@ -104,13 +134,18 @@ def _ends(edges: Iterable[Edge]) -> list[str]:
     ]
 
 
-def _no_service(loaded: Loaded, path: nodes.Path, name: str, services: Collection[str]) -> Problem:
+def _no_service(
+    loaded: Loaded, path: nodes.Path, name: str, services: Collection[str], profile: str | None
+) -> Problem:
+    place = _naming(loaded, path, name)
+    if profile is not None:
+        text = f"`{name}` is not in the Compose project: its profile `{profile}` is not active"
+        return loaded.problem(place, text, f"write `stack: {{profiles: [{profile}]}}`", word=name)
     suggestion = did_you_mean(name, services)
     hint = None
     if not suggestion:
         hint = f"it has {listed(sorted(services))}" if services else "it has no service at all"
     text = f"no service `{name}` in the Compose project{suggestion}"
-    place = _naming(loaded, path, name)
     return loaded.problem(place, text, hint, word=name)
 
 

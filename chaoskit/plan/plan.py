@@ -8,21 +8,27 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from os.path import normpath
 from pathlib import Path
+from typing import Any, cast
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
 from chaoskit.docker.volumes import WritableMount
-from chaoskit.errors import ScenarioInvalid, UsageError
+from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Edge, Target
-from chaoskit.plan.against_stack import against_stack, proxy_problems, replica_problems
+from chaoskit.plan.against_stack import (
+    against_stack,
+    host_side_ports,
+    proxy_problems,
+    replica_problems,
+)
+from chaoskit.plan.secret_values import Secrets, before_compose, secrets_of
 from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
-from chaoskit.scenario import nodes
-from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded
+from chaoskit.scenario.masking import masked_file
 from chaoskit.scenario.suggest import did_you_mean
-from chaoskit.secrets import Redactor, forms_of, passwords_in, secrets_in, without_secrets
+from chaoskit.secrets import without_secrets
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
 from chaoskit.stack.overlay import Layout, build_layout, proxy_count
@@ -44,7 +50,8 @@ class Plan:
     faults: tuple[Fault, ...]
     shared: tuple[Uncopyable, ...]
     refused: tuple[Uncopyable, ...]
-    secrets: tuple[str, ...]
+    secrets: Secrets
+    warnings: tuple[Problem, ...] = ()
 
     @property
     def directory(self) -> Path:
@@ -64,15 +71,6 @@ class Plan:
             **self.edges.protocols,
             **{(target.service, target.port): target.protocol for target in told},
         }
-
-    def redactor(self) -> Redactor:
-        """Return what keeps the secrets of scenario and stack out of every output."""
-        scenario = self.loaded.scenario
-        words = {*self.project.services, *scenario.probes, *scenario.workloads, scenario.name}
-        words |= {fault.name for fault in self.faults}
-        # A password that is also a word of the report (a service, a kind) must stay readable.
-        words |= {name for registry in KINDS.values() for name in registry.names()}
-        return Redactor(self.secrets, keep=words)
 
     def layout(self, folder: Path, image: str) -> Layout:
         """Return the proxies and the overlay for the run with this folder."""
@@ -230,21 +228,32 @@ async def make_plan(
     compose = Compose(
         tuple(loaded.compose_files), run_project, tuple(stack.profiles), dict(stack.env)
     )
-    own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
+    try:
+        own, mine = await asyncio.gather(compose.config(), replace(compose, project="").config())
+    except ChaoskitError as error:  # it quotes the files
+        clean = before_compose(loaded).redactor().clean
+        error.message = masked_file(clean(error.message))
+        raise
     project = _chosen(parse(own), loaded)
     faults = _selected(scenario.injections(), only_faults)
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
     targets += [target for one in scenario.workloads.values() for target in one.targets()]
     served = await _served(project, targets, engine)
+    known = await _served(project, (), engine)
     for declared in stack.edges:
+        known.setdefault(declared.edge.upstream, set()).add(declared.port)
         served.setdefault(declared.edge.upstream, set()).add(declared.port)
     edges = EdgeMap(project, served)
     problems = against_stack(loaded, project.services, edges.problem)
+    if problems:
+        inactive = await _inactive(compose, project)
+        problems = against_stack(loaded, project.services, edges.problem, inactive)
     problems += replica_problems(loaded, project)
     if not problems:
         problems += proxy_problems(loaded, edges)
     if problems:
         raise ScenarioInvalid(problems)
+    warnings = host_side_ports(loaded, project, known)
     for fault in faults:
         for edge in fault.edges():
             if edge.client == HOST:
@@ -262,7 +271,8 @@ async def make_plan(
         faults=faults,
         shared=tuple(shared),
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
-        secrets=secrets_of(loaded, project),
+        secrets=secrets_of(loaded, project, own),
+        warnings=tuple(warnings),
     )
 
 
@@ -291,6 +301,20 @@ def _chosen(project: Project, loaded: Loaded) -> Project:
     if problems:
         raise ScenarioInvalid(problems)
     return project.without(names).emptied(folders)
+
+
+async def _inactive(compose: Compose, project: Project) -> dict[str, str]:
+    """Return the services that are there only with a profile, each with one it has."""
+    try:
+        everything = await replace(compose, profiles=("*",)).config()
+    except ChaoskitError:
+        return {}  # what is wrong with the others is nobody's question
+    services = cast("Mapping[str, Any]", everything)["services"]
+    return {
+        name: str(service["profiles"][0])
+        for name, service in services.items()
+        if name not in project.services and service.get("profiles")
+    }
 
 
 def _selected(faults: Sequence[Fault], only: Sequence[str]) -> tuple[Fault, ...]:
@@ -335,14 +359,3 @@ def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[Possibl
     joined = edges.joined()
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
     return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]
-
-
-def secrets_of(loaded: Loaded, project: Project) -> tuple[str, ...]:
-    """Return every secret that a scenario and its stack give away by their names and places."""
-    found = passwords_in(loaded.path.read_text(encoding="utf-8"))
-    for _, scalar in nodes.scalars(loaded.source.root):
-        found += [form for secret in scalar.secrets for form in forms_of(secret)]
-        found += passwords_in(str(scalar.value))
-    for service in project.services.values():
-        found += secrets_in(service.environment) + passwords_in(" ".join(service.words))
-    return tuple(dict.fromkeys(found))

@@ -248,6 +248,13 @@ def started_at(run_id: str) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
+def known_runs(runs: Path) -> list[Path]:
+    """Return the folders of all runs that have their scenario, oldest first."""
+    return sorted(
+        path.parent for path in runs.glob("*/scenario.yaml") if path.parent.name != LATEST
+    )
+
+
 def find_run(runs: Path, name: str) -> Path:
     """Return the folder of a run: by its path, its id, the start of its id, or `latest`.
 
@@ -257,9 +264,7 @@ def find_run(runs: Path, name: str) -> Path:
         with contextlib.suppress(OSError):  # such as a name that is too long
             if path.is_dir() and ((path / "scenario.yaml").exists() or (path / "lock").exists()):
                 return path.resolve()
-    known = sorted(
-        path.parent for path in runs.glob("*/scenario.yaml") if path.parent.name != LATEST
-    )
+    known = known_runs(runs)
     if name == LATEST and known:  # where something else has that name
         return known[-1].resolve()
     found = [path for path in known if path.name.startswith(name) or path.name.endswith(f"-{name}")]
@@ -267,5 +272,7 @@ def find_run(runs: Path, name: str) -> Path:
         return found[0].resolve()
     if found:
         raise UsageError(f"`{name}` is not one run but {len(found)}: {found[0].name}, ...")
+    if name == LATEST:
+        raise UsageError(f"there is no run in `{runs}`", hint="name its folder with --runs-dir")
     newest = f"the newest is `{known[-1].name}`" if known else f"there is none in `{runs}`"
     raise UsageError(f"no run `{name}`", hint=newest)

@@ -8,7 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from chaoskit.clock import until
+from chaoskit.docker.compose_cli import Compose
 from chaoskit.docker.containers import Container
+from chaoskit.docker.errors import IN_CONTAINER, is_in_container
 from chaoskit.errors import (
     ChaoskitError,
     CommandFailed,
@@ -21,9 +23,11 @@ from chaoskit.record.events import ServiceImage
 from chaoskit.scenario.document import Scenario
 from chaoskit.stack.overlay import PREFIX, Layout
 from chaoskit.stack.stack import Stack
+from chaoskit.text import seconds_text
 
 _POLL = 0.05
 _PROXIES_DEADLINE = 30.0
+_BUILD_DEADLINE = 3600.0
 _LOG_TAIL = 15
 
 
@@ -44,18 +48,17 @@ async def bring_up(
     block = plan.loaded.scenario.stack
     compose = replace(plan.compose, files=(*plan.compose.files, overlay))
     loop = asyncio.get_running_loop()
+    await _build(plan, compose, say)
     deadline = loop.time() + block.up_timeout
     try:
         if layout.services:
             say("starting proxies")
-            await compose.up(
-                layout.services, within=_PROXIES_DEADLINE, build=False, dependencies=False
-            )
+            await compose.up(layout.services, within=_PROXIES_DEADLINE, dependencies=False)
             await stack.attach()
             await _proxies_ready(stack, layout)
             proxies_up()
         say("starting services")
-        await compose.up(within=max(1.0, deadline - loop.time()), build=block.build)
+        await compose.up(within=max(1.0, deadline - loop.time()))
         await _services_ready(plan, stack, within=deadline - loop.time())
     except CommandFailed as error:
         logs = await last_logs(stack, unready=True)
@@ -63,11 +66,37 @@ async def bring_up(
             message = f"the stack was not up within {block.up_timeout}"
         else:
             message = f"the stack did not come up: {_gist(error.stderr)}"
-        raise StackNotReady(message, logs, hint=_HINT) from error
+        raise StackNotReady(message, logs, hint=hint_with(logs)) from error
     await stack.attach()
 
 
-_HINT = "its last log lines are shown; a longer `stack.up_timeout` helps if it is only slow"
+async def _build(plan: Plan, compose: Compose, say: Callable[[str], None]) -> None:
+    """Build what the stack does not have yet; how long that takes is no part of coming up."""
+    always = plan.loaded.scenario.stack.build
+    builds = [
+        s.name for s in plan.project.services.values() if s.builds and (always or not s.image)
+    ]
+    if not builds:
+        return
+    names = ", ".join(f"`{name}`" for name in builds)
+    say(f"building {names}")
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    try:
+        await compose.build(builds, within=_BUILD_DEADLINE)
+    except CommandFailed as error:
+        if error.status is None:
+            message = f"building {names} took longer than {seconds_text(_BUILD_DEADLINE)}"
+        else:
+            message = f"{names} could not be built: {_gist(error.stderr)}"
+        raise StackNotReady(message, {}, hint="try `docker compose build`") from error
+    say(f"built {names} in {seconds_text(loop.time() - begun)}")
+
+
+def hint_with(logs: Mapping[str, list[str]]) -> str:
+    """Return what to do about a stack that is not up, with these log lines."""
+    slow = "a longer `stack.up_timeout` helps if it is only slow"
+    return f"its last log lines are shown; {slow}" if logs else slow
 
 
 async def _proxies_ready(stack: Stack, layout: Layout) -> None:
@@ -90,7 +119,8 @@ async def _proxies_ready(stack: Stack, layout: Layout) -> None:
         problem, met=lambda text: text is None, within=_PROXIES_DEADLINE, every=_POLL
     )
     if left is not None:
-        raise StackNotReady(left, await last_logs(stack))
+        inside = IN_CONTAINER if is_in_container() else None
+        raise StackNotReady(left, await last_logs(stack), hint=inside)
 
 
 async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
@@ -103,9 +133,8 @@ async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
             mine = [c for c in containers if c.state.service == name]
             state, final = _readiness(mine, may_exit=plan.loaded.scenario.may(name, "exit"))
             if final:
-                raise StackNotReady(
-                    f"`{name}` {state}", await last_logs(stack, unready=True), hint=_HINT
-                )
+                logs = await last_logs(stack, unready=True)
+                raise StackNotReady(f"`{name}` {state}", logs, hint=hint_with(logs))
             if state:
                 found[name] = state
         return found
@@ -115,7 +144,7 @@ async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
         said = ", ".join(f"`{name}` {state}" for name, state in left.items())
         timeout = plan.loaded.scenario.stack.up_timeout
         logs = await last_logs(stack, unready=True)
-        raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=_HINT)
+        raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=hint_with(logs))
 
 
 def has_failed(container: Container, scenario: Scenario) -> bool:

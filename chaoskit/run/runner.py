@@ -141,6 +141,8 @@ class Runner:
                 format=FORMAT,
             )
         )
+        for warning in self._plan.warnings:
+            self._recorder.emit(Noted(warning.message))
         signals.last_words = (
             f"its guard goes on healing; should anything stay, `{self._recover_command}` ends it"
         )
@@ -430,7 +432,7 @@ def _cause(error: Exception) -> Exception:
 def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
     """Make the run folder with the scenario and the plan in it, secrets masked."""
     folder = RunFolder.create(
-        runs, plan.loaded.scenario.name, datetime.now(UTC), plan.redactor(), token
+        runs, plan.loaded.scenario.name, datetime.now(UTC), plan.secrets.redactor(), token
     )
     text = plan.loaded.path.read_text(encoding="utf-8")
     folder.write("scenario.yaml", masked_file(folder.redactor.clean(text)))

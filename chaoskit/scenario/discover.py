@@ -63,11 +63,12 @@ def _below(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and ignored.isdisjoint(file.parents)
         and file.is_file()
-        and _may_be_a_scenario(file)
+        and may_be_a_scenario(file)
     )
 
 
-def _may_be_a_scenario(file: Path) -> bool:
+def may_be_a_scenario(file: Path) -> bool:
+    """Return whether a file is not plainly something else, such as a Compose file."""
     try:
         with opened(file) as stream:
             text = stream.read(LARGEST).decode("utf-8-sig", errors="replace")

@@ -14,7 +14,7 @@ from chaoskit.scenario.document import KINDS, Scenario
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
 from chaoskit.scenario.source import Source
-from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.scenario.suggest import closest, did_you_mean
 from chaoskit.text import listed, seconds_text
 
 _DAY = 24 * 3600
@@ -128,7 +128,9 @@ def _no_compose_file(source: Source, path: Path, written: str, file: FilePath) -
         siblings = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
     except (OSError, ValueError):
         siblings = []
-    text = f"no Compose file `{written}`{did_you_mean(file.name, siblings)}"
+    name = closest(file.name, siblings)
+    meant = f"; did you mean `{FilePath(written).with_name(name)}`?" if name else ""
+    text = f"no Compose file `{written}`{meant}"
     return source.problem(path, text, f"looked in `{normpath(file.parent)}`")
 
 

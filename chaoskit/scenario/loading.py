@@ -16,7 +16,7 @@ from chaoskit.scenario.document import Scenario, scenario_model
 from chaoskit.scenario.dotenv import variables
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.pydantic_errors import problems_of
-from chaoskit.scenario.source import MOST_PROBLEMS, Source, read
+from chaoskit.scenario.source import MOST_PROBLEMS, STDIN, Source, read
 from chaoskit.scenario.warnings import warnings_of
 
 
@@ -92,10 +92,17 @@ def _with_ids(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"timeline": timeline})
 
 
-def load_all(paths: Sequence[Path], environ: Mapping[str, str]) -> list[Loaded]:
-    """Find and load scenarios; raises `ScenarioInvalid` with the problems of all files at once."""
+def load_all(
+    paths: Sequence[Path], environ: Mapping[str, str], *, stdin: bool = False
+) -> list[Loaded]:
+    """Find and load scenarios, with `stdin` also the one of `-`.
+
+    Raises `ScenarioInvalid` with the problems of all files at once.
+    """
     loaded, problems = [], list[Problem]()
-    for path in find(paths):
+    from_stdin = [path for path in paths if path == STDIN] if stdin else []
+    named = [path for path in paths if path not in from_stdin]
+    for path in (*from_stdin[:1], *(find(named) if named or not from_stdin else ())):
         try:
             loaded.append(load(path, environ))
         except ScenarioInvalid as error:

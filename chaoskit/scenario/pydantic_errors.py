@@ -162,6 +162,11 @@ def _translated(group: list[_Error], source: Source) -> Problem:
         return _missing_key(one, source)
     if one.kind.startswith("union_tag_") and _sort(one) in KINDS:
         return _wrong_kind(one, source)
+    typo = _misspelled(one, node)
+    if typo is not None:
+        text = f"unknown key `{typo[0]}` in {error_wording.subject(one.path)}"
+        text += f"; did you mean `{typo[1]}`?"
+        return source.problem((*one.path, typo[0]), text, where="key")
     if one.kind.startswith("key:"):
         path = (*one.path, one.key or "")
         text = error_wording.limit(one.kind[4:], path, one.context, one.key) or _told(one)
@@ -172,6 +177,18 @@ def _translated(group: list[_Error], source: Source) -> Problem:
         return source.problem(one.path, error_wording.mismatch(one.path, nouns, value), hint)
     text = error_wording.limit(one.kind, one.path, one.context, value) or _told(one)
     return source.problem(_named_field(text, one.path, node), text)
+
+
+def _misspelled(one: _Error, node: Node | None) -> tuple[str, str] | None:
+    """Return the key that is one of those of which the value needs one, but for its spelling."""
+    if one.kind != "operation_missing" or not isinstance(node, Mapping):
+        return None
+    possible = re.findall(r"`(\w+):`", one.message)
+    for key in node.entries:
+        meant = closest(key, possible)
+        if meant is not None:
+            return key, meant
+    return None
 
 
 def _told(one: _Error) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import sys
 from collections.abc import Mapping as Environ
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +18,12 @@ from chaoskit.scenario import nodes
 from chaoskit.scenario.composer import Stopped, compose, lines_of
 from chaoskit.scenario.masking import LONGEST, masked, masked_line
 from chaoskit.scenario.nodes import Mapping, Node, Scalar, Span
-from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.scenario.suggest import closest
 from chaoskit.scenario.yaml_errors import explained
 from chaoskit.text import BIDI
 
 LARGEST = 1024 * 1024  # bytes
+STDIN = Path("-")
 MOST_PROBLEMS = 1000  # of one file
 _LONGEST_SHOWN = 200  # characters of a source line
 _LONGEST_MESSAGE = 500
@@ -93,7 +96,7 @@ class Source:
 
 
 def read(path: Path, environ: Environ[str, str]) -> Source:
-    """Read a scenario file.
+    """Read a scenario file; `-` is stdin.
 
     Raises `UsageError` when there is no such file, `ScenarioInvalid` when it holds no mapping.
     """
@@ -135,12 +138,26 @@ def read(path: Path, environ: Environ[str, str]) -> Source:
 
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that does not exist, with what it may have meant."""
-    try:
-        siblings = [entry.name for entry in path.parent.iterdir()]
-    except OSError:
-        siblings = []
-    suggestion = did_you_mean(path.name, siblings)
+    meant = _like(path)
+    suggestion = "" if meant is None else f"; did you mean `{meant}`?"
     return UsageError(f"no file or directory `{path}`{suggestion}")
+
+
+def _like(path: Path) -> Path | None:
+    """Return the path that is there and most like this one, also where a folder is misspelled."""
+    with contextlib.suppress(OSError):
+        folder: Path | None = path.parent
+        if folder == path:
+            return None
+        if not path.parent.is_dir():
+            folder = _like(path.parent)
+        if folder is None:
+            return None
+        if (folder / path.name).exists():
+            return folder / path.name
+        name = closest(path.name, [entry.name for entry in folder.iterdir()])
+        return None if name is None else folder / name
+    return None
 
 
 def problem_at(
@@ -177,6 +194,9 @@ def _cut(text: str) -> str:
 
 
 def _bytes(path: Path) -> bytes:
+    if path == STDIN:
+        data = sys.stdin.buffer.read(LARGEST + 1)
+        return _not_too_large(path, data, len(data))
     if path.is_dir():
         raise UsageError(f"`{path}` is a directory, not a scenario file")
     try:
@@ -188,6 +208,10 @@ def _bytes(path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         raise UsageError(f"cannot read `{path}`: {reason.lower()}") from None
+    return _not_too_large(path, data, size)
+
+
+def _not_too_large(path: Path, data: bytes, size: int) -> bytes:
     if size > LARGEST:
         message = f"the file has {size / LARGEST:.1f} MiB; a scenario file has at most 1 MiB"
         raise ScenarioInvalid([Problem(str(path), 1, 1, message)])

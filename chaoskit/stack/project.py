@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from chaoskit.errors import UsageError
@@ -70,6 +70,7 @@ class Service:
     joins: tuple[str, ...] = ()  # services whose namespaces or volumes it uses
     parted: bool = False  # a service that it waited for, or had a link to, is left out
     not_its_own: tuple[str, ...] = ()  # of the host or of others, as written: `pid: host`
+    published: Mapping[int, int] = field(default_factory=dict)  # TCP ports of the host, and its own
     inlined: tuple[str, ...] = ()  # configs and secrets that Compose writes into its containers
 
     @property
@@ -204,6 +205,11 @@ def _service(name: str, body: Mapping[str, Any], data: Mapping[str, Any]) -> Ser
         joins=tuple(_joins(body)),
         not_its_own=tuple(_not_its_own(body)),
         publishes=bool(body.get("ports")),
+        published={
+            int(port["published"]): int(port["target"])
+            for port in body.get("ports") or ()
+            if port.get("protocol", "tcp") == "tcp" and str(port.get("published", "")).isdigit()
+        },
         links=tuple(_link(text) for text in body.get("links") or ()),
         depends_on={
             upstream: str((options or {}).get("condition", "service_started"))

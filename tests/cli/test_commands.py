@@ -78,7 +78,8 @@ def test_an_engine_that_does_not_answer_is_exit_code_4_with_the_way_out(
     assert output.stderr == (
         "error: the Docker engine at `unix:///nonexistent.sock` does not answer: there is no such"
         " socket\n"
-        "hint: start Docker (Docker Desktop, `systemctl start docker` or `make setup`)\n"
+        "hint: start Docker (Docker Desktop, `systemctl start docker` or `make setup`), or unset"
+        " DOCKER_HOST, which names this address\n"
     )
     assert not (tmp_path / ".chaoskit").exists()
 

@@ -165,3 +165,31 @@ def test_colours_and_escape_codes_are_only_for_terminals_that_want_them(
     assert "\x1b" not in on_a_terminal(chaoskit, path, TERM="dumb")
     run = chaoskit.run(path, env={"TERM": "xterm-256color"})
     assert "\x1b" not in run.output
+
+
+@pytest.mark.parametrize("image", ["", "image: chaoskit-slow-build:1\n            "])
+def test_a_build_is_said_and_is_no_part_of_coming_up(chaoskit: Chaoskit, image: str) -> None:
+    chaoskit.write(f"FROM chaoskit/lab:1\nRUN sleep 7 # {os.urandom(8).hex()}\n", "app/Dockerfile")
+    compose = chaoskit.write(
+        f"""
+        services:
+          app:
+            {image}build: app
+            command: [python3, -m, http.server, "8000"]
+            expose: ["8000"]
+            init: true
+        """,
+        "compose.yaml",
+    )
+    run = chaoskit.run(
+        chats(
+            stack={"compose": str(compose), "up_timeout": "6s", "build": True},
+            probes={"app": {"probe": "http", "url": "http://app:8000/", "every": "100ms"}},
+            expect=[available("app")],
+        )
+    )
+    assert run.code == 0, run.output
+    assert "building `app`" in run.stderr
+    assert "built `app` in" in run.stderr
+    if image:
+        docker("image", "rm", "chaoskit-slow-build:1")

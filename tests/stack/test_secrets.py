@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import signal
+import time
 from typing import Any
 
 import pytest
@@ -80,3 +83,102 @@ def test_a_password_is_masked_in_the_logs_of_a_stack_that_does_not_come_up(
     for form in (password, 'quo\\"ted', "ted-p\\u00e4ssword", "ted-pässword"):
         is_nowhere(form, run)
         assert form not in (chaoskit.directory / "events.out").read_text()
+
+
+FORMS = """
+import base64, html, json, os, sys, time, urllib.parse
+names = ["DOLLAR_PASSWORD", "AUTH_HEADER", "JWT", "MYSQL_PWD", "MULTI_SECRET", "DB_PASSWORD_PROD"]
+while True:
+    for value in map(os.environ.__getitem__, names):
+        basic = base64.b64encode(b"app:" + value.encode()).decode()
+        print(value, repr(value), json.dumps(value), urllib.parse.quote(value), html.escape(value))
+        print("Authorization: Basic", basic, flush=True)
+    time.sleep(0.3)
+"""
+
+
+def test_no_form_of_a_password_is_in_a_log_or_on_the_terminal(chaoskit: Chaoskit) -> None:
+    chaoskit.write(FORMS, "forms.py")
+    compose = chaoskit.write(
+        """
+        services:
+          app:
+            image: chaoskit/lab:1
+            command: [python3, -u, /forms.py]
+            volumes: ["./forms.py:/forms.py:ro"]
+            init: true
+            environment:
+              DOLLAR_PASSWORD: "do$$llarLEAK/1"
+              AUTH_HEADER: "Bearer headerLEAK2"
+              JWT: "eyJhbGciOiJIUzI1NiJ9.jwtLEAK3.sig"
+              MYSQL_PWD: "mysqlLEAK4"
+              MULTI_SECRET: "lineoneLEAK5\\nlinetwoLEAK5"
+              DB_PASSWORD_PROD: "prodLEAK6"
+        """,
+        "compose.yaml",
+    )
+    loud = {"check": "logs", "service": "app", "contains": "Authorization", "at_most": 0}
+    run = chaoskit.run(
+        chats(
+            stack={"compose": str(compose)},
+            probes={"app": {"probe": "container", "service": "app", "every": "100ms"}},
+            expect=[loud],
+        ),
+        "--report", "junit=out/junit.xml",
+    )  # fmt: skip
+    assert run.code == 1, run.output
+    encoded = base64.b64encode(b"app:mysqlLEAK4").decode()
+    assert "Authorization: Basic" in (run.path / "logs" / "app.log").read_text()
+    for secret in ("LEAK", encoded, "do$llar", "do%24llar"):
+        assert secret not in run.output
+        files = [file for file in run.path.parent.rglob("*") if file.is_file()]
+        assert not [str(file) for file in files if secret.encode() in file.read_bytes()]
+        assert secret not in (chaoskit.directory / "out/junit.xml").read_text()
+
+
+def test_a_killed_run_is_healed_although_its_passwords_are_words_of_its_ledger(
+    chaoskit: Chaoskit,
+) -> None:
+    compose = chaoskit.write(
+        """
+        services:
+          redis:
+            image: chaoskit/lab:1
+            user: redis
+            command: [redis-server, --bind, "*", --protected-mode, "no", --save, ""]
+            environment:
+              DB_PASSWORD: chatapp
+              API_TOKEN: running
+              ADMIN_PASSWORD: exited
+              X_SECRET: noeviction
+              Y_SECRET: allkeys-lru
+              W_TOKEN: default
+            expose: ["6379"]
+            stop_grace_period: 1s
+        """,
+        "compose.yaml",
+    )
+    evict = fault(
+        "redis_evict", service="redis", lasts="60s", maxmemory="1KB", policy="allkeys-lru"
+    )
+    probe = {"probe": "redis", "url": "redis://redis:6379/0", "every": "100ms"}
+    going = chaoskit.start(
+        chats(
+            name="chatapp",
+            stack={"compose": str(compose)},
+            probes={"cache": probe},
+            faults=[evict],
+            expect=[available("cache", "1%")],
+        )
+    )
+    going.read_until("redis_evict redis injected")
+    going.send(signal.SIGKILL)
+    run = going.finish()
+    deadline = time.monotonic() + 60
+    while not (run.path / "result.json").exists():
+        assert time.monotonic() < deadline, "the guard did not finish the run"
+        time.sleep(0.1)
+    healed = [row for row in run.rows("ledger.ndjson") if row["step"] == "healed"]
+    assert [row["id"] for row in healed] == ["redis_evict", "stack"]
+    for name in ("ledger.ndjson", "events.ndjson", "plan.json"):
+        assert "***" not in (run.path / name).read_text(), name

@@ -12,7 +12,8 @@ from chaoskit.clock import Clock
 from chaoskit.docker.compose_cli import Compose
 from chaoskit.errors import ScenarioInvalid
 from chaoskit.judge.verdict import judge
-from chaoskit.plan.plan import Plan, secrets_of
+from chaoskit.plan.plan import Plan
+from chaoskit.plan.secret_values import before_compose, secrets_of
 from chaoskit.record.events import Noted, Recorded, RunEndedEarly
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.reader import RunRecord, stored_scenario
@@ -86,7 +87,8 @@ def planned(folder: Path, name: str, secret: str) -> Plan:
         "environment": {name: f"{secret}-s"},
         "command": ["app", f"--{name.lower().replace('_', '-')}", f"{secret}-w"],
     }
-    project = parse({"name": "words", "services": {"app": app}})
+    config: dict[str, Json] = {"name": "words", "services": {"app": app}}
+    project = parse(config)
     return Plan(
         loaded=loaded,
         compose=cast("Compose", None),
@@ -98,7 +100,7 @@ def planned(folder: Path, name: str, secret: str) -> Plan:
         faults=tuple(loaded.scenario.injections()),
         shared=(),
         refused=(),
-        secrets=secrets_of(loaded, project),
+        secrets=secrets_of(loaded, project, config),
     )
 
 
@@ -159,9 +161,80 @@ def test_a_secret_of_several_lines_is_masked_line_by_line(tmp_path: Path) -> Non
     text = SCENARIO.replace("env: {{ {name}: {secret}-e }}", f"env:\n    {key}: 1x")
     plan.loaded.path.write_text(text.format(name="DB_PASSWORD", secret="pw"))
     loaded = load(plan.loaded.path, {})
-    known = secrets_of(loaded, plan.project)
+    known = secrets_of(loaded, plan.project, {}).values
     assert {"first-line-of-it", "second-line-of-it"} <= set(known)
 
 
 def test_words_of_a_secret_are_found_in_every_spelling() -> None:
     assert all(map(named_like_a_secret, NAMES))
+
+
+def test_passwords_are_found_wherever_a_compose_file_says_them(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "DB_PASSWORD", "pw")
+    (tmp_path / "db.txt").write_text("from-a-file-1\n")
+    config: dict[str, Json] = {
+        "services": {
+            "app": {
+                "environment": {"DB_PASSWORD": "do$$llar-1", "DATABASE": "postgres://a:in-url-1@d"},
+                "build": {"args": {"NPM_TOKEN": "build-arg-1"}},
+                "labels": {"com.shop.api-key": "label-1-x"},
+                "healthcheck": {"test": ["CMD", "app", "--password", "health-1-x"]},
+                "logging": {"options": {"splunk-token": "splunk-1-x"}},
+                "secrets": [{"source": "db_password", "target": "/run/secrets/db_password"}],
+            }
+        },
+        "secrets": {"db_password": {"file": str(tmp_path / "db.txt"), "name": "words_db_password"}},
+    }
+    found = set(secrets_of(plan.loaded, plan.project, config).values)
+    assert {"do$llar-1", "in-url-1", "build-arg-1", "label-1-x", "health-1-x"} <= found
+    assert {"splunk-1-x", "from-a-file-1"} <= found
+    assert not {"db_password", "words_db_password", str(tmp_path / "db.txt")} & found
+
+
+def test_a_variable_that_is_named_like_a_secret_is_one_wherever_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(tmp_path, "X-Trace", "x")
+    monkeypatch.setenv("CI_TOKEN", "from-outside-1")
+    known = secrets_of(plan.loaded, plan.project, {})
+    assert known.redactor().clean("got from-outside-1") == f"got {MASK}"
+
+
+def test_a_password_that_the_stack_uses_as_a_word_breaks_no_file_of_the_run(tmp_path: Path) -> None:
+    folder = tmp_path / "paperless"
+    folder.mkdir()
+    plan = planned(folder, "DB_PASSWORD", "pw")
+    config: dict[str, Json] = {
+        "name": "words",
+        "services": {
+            "web": {
+                "image": "app",
+                "environment": {
+                    "DB_PASSWORD": "paperless",
+                    "API_TOKEN": "running",
+                    "X_SECRET": "noeviction",
+                    "Y_SECRET": "grapefruit",
+                },
+            }
+        },
+    }
+    redactor = secrets_of(plan.loaded, parse(config), config).redactor()
+    said = f"`web` is running in {folder}, its policy is noeviction"
+    assert redactor.clean(said) == said
+    assert redactor.clean("password=paperless, a grapefruit") == f"password={MASK}, a {MASK}"
+
+
+def test_what_compose_says_about_its_files_shows_no_password(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "DB_PASSWORD", "pw")
+    text = """\
+services:
+  app:
+    environment:
+      DB_PASSWORD: hunter2${correct
+      OTHER: redis://:in-url-1@redis
+"""
+    plan.loaded.compose_files[0].write_text(text)
+    (tmp_path / ".env").write_text("API_TOKEN=from-dot-env-1\n")
+    clean = before_compose(plan.loaded).redactor().clean
+    said = 'invalid interpolation format: "hunter2${correct"; in-url-1, from-dot-env-1'
+    assert clean(said) == f'invalid interpolation format: "{MASK}"; {MASK}, {MASK}'

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import time
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -163,3 +168,107 @@ def test_endless_words_are_searched_in_no_time(unit: str) -> None:
     begun = time.perf_counter()
     passwords_in(unit * (200_000 // len(unit)))
     assert time.perf_counter() - begun < 5  # it was minutes where it was quadratic
+
+
+@pytest.mark.parametrize("secret", ["do$llar-7x", "p@ss/wörd&<1>", "it's 'quoted'", "aB3$"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda text: f"'{text}'", id="plain"),
+        pytest.param(lambda text: text.replace("$", "$$"), id="as in a Compose file"),
+        pytest.param(lambda text: quote(text, safe=""), id="in a query"),
+        pytest.param(
+            lambda text: re.sub("%..", lambda m: m[0].lower(), quote(text, safe="")),
+            id="in a query, with small letters",
+        ),
+        pytest.param(quote_plus, id="in a form"),
+        pytest.param(repr, id="as Python prints it"),
+        pytest.param(json.dumps, id="as JSON"),
+        pytest.param(html.escape, id="on a page"),
+    ],
+)
+def test_a_secret_is_found_however_a_program_writes_it(
+    secret: str, write: Callable[[str], str]
+) -> None:
+    shown = Redactor([secret]).clean(f"got {write(secret)} here")
+    assert secret not in shown
+    assert write(secret).strip("'\"") not in shown
+    assert MASK in shown
+
+
+@pytest.mark.parametrize("around", ["{}", "u:{}", "me:{}", "admin:{}", "x{}y", "{}\n"])
+@pytest.mark.parametrize("encode", [b64encode, urlsafe_b64encode])
+def test_a_secret_is_found_in_the_base64_of_whatever_it_stands_in(
+    around: str, encode: Callable[[bytes], bytes]
+) -> None:
+    secret = "hunter2?>>correct-horse"
+    encoded = encode(around.format(secret).encode()).decode()
+    shown = Redactor([secret]).clean(f"Authorization: Basic {encoded}")
+    assert MASK in shown
+    assert encoded not in shown
+    assert len(shown) < len(encoded)
+
+
+@pytest.mark.parametrize("word", ["paperless", "noeviction", "running"])
+def test_a_password_that_is_a_word_is_masked_only_where_something_says_what_it_is(
+    word: str,
+) -> None:
+    clean = Redactor([word], keep=[word]).clean
+    for harmless in (f"/srv/{word}/x is {word}", f"`{word}` is running", f"policy={word}"):
+        assert clean(harmless) == harmless
+    for telling in (
+        f"password={word}",
+        f"DB_PASSWORD: {word}",
+        f'{{"token": "{word}"}}',
+        f"--requirepass {word}",
+        f"Authorization: Bearer {word}",
+        f"redis://{word}:{word}@redis",
+    ):
+        assert MASK in clean(telling), telling
+        assert not clean(telling).endswith(word)
+
+
+def test_names_and_states_of_a_document_stay_whatever_the_passwords_are() -> None:
+    redactor = Redactor(["s3cr3t-1"])
+    document: Json = {
+        "event": "s3cr3t-1",
+        "file": "/srv/s3cr3t-1/x",
+        "services": [{"service": "s3cr3t-1", "status": "s3cr3t-1", "reason": "s3cr3t-1 is wrong"}],
+        "last_logs": {"file": ["s3cr3t-1"]},
+        "value": {"service": "s3cr3t-1"},
+    }
+    assert redactor.clean_json(document) == {
+        "event": "s3cr3t-1",
+        "file": "/srv/s3cr3t-1/x",
+        "services": [{"service": "s3cr3t-1", "status": "s3cr3t-1", "reason": f"{MASK} is wrong"}],
+        "last_logs": {"file": [MASK]},
+        "value": {"service": MASK},
+    }
+
+
+@pytest.mark.parametrize(
+    "key", ["MYSQL_PWD", "DB_PASSWORD_PROD", "AUTH_HEADER", "JWT", "DSN", "SIGNING_KEY", "APP_KEY"]
+)
+def test_other_names_of_secrets_are_known(key: str) -> None:
+    assert "the-value-1" in secrets_in({key: "the-value-1"})
+
+
+@pytest.mark.parametrize(
+    ("secret", "inside"),
+    [
+        ("Basic dXNlcjpiYXNpYzE4", "basic18"),
+        ("user:pass-word-1", "pass-word-1"),
+        ("app:go-dsn-1@tcp(db:3306)/shop", "go-dsn-1"),
+        ("session=abc-def-1; Path=/", "abc-def-1"),
+    ],
+)
+def test_what_is_inside_a_secret_is_one_too(secret: str, inside: str) -> None:
+    assert inside in forms_of(secret)
+
+
+def test_many_secrets_cost_a_line_no_time() -> None:
+    redactor = Redactor([f"{n * 7919:x}-s3cr3t-{n}" for n in range(200)])
+    lines = [f"2026-11-26 GET /items/{n} 200 {n * 7919:x} in {n} ms" for n in range(5000)]
+    begun = time.perf_counter()
+    assert all(redactor.clean(line) == line for line in lines)
+    assert time.perf_counter() - begun < 3

@@ -259,3 +259,34 @@ def test_an_address_that_is_none_names_where_it_is_set(
     monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     assert CHECK in str(at(address, monkeypatch).hint)
+
+
+def way_out(address: str, error: Exception) -> str:
+    """Return the hint about an engine that cannot be reached."""
+
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(EnvironmentFailure) as caught:
+        translated("", fail, address)
+    return caught.value.hint or ""
+
+
+def test_docker_is_to_be_started_only_where_nothing_else_is_the_matter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    missing = FileNotFoundError(2, "no such file")
+    usual = "unix:///var/run/docker.sock"
+    monkeypatch.setattr("chaoskit.docker.errors.is_in_container", lambda: False)
+    assert way_out(usual, missing).startswith("start Docker")
+    assert "docker context ls" in way_out("unix:///home/a/.docker/desktop.sock", missing)
+    assert "usermod" in way_out(usual, PermissionError(13, "no"))
+    monkeypatch.setattr("chaoskit.docker.errors.is_in_container", lambda: True)
+    assert "--network host" in way_out(usual, missing)
+    refused = ConnectionRefusedError(111, "no")
+    monkeypatch.setenv("DOCKER_HOST", "tcp://x:2376")
+    assert "unset DOCKER_HOST" in way_out("tcp://x:2376", refused)
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    assert "certificates" in way_out("tcp://x:2376", refused)

@@ -138,7 +138,7 @@ def test_the_typical_exchange_is_the_fastest_unless_most_of_them_failed() -> Non
 @pytest.mark.parametrize(
     ("seen", "text"),
     [
-        (Exchange("x", "answered", 0.0012), "1.2ms"),
+        (Exchange("x", "answered", 0.0012, received=1), "1.2ms"),
         (Exchange("x", "silent", 1.0), "no answer in 1s"),
         (Exchange("x", "refused", 0.1), "refused"),
         (Exchange("x", "closed", 0.1), "closed at once"),

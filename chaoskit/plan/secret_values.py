@@ -1,0 +1,142 @@
+"""Which values of a scenario and its stack are secrets, and which passwords are words as well."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaoskit import files
+from chaoskit.records import Json
+from chaoskit.scenario import nodes
+from chaoskit.scenario.document import KINDS
+from chaoskit.scenario.loading import Loaded
+from chaoskit.scenario.masking import named_values
+from chaoskit.secrets import (
+    OUR_WORDS,
+    Redactor,
+    forms_of,
+    is_word,
+    passwords_in,
+    secrets_in,
+)
+from chaoskit.stack.project import Project, Service
+
+_LARGEST = 1024**2  # bytes of a file in which secrets are looked for
+# Where the keys of a Compose project are the user's, and say what their values are.
+_USERS_KEYS = frozenset({"environment", "args", "labels", "options", "driver_opts"})
+_PROSE = frozenset({"expect", "description", "name"})  # of a scenario: no commands, no addresses
+_TOKEN = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Secret values, and the words that stay readable even so, such as names of services."""
+
+    values: tuple[str, ...]
+    words: frozenset[str]
+
+    def redactor(self) -> Redactor:
+        """Return what keeps the secrets out of every output."""
+        return Redactor(self.values, keep=self.words)
+
+
+def secrets_of(loaded: Loaded, project: Project, config: Mapping[str, Json]) -> Secrets:
+    """Return what a scenario and its stack, as Compose resolves it, give away by names and places.
+
+    A password that is also a name, or a plain word that scenario and stack use for something else,
+    is a word: masked everywhere, it would break what has nothing to do with it.
+    """
+    found = [*_of_scenario(loaded), *_of_stack(config), *_of_files(config)]
+    scenario = loaded.scenario
+    names = {*project.services, *project.networks, *project.volumes, project.name, scenario.name}
+    names |= {*scenario.probes, *scenario.workloads, *OUR_WORDS}
+    names |= {fault.name for fault in scenario.injections()}
+    names |= {name for registry in KINDS.values() for name in registry.names()}
+    paths = [*loaded.compose_files, loaded.path.absolute(), Path.cwd()]
+    texts = [*names, *map(str, paths), *_prose(loaded)]
+    texts += [text for service in project.services.values() for text in _harmless(service)]
+    return Secrets(tuple(dict.fromkeys(found)), frozenset(names | _words(texts)))
+
+
+def before_compose(loaded: Loaded) -> Secrets:
+    """Return what is known before Compose has read its files, for what it says about them."""
+    found = _of_scenario(loaded)
+    for file in (*loaded.compose_files, loaded.compose_files[0].parent / ".env"):
+        text = _text(file)
+        found += [form for one in named_values(text) for form in forms_of(_as_meant(one))]
+        found += passwords_in(text)
+    return Secrets(tuple(found), OUR_WORDS)
+
+
+def _of_scenario(loaded: Loaded) -> list[str]:
+    found = passwords_in(_text(loaded.path)) + secrets_in(os.environ)
+    for _, scalar in nodes.scalars(loaded.source.root):
+        found += [form for secret in scalar.secrets for form in forms_of(secret)]
+        found += passwords_in(str(scalar.value))
+    return found
+
+
+def _of_stack(part: Json, *, named: bool = False) -> Iterator[str]:
+    """Yield the secrets of a part of a Compose project; with `named` its keys say what they are."""
+    if isinstance(part, str):
+        yield from passwords_in(_as_meant(part))
+    elif isinstance(part, Mapping):
+        if named:
+            yield from secrets_in({key: _as_meant(str(value)) for key, value in part.items()})
+        for key, value in part.items():
+            yield from _of_stack(value, named=key in _USERS_KEYS or key.startswith("x-"))
+    elif isinstance(part, Sequence):
+        if all(isinstance(item, str) for item in part):  # a command: `--requirepass`, `x`
+            yield from passwords_in(_as_meant(" ".join(map(str, part))))
+        for item in part:
+            yield from _of_stack(item)
+
+
+def _of_files(config: Mapping[str, Json]) -> Iterator[str]:
+    """Yield what the `secrets` of a Compose project hold: files and variables."""
+    secrets = config.get("secrets")
+    for one in secrets.values() if isinstance(secrets, Mapping) else ():
+        if isinstance(one, Mapping):
+            file, variable = one.get("file"), one.get("environment")
+            if isinstance(file, str):
+                yield from forms_of(_text(Path(file)).strip())
+            if isinstance(variable, str):
+                yield from forms_of(os.environ.get(variable, ""))
+
+
+def _as_meant(text: str) -> str:
+    """Return a text of a Compose file as a container gets it."""
+    return text.replace("$$", "$")
+
+
+def _text(file: Path) -> str:
+    try:
+        return files.read_bytes(file, _LARGEST).decode(errors="replace")
+    except OSError:
+        return ""  # whoever needs it says why
+
+
+def _prose(loaded: Loaded) -> Iterator[str]:
+    """Yield texts of a scenario that hold words: sentences, and values that are one word."""
+    for path, scalar in nodes.scalars(loaded.source.root):
+        text = str(scalar.value)
+        if scalar.secrets or passwords_in(text):
+            continue
+        if is_word(text) or path[0] in _PROSE:
+            yield text
+
+
+def _harmless(service: Service) -> Iterator[str]:
+    yield service.image or ""
+    yield from service.names_on(service.networks)
+    secret = set(secrets_in(service.environment))
+    for key, value in service.environment.items():
+        if is_word(value) and (value not in secret or not secrets_in({key: value})):
+            yield value
+
+
+def _words(texts: Iterable[str]) -> set[str]:
+    return {word for text in texts for word in (text, *_TOKEN.findall(text)) if is_word(word)}
