@@ -82,8 +82,8 @@ def _digest(folder: Path) -> str:
 def _document(row: Compared) -> dict[str, object]:
     """Return a row as JSON: what is endless there has no number."""
     document = asdict(row) | {"outcome": row.outcome}
-    endless = {key for key, value in document.items() if value == math.inf}
-    return document | dict.fromkeys(endless)
+    numbers = {key: value for key, value in document.items() if isinstance(value, float)}
+    return document | {key: None for key, value in numbers.items() if not math.isfinite(value)}
 
 
 def _table(rows: Sequence[Compared]) -> Table:
@@ -103,4 +103,4 @@ def _number(value: float | None) -> str:
 
 
 def _share(value: float) -> str:
-    return "none" if value == math.inf else f"{value:+.0%}"
+    return f"{value:+.0%}" if math.isfinite(value) else "-"

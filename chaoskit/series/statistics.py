@@ -91,10 +91,13 @@ def findable_slowdown(before: Sequence[float], after: Sequence[float], alpha: fl
 
 
 def _relative_variance(values: Sequence[float]) -> float:
-    scatter, middle = variance(values), fmean(values)
-    if scatter == 0:
-        return 0.0
-    return scatter / middle**2 if middle else math.inf
+    try:
+        scatter, middle = variance(values), fmean(values)
+        if scatter == 0:
+            return 0.0
+        return scatter / middle**2
+    except (OverflowError, ZeroDivisionError):  # a stored figure may be any number
+        return math.inf
 
 
 def findable_failures(failed_before: int, runs_before: int, runs_after: int, alpha: float) -> float:

@@ -105,3 +105,15 @@ def test_a_run_is_not_compared_with_itself(tmp_path: Path) -> None:
     before = stored(tmp_path / "before", series(1.0))
     with pytest.raises(UsageError, match="on both sides"):
         compare_runs(before, before, tmp_path, as_json=False)
+
+
+@pytest.mark.parametrize("figure", [0.0, 1e308, -1e308, 5e-324])
+def test_a_stored_figure_may_be_any_number(
+    figure: float, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = stored(tmp_path / "before", [run(figure), *series(1.0, 3)])
+    after = stored(tmp_path / "after", [run(-figure), run(figure)])
+    assert compare_runs(before, after, tmp_path, as_json=True) is ExitCode.UNKNOWN
+    text = capsys.readouterr().out
+    json.loads(text, parse_constant=pytest.fail)
+    assert compare_runs(before, after, tmp_path, as_json=False) is ExitCode.UNKNOWN
