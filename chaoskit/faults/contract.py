@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from typing_extensions import TypeVar
 
 from chaoskit.exchange import Canary
@@ -88,6 +88,7 @@ class Fault(Model, Generic[U]):
     after: After | None = None
     repeat: Repeat | None = None
     for_: Annotated[Duration | None, Field(alias="for")] = None
+    _previous: str | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _lease_makes_sense(self) -> Fault:
@@ -120,8 +121,15 @@ class Fault(Model, Generic[U]):
             else:
                 gate = After(fault=self.name, injected=True, delay=later, timeout=Duration(3600))
                 update |= {"when": None, "after": gate}
-            found.append(once.model_copy(update=update))
+            repetition = once.model_copy(update=update)
+            repetition._previous = found[-1].name  # its own
+            found.append(repetition)
         return found
+
+    @property
+    def previous(self) -> str | None:
+        """The repetition before this one, which must be healed before this one starts."""
+        return self._previous
 
     @property
     def name(self) -> str:

@@ -18,14 +18,16 @@ from chaoskit.stack.routes import Routes
 from chaoskit.text import one_line, shown
 from chaoskit.wire import load
 from chaoskit.wire.error_text import LONGEST, error_words
-from chaoskit.wire.http import headers_for, larger_than, read_body, routed, unpacked
+from chaoskit.wire.http import headers_for, larger_than, pass_over, read_body, routed, unpacked
 from chaoskit.wire.paths import JsonPath, NoMatch, one
 
 if TYPE_CHECKING:
     import httpx
 
 _CANCELLED_WITHIN = 1.0  # seconds
-MOST_READ = 1024**2  # bytes of a body, packed or not
+MOST_READ = 1024**2  # bytes of a body that is looked at, packed or not
+# Of one that is not: who stops reading in the middle can wedge a proxy that a fault slows down.
+MOST_PASSED_OVER = 32 * 1024**2
 
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
 
@@ -119,9 +121,10 @@ class HttpSession:
             )
             response = await self._client.send(request, stream=True)
             try:
-                if not self._looks_inside and _endless(response):
+                if not self._looks_inside:
+                    if not _endless(response):  # what cuts answers off must be felt
+                        await pass_over(response.aiter_raw(), MOST_PASSED_OVER)
                     return self._judged(response, b"", whole=True)
-                # To its end, although nobody looks at it: what cuts answers off must be felt.
                 body, whole = await read_body(response.aiter_raw(), MOST_READ)
             finally:
                 await response.aclose()

@@ -11,6 +11,7 @@ from chaoskit.record.writer import LiveCounts
 from chaoskit.run.injector import Injection
 
 _POLL = 0.02
+_LONGEST_HEAL = 600.0  # seconds; a heal that fails gives up by itself
 
 
 class Starts:
@@ -30,7 +31,21 @@ class Starts:
         self._injections = {injection.fault.name: injection for injection in injections}
 
     async def wait(self, fault: Fault, phase_start: float) -> str | None:
-        """Return when the fault is due; with a reason in words when its condition was not met."""
+        """Return when the fault is due; with a reason in words when its condition was not met.
+
+        A repetition also waits for the heal of the one before it.
+        """
+        reason = await self._due(fault, phase_start)
+        before = self._injections.get(fault.previous or "")
+        if reason is None and before is not None:
+
+            async def over() -> bool:
+                return before.healed_at is not None or before.gave_up
+
+            await until(over, within=_LONGEST_HEAL, every=_POLL)
+        return reason
+
+    async def _due(self, fault: Fault, phase_start: float) -> str | None:
         if fault.when is not None:
             return await self._until(fault.when)
         if fault.after is not None:

@@ -66,6 +66,15 @@ async def read_body(chunks: AsyncIterable[bytes], limit: int) -> tuple[bytes, bo
     return bytes(body), True
 
 
+async def pass_over(chunks: AsyncIterable[bytes], limit: int) -> None:
+    """Read a body that nobody looks at, and keep nothing of it; no more than `limit` bytes."""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            return
+
+
 def unpacked(body: bytes, encoding: str, limit: int) -> bytes:
     """Return a body without its `Content-Encoding`. Raises `ValueError` in words where it is larger
     than `limit` bytes, or cannot be unpacked."""

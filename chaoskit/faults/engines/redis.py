@@ -7,6 +7,7 @@ The password is found where the image has it: `REDISCLI_AUTH`, `REDIS_PASSWORD` 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Generic
 
@@ -123,10 +124,22 @@ async def _credentials(store: Store[RedisUndo]) -> Mapping[str, str]:
 
 def credentials(words: Sequence[str]) -> Mapping[str, str]:
     """Return what a server's command line says about its password, as variables."""
-    line = " ".join(words)
     found: dict[str, str] = {}
-    if match := re.search(r"--requirepass[ =]+[\"']?([^\s\"']+)", line):
-        found["CHAOSKIT_AUTH"] = match[1]
-    if match := re.search(r"(\S+\.conf)\b", line):
-        found["CHAOSKIT_CONFIG"] = match[1]
+    arguments = [argument for word in words for argument in _as_arguments(word)]
+    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
+        name, given, value = argument.partition("=")
+        if name == "--requirepass" and (password := value if given else following):
+            found["CHAOSKIT_AUTH"] = password
+        elif argument.endswith(".conf"):
+            found.setdefault("CHAOSKIT_CONFIG", argument)
     return found
+
+
+def _as_arguments(word: str) -> Sequence[str]:
+    """Return the words of a command in a shell's one word; any other word is one already."""
+    if not re.search(r"-server\s", word):
+        return [word]
+    try:
+        return shlex.split(word)
+    except ValueError:  # quotes that a shell would read on for
+        return word.split()

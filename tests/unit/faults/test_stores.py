@@ -65,6 +65,13 @@ def test_a_table_is_named_as_in_sql(table: str) -> None:
     [
         (["redis-server", "--requirepass", "sesame"], {"CHAOSKIT_AUTH": "sesame"}),
         (["sh", "-c", "redis-server --requirepass 'sesame'"], {"CHAOSKIT_AUTH": "sesame"}),
+        (["redis-server", "--requirepass", 'it\'s a "pass"'], {"CHAOSKIT_AUTH": 'it\'s a "pass"'}),
+        (["redis-server", "--requirepass", "--save"], {"CHAOSKIT_AUTH": "--save"}),
+        (
+            ["sh", "-c", "exec redis-server --requirepass 'two words'"],
+            {"CHAOSKIT_AUTH": "two words"},
+        ),
+        (["sh", "-c", "redis-server /etc/my.conf && true"], {"CHAOSKIT_CONFIG": "/etc/my.conf"}),
         (["redis-server", "/etc/redis.conf"], {"CHAOSKIT_CONFIG": "/etc/redis.conf"}),
         (["redis-server", "--save", ""], {}),
     ],

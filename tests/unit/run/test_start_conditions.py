@@ -117,3 +117,27 @@ def test_a_repeated_gated_fault_follows_its_first_injection() -> None:
     first, second = fault(text).repetitions()
     assert first.when is not None
     assert second.start == "5s after s is injected"
+
+
+@virtual
+async def test_a_repetition_waits_for_the_heal_of_the_one_before_it() -> None:
+    text = "{id: s, fault: pause, service: r, at: 1s, for: 2s, repeat: {times: 2, every: 2100ms}}"
+    first, second = (Injection(one) for one in fault(text).repetitions())
+    first.injected_at = 1.0
+    waiting = asyncio.create_task(
+        starts(LiveCounts(), others=[first, second]).wait(second.fault, 0)
+    )
+    await asyncio.sleep(3.5)  # it is due at 3.1 s, and the first is slow to heal
+    assert not waiting.done()
+    first.healed_at = 3.5
+    assert await waiting is None
+    assert virtual_time.now() <= 3.53
+
+
+@virtual
+async def test_a_repetition_does_not_wait_for_one_that_will_not_be_healed() -> None:
+    text = "{id: s, fault: pause, service: r, at: 1s, for: 2s, repeat: {times: 2, every: 2100ms}}"
+    first, second = (Injection(one) for one in fault(text).repetitions())
+    first.gave_up = True
+    assert await starts(LiveCounts(), others=[first, second]).wait(second.fault, 0) is None
+    assert virtual_time.now() <= 3.13
