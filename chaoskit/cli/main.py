@@ -271,6 +271,21 @@ def report(
     raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), json=json))
 
 
+@app.command(
+    epilog="Examples: chaoskit compare before/ after/ | chaoskit compare RUN,RUN,RUN RUN,RUN,RUN"
+)
+def compare(
+    before: Annotated[str, typer.Argument(help="A folder of runs, or runs separated by commas.")],
+    after: Annotated[str, typer.Argument(help="The same, for what may be worse.")],
+    runs_dir: RunsDir = RUNS,
+    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
+) -> None:
+    """Say whether runs of one scenario became slower or fail more often: 0 no, 1 yes, 3 unknown."""
+    from chaoskit.cli.compare import compare_runs
+
+    raise typer.Exit(compare_runs(before, after, runs_dir, as_json=json))
+
+
 @app.command(name="list", epilog="Example: chaoskit list faults")
 def list_(
     what: Annotated[

@@ -45,6 +45,8 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("list", "nodes"), "hint: one of faults, probes, workloads, checks, scenarios\n"),
         (("schema", "nope"), "hint: one of scenario, result, events\n"),
         (("plan", "."), "is a directory"),
+        (("compare", "before", "after"), "error: no run `before`\n"),
+        (("compare", ",", "after"), "error: a side of the comparison names no run\n"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )  # fmt: skip

@@ -17,6 +17,7 @@ from typing import Any, cast
 import pytest
 
 from chaoskit.cli.check import CheckRequest, check_history
+from chaoskit.cli.compare import compare_runs
 from chaoskit.cli.errors import complain
 from chaoskit.cli.recover import RecoverRequest, recover_runs
 from chaoskit.cli.report import show_report
@@ -218,7 +219,17 @@ def commands(folder: Path) -> Iterator[tuple[str, Callable[[], ExitCode]]]:
     yield "recover --dry-run", lambda: recover_runs(RecoverRequest(run, runs, False, True, True))
     yield "recover --all", lambda: recover_runs(RecoverRequest(None, runs, True, False, True))
     yield "recover", lambda: recover_runs(RecoverRequest(run, runs, False, False, True))
+    yield "compare", lambda: compare_with_a_copy(folder)
     yield "report again", lambda: show_report(run, runs, (), json=False)
+
+
+def compare_with_a_copy(folder: Path) -> ExitCode:
+    copied = folder.parents[1] / f"{folder.parent.name}-copied" / folder.name
+    copied.mkdir(parents=True)
+    for name in ("scenario.yaml", "result.json"):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, copied / name)
+    return compare_runs(str(folder), str(copied), folder.parent, as_json=True)
 
 
 def outcome(command: Callable[[], ExitCode]) -> ExitCode:

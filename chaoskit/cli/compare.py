@@ -1,0 +1,106 @@
+"""`chaoskit compare`: two series of stored runs of one scenario, beside each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from chaoskit import files
+from chaoskit.cli.output import say
+from chaoskit.cli.progress import console
+from chaoskit.errors import ExitCode, StoreFailed, UsageError
+from chaoskit.judge.result import stored_result
+from chaoskit.record.folder import find_run
+from chaoskit.series.compare import Compared, Outcome, compare
+from chaoskit.text import printable
+
+_SCENARIO = "scenario.yaml"
+
+
+def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitCode:
+    """Print what is worse in `after`: `FAILED` when anything is, `UNKNOWN` when too few runs tell.
+
+    Raises `UsageError` for a side without runs, a run on both sides, or runs of other scenarios;
+    `StoreFailed` for a run without a result.
+    """
+    sides = [_folders(side, runs) for side in (before, after)]
+    if both := set(sides[0]) & set(sides[1]):
+        raise UsageError(f"run `{min(both).name}` is on both sides")
+    _refuse_other_scenarios([*sides[0], *sides[1]])
+    rows = compare(*([stored_result(folder) for folder in side] for side in sides))
+    if as_json:
+        print(json.dumps([_document(row) for row in rows], indent=2))
+    else:
+        say(f"{len(sides[0])} runs before, {len(sides[1])} after")
+        console(sys.stdout).print(_table(rows))
+    outcomes = {row.outcome for row in rows}
+    if Outcome.WORSE in outcomes:
+        return ExitCode.FAILED
+    return ExitCode.UNKNOWN if Outcome.UNKNOWN in outcomes else ExitCode.PASSED
+
+
+def _folders(side: str, runs: Path) -> list[Path]:
+    """Return the folders of one side: those in a folder of runs, or those named."""
+    inside = sorted(
+        path.parent.resolve()
+        for path in Path(side).glob(f"*/{_SCENARIO}")
+        if not path.parent.is_symlink()
+    )
+    if inside and not (Path(side) / _SCENARIO).exists():
+        return inside
+    named = [find_run(runs, name) for name in side.split(",") if name]
+    if not named:
+        raise UsageError("a side of the comparison names no run")
+    return list(dict.fromkeys(named))
+
+
+def _refuse_other_scenarios(folders: Sequence[Path]) -> None:
+    first, *others = folders
+    for other in others:
+        if _digest(other) != _digest(first):
+            raise UsageError(
+                f"run `{other.name}` is not of the same scenario text as `{first.name}`",
+                hint="only runs of one unchanged scenario can be compared",
+            )
+
+
+def _digest(folder: Path) -> str:
+    try:
+        return hashlib.sha256(files.read_bytes(folder / _SCENARIO)).hexdigest()
+    except OSError as error:
+        raise StoreFailed(f"cannot read `{folder / _SCENARIO}`: {error.strerror}") from error
+
+
+def _document(row: Compared) -> dict[str, object]:
+    """Return a row as JSON: what is endless there has no number."""
+    document = asdict(row) | {"outcome": row.outcome}
+    numbers = {key: value for key, value in document.items() if isinstance(value, float)}
+    return document | {key: None for key, value in numbers.items() if not math.isfinite(value)}
+
+
+def _table(rows: Sequence[Compared]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "before", "after", "change", "could be found", "p", "outcome"):
+        table.add_column(title)
+    for row in rows:
+        numbers = [_number(row.before), _number(row.after), _share(row.change)]
+        outcome = row.outcome.value + (f" (missing in {row.missing} runs)" if row.missing else "")
+        cells = [row.name, *numbers, _share(row.findable), f"{row.p:.3g}", outcome]
+        table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
+
+
+def _share(value: float) -> str:
+    return f"{value:+.0%}" if math.isfinite(value) else "-"

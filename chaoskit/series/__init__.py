@@ -1,0 +1,1 @@
+"""Runs beside each other: the statistics, and what one series of runs says against another."""

@@ -1,0 +1,109 @@
+"""Exact tests for small series of runs, and the smallest change that they could find.
+
+Nothing here knows what a run is. Values are seconds or anything else of which more is worse.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import groupby
+from statistics import NormalDist, fmean, variance
+
+_POWER = 0.8  # the chance with which a change is found that is called findable
+
+
+def slower_by_chance(before: Sequence[float], after: Sequence[float]) -> float:
+    """Return the one-sided p of Mann and Whitney: how likely `after` ranks as high as it does, or
+    higher, when both come from one distribution. Without values on a side that is 1.
+
+    Exact, also with ties: the distribution of the sum of mid-ranks over all ways to divide the
+    pooled values (the shift algorithm: Streitberg and Röhmel, 1986). The counts of all sums are
+    held in one integer, each in `width` bits, so that adding a rank is one shift and one addition.
+    """
+    ranks = _doubled_midranks([*before, *after])
+    observed = sum(ranks[len(before) :])
+    width = len(ranks) + 1  # no count is above 2 ** len(ranks)
+    ways = [1] + [0] * len(after)  # ways[k]: how k of the ranks so far can be chosen, by their sum
+    for rank in ranks:
+        for chosen in range(len(after), 0, -1):
+            ways[chosen] += ways[chosen - 1] << (width * rank)
+    tail, as_high = ways[-1] >> (width * observed), 0
+    while tail:
+        as_high += tail & ((1 << width) - 1)
+        tail >>= width
+    return as_high / math.comb(len(ranks), len(after))
+
+
+def _doubled_midranks(values: Sequence[float]) -> list[int]:
+    """Return the rank of each value, from 2, doubled so that the middle of a tie is whole."""
+    order = sorted(range(len(values)), key=values.__getitem__)
+    ranks = [0] * len(values)
+    first = 1
+    for _, tied in groupby(order, key=values.__getitem__):
+        places = list(tied)
+        for place in places:
+            ranks[place] = 2 * first + len(places) - 1
+        first += len(places)
+    return ranks
+
+
+def more_failures_by_chance(
+    failed_before: int, runs_before: int, failed_after: int, runs_after: int
+) -> float:
+    """Return the one-sided p of Fisher's exact test: how likely so many of all failures, or more,
+    fall on the later runs when both fail equally often."""
+    failed, runs = failed_before + failed_after, runs_before + runs_after
+    as_many = sum(
+        math.comb(runs_after, k) * math.comb(runs_before, failed - k)
+        for k in range(failed_after, min(failed, runs_after) + 1)
+    )
+    return as_many / math.comb(runs, failed)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Return each p adjusted for all of them together (Holm, 1979), in the order given."""
+    order = sorted(range(len(chances)), key=chances.__getitem__)
+    adjusted = [0.0] * len(chances)
+    highest = 0.0
+    for place, index in enumerate(order):
+        highest = max(highest, min(1.0, (len(chances) - place) * chances[index]))
+        adjusted[index] = highest
+    return adjusted
+
+
+def findable_slowdown(before: Sequence[float], after: Sequence[float], alpha: float) -> float:
+    """Return the smallest slow-down, as a share of `before`, found four times in five at `alpha`.
+
+    Noether's approximation (1987) for values that scatter normally, as far as these do; infinite
+    when no order of so few values is rare enough.
+    """
+    runs = len(before) + len(after)
+    if min(len(before), len(after)) < 2 or 1 / math.comb(runs, len(after)) >= alpha:
+        return math.inf
+    normal = NormalDist()
+    needed = normal.inv_cdf(1 - alpha) + normal.inv_cdf(_POWER)
+    above_half = needed * math.sqrt(runs / (12 * len(before) * len(after)))
+    if above_half >= 0.5:
+        return math.inf
+    spread = math.sqrt(fmean([_relative_variance(before), _relative_variance(after)]))
+    return normal.inv_cdf(0.5 + above_half) * math.sqrt(2) * spread
+
+
+def _relative_variance(values: Sequence[float]) -> float:
+    try:
+        scatter, middle = variance(values), fmean(values)
+        if scatter == 0:
+            return 0.0
+        return scatter / middle**2
+    except (OverflowError, ZeroDivisionError):  # a stored figure may be any number
+        return math.inf
+
+
+def findable_failures(failed_before: int, runs_before: int, runs_after: int, alpha: float) -> float:
+    """Return by how much, as a share of the runs, failures must be more often to be found at
+    `alpha`; infinite when not even a failure of all of them would be."""
+    for failed in range(runs_after + 1):
+        if more_failures_by_chance(failed_before, runs_before, failed, runs_after) < alpha:
+            return failed / runs_after - failed_before / runs_before
+    return math.inf
