@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from docker import APIClient
 
     from chaoskit.docker.call import Call
+
+_IN_USE = 60.0  # seconds after which a helper that does not run is nobody's any more
 
 
 class Cleanup:
@@ -50,6 +53,15 @@ class Cleanup:
             ),
         )
         return await self.leftovers(project)
+
+    async def dead_helpers(self, project: str) -> None:
+        """Remove helper containers of a project that do nothing and were made a minute ago or
+        longer: whoever made them was killed meanwhile."""
+        wanted = {"label": [f"{PROJECT_LABEL}={project}", f"{ROLE_LABEL}={HELPER}"]}
+        rows = await self._call("list", lambda: self._api.containers(all=True, filters=wanted))
+        for row in rows:
+            if row["State"] != "running" and row["Created"] < time.time() - _IN_USE:
+                await self._remove_container(row["Id"])
 
     async def leftovers(self, project: str) -> list[str]:
         """Return the names of everything that carries the project's label, each with what it is."""

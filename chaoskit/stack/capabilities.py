@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
@@ -16,7 +17,11 @@ _PROJECT = "chaoskit-doctor"
 
 async def missing(engine: Engine, needs: Iterable[Need]) -> dict[Need, str]:
     """Return the needs that this host does not meet, each with the reason in words."""
+    needs = list(needs)
     found: dict[Need, str] = {}
+    if any(CAPABILITIES[need].by_helper for need in needs):
+        with contextlib.suppress(ChaoskitError):  # what is wrong with the engine is said below
+            await engine.cleanup.dead_helpers(_PROJECT)
     for need in dict.fromkeys(needs):
         problem = await CAPABILITIES[need].problem(engine)
         if problem is not None:
