@@ -36,6 +36,8 @@ def against_stack(
     named += [(("workloads", name), one.services()) for name, one in scenario.workloads.items()]
     for index, declared in enumerate(scenario.stack.edges):
         named.append((("stack", "edges", index), _ends([declared.edge])))
+    for index, one in enumerate(scenario.stack.prepare):
+        named.append((("stack", "prepare", index), (one.service,)))
     for index, fault in enumerate(scenario.timeline.faults):
         inside = [name for name in fault.services() if name != HOST or name in services]
         named.append((("timeline", "faults", index), [*inside, *_ends(fault.edges())]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from chaoskit.errors import (
 )
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import ServiceImage
-from chaoskit.scenario.document import Scenario
+from chaoskit.scenario.document import Preparation, Scenario
 from chaoskit.stack.overlay import PREFIX, Layout
 from chaoskit.stack.stack import Stack
 from chaoskit.text import seconds_text
@@ -59,6 +59,14 @@ async def bring_up(
             proxies_up()
         say("starting services")
         await compose.up(within=max(1.0, deadline - loop.time()))
+        if block.prepare:
+            prepared = {one.service for one in block.prepare}
+            await _services_ready(plan, stack, within=deadline - loop.time(), but=prepared)
+            begun = loop.time()
+            for one in block.prepare:
+                say(f"preparing `{one.service}`")
+                await _prepare(one, stack)
+            deadline += loop.time() - begun
         await _services_ready(plan, stack, within=deadline - loop.time())
     except CommandFailed as error:
         logs = await last_logs(stack, unready=True)
@@ -123,12 +131,41 @@ async def _proxies_ready(stack: Stack, layout: Layout) -> None:
         raise StackNotReady(left, await last_logs(stack), hint=inside)
 
 
-async def _services_ready(plan: Plan, stack: Stack, *, within: float) -> None:
+async def _prepare(one: Preparation, stack: Stack) -> None:
+    """Run a command in the first replica of its service. Raises `StackNotReady` with its output."""
+
+    async def running() -> Container | None:
+        found = await stack.containers.of(stack.project, one.service)
+        return next((container for container in found if container.state.running), None)
+
+    what = f"preparing `{one.service}`"
+    container = await until(
+        running, met=lambda seen: seen is not None, within=one.within, every=_POLL
+    )
+    if container is None:
+        raise StackNotReady(f"{what}: it does not run", await last_logs(stack, unready=True))
+    done = await stack.exec.run(container.id, ["sh", "-c", one.run], within=one.within)
+    if done.status == 0:
+        return
+    how = f"took longer than {one.within}" if done.status is None else f"ended with {done.status}"
+    said = f"{done.out}{done.err}".splitlines()[-_LOG_TAIL:]
+    raise StackNotReady(
+        f"{what}: `{one.run}` {how}",
+        {one.service: said} if said else {},
+        hint="see `stack.prepare`",
+    )
+
+
+async def _services_ready(
+    plan: Plan, stack: Stack, *, within: float, but: Collection[str] = ()
+) -> None:
+    """Return when every service is ready, `but` these. Raises `StackNotReady`."""
+
     async def waiting() -> dict[str, str]:
         containers = await stack.containers.of(stack.project)
         found = {}
         for name, service in plan.project.services.items():
-            if service.replicas == 0:
+            if service.replicas == 0 or name in but:
                 continue
             mine = [c for c in containers if c.state.service == name]
             state, final = _readiness(mine, may_exit=plan.loaded.scenario.may(name, "exit"))

@@ -32,6 +32,14 @@ class DeclaredEdge(Model):
     port: Annotated[int, Field(ge=1, le=65535, description="The TCP port of the upstream.")]
 
 
+class Preparation(Model):
+    """A command that makes a service ready for the run, such as a migration."""
+
+    service: Annotated[ServiceName, Field(description="The service in whose container it runs.")]
+    run: Annotated[str, Field(min_length=1, description="The command, as a shell takes it.")]
+    within: Annotated[Duration, Field(description="How long it may take.")] = Duration(60)
+
+
 class Stack(Model):
     """The system under test: a Docker Compose project, used as it is."""
 
@@ -54,6 +62,10 @@ class Stack(Model):
     empty: list[str] = Field(
         default_factory=list,
         description="Bind-mounted folders that a volume of the run's own takes the place of.",
+    )
+    prepare: list[Preparation] = Field(
+        default_factory=list[Preparation],
+        description="Commands that run one after another when the other services are ready.",
     )
     edges: list[DeclaredEdge] = Field(
         default_factory=list, description="Edges that detection cannot see."
