@@ -63,11 +63,11 @@ class Exchange:
     def __str__(self) -> str:
         took = seconds_text(self.seconds)
         after = f" after {self.received} bytes" if self.received else ""
+        end = "" if self.closing is None else f" and {seconds_text(self.closing)} to end"
         if self.speechless:
-            return f"no word in {took}"
+            return f"no word in {took}{end}"
         if self.answered:
             pieces = f" in {self.pieces} pieces" if self.pieces > 1 else ""
-            end = "" if self.closing is None else f" and {seconds_text(self.closing)} to end"
             return f"{took}{pieces}{end}"
         return {
             "silent": f"{'silence' + after if after else 'no answer'} in {took}",

@@ -49,7 +49,8 @@ Outcome = Literal["ok", "fail", "info"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One result of a probe. `due`, `sent` and `done` are run-clock seconds."""
+    """One result of a probe. `due`, `sent` and `done` are run-clock seconds; for `stalled` seconds
+    between the last two, chaoskit itself did nothing at all."""
 
     probe: str
     due: float
@@ -58,6 +59,12 @@ class Sample:
     outcome: Outcome
     error: str | None = None
     value: Json = None
+    stalled: float = 0.0
+
+    @property
+    def lateness(self) -> float:
+        """For how many seconds chaoskit itself kept the answer from being seen."""
+        return self.sent - self.due + self.stalled
 
     @property
     def latency(self) -> float:

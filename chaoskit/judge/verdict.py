@@ -15,6 +15,7 @@ from chaoskit.fields import Edge
 from chaoskit.judge.deaths import Death, advice, deaths
 from chaoskit.judge.excerpts import beside, of_unready
 from chaoskit.judge.felt import unfelt
+from chaoskit.judge.lateness import without_late
 from chaoskit.judge.proof import prove, unanswered
 from chaoskit.judge.result import (
     EXIT_CODES,
@@ -70,7 +71,8 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         for name, workload in scenario.workloads.items()
         if (first := getattr(workload, "initial", None)) is not None
     }
-    log, evidence = record.log, replace(record.evidence, initial=initial)
+    log = record.log
+    evidence, late = without_late(replace(record.evidence, initial=initial), scenario.probes)
     with without_collecting():
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
     nobody = unfelt(evidence)
@@ -79,6 +81,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     stalled = log.last(RunnerStalled)
     died = deaths(scenario, log)
     reasons = _unproven_reasons(scenario, log, evidence, faults, died, ended_early, nobody)
+    reasons += [one.text for one in late if one.too_much]
     verdict = combined([finding.verdict for _, finding in findings])
     # Half a run proves nothing, nor one in which somebody else took a part of the stack away.
     void = ended_early or stalled or any(one.interference for one in died)
@@ -92,7 +95,8 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         exit_code=EXIT_CODES[verdict] if early.exit_code is None else early.exit_code,
         reason=_reason(verdict, findings, reasons),
         notes=[
-            *_notes(scenario, log, evidence),
+            *_notes(scenario, log, record.evidence),
+            *(one.text for one in late),
             *_addresses_untested(edges, evidence),
             *advice(died),
             *nobody.values(),

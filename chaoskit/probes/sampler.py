@@ -14,9 +14,12 @@ from chaoskit.clock import Clock
 from chaoskit.probes._base import Observed, Probe, Session
 from chaoskit.records import Outcome, Sample
 from chaoskit.stack.routes import Routes
+from chaoskit.tasks import end
 from chaoskit.wire.closing import Closing
 from chaoskit.wire.due import until
 from chaoskit.wire.error_text import unexpected
+
+_BEAT = 0.02  # seconds
 
 
 async def sample(
@@ -37,7 +40,7 @@ async def sample(
     start = clock.now()
     count = 0
     try:
-        async with asyncio.TaskGroup() as observations:
+        async with sampler.pulse, asyncio.TaskGroup() as observations:
             while await until(start + count * probe.every, clock, stop):
                 await sampler.turn()
                 if stop.is_set():
@@ -46,6 +49,33 @@ async def sample(
                 count += 1
     finally:
         await sampler.close()
+
+
+class _Pulse:
+    """Beats in this process' event loop, so that it is known for how long the loop stood still."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._lost = 0.0
+        self._last = clock.now()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        self._last = self._clock.now()
+        self._task = asyncio.create_task(self._beat())
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task is not None:
+            await end(self._task)
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_BEAT)
+            self._lost, self._last = self.lost(), self._clock.now()
+
+    def lost(self) -> float:
+        """Return for how many seconds the loop has stood still so far."""
+        return self._lost + max(0.0, self._clock.now() - self._last - 2 * _BEAT)
 
 
 class _Slot:
@@ -71,6 +101,7 @@ class _Sampler:
         self._emit = emit
         self._idle: list[Session] = []
         self._closing = Closing()
+        self.pulse = _Pulse(clock)
         # On time, there are never more than this; it bounds the burst after being late.
         self._turns = asyncio.Semaphore(math.ceil(probe.timeout / probe.every) + 2)
 
@@ -79,7 +110,7 @@ class _Sampler:
 
     async def observe(self, due: float) -> None:
         slot = _Slot(self._idle.pop() if self._idle else None)
-        sent = self._clock.now()
+        sent, lost = self._clock.now(), self.pulse.lost()
         work = asyncio.create_task(self._attempt(slot))
         try:
             await asyncio.wait({work}, timeout=self._probe.timeout)
@@ -88,7 +119,7 @@ class _Sampler:
             raise
         finally:
             self._turns.release()
-        done = self._clock.now()
+        done, lost = self._clock.now(), self.pulse.lost() - lost
         if work.done():
             observed = _outcome(work)
             self._put_back(slot.session, observed)
@@ -96,7 +127,8 @@ class _Sampler:
             observed = Observed(False, f"no answer within {self._probe.timeout}")
             self._closing.abandon(work, lambda: slot.session)
         outcome: Outcome = "ok" if observed.ok else "fail"
-        self._emit(Sample(self._name, due, sent, done, outcome, observed.error, observed.value))
+        seen = Sample(self._name, due, sent, done, outcome, observed.error, observed.value, lost)
+        self._emit(seen)
 
     async def _attempt(self, slot: _Slot) -> Observed:
         if slot.session is None:

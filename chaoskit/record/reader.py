@@ -278,7 +278,8 @@ def _sample(row: Row) -> Sample:
     if error is not None and not isinstance(error, str):
         raise ValueError("`error` is no text")
     due, sent, done = (number_in(row, name) for name in ("due", "sent", "done"))
-    return Sample(probe, due, sent, done, outcome, error, row.get("value"))
+    stalled = number_in(row, "stalled") if "stalled" in row else 0.0
+    return Sample(probe, due, sent, done, outcome, error, row.get("value"), stalled)
 
 
 def _history(path: Path) -> Mapping[str, list[Event]]:

@@ -80,6 +80,7 @@ class Recorder:
                 "outcome": sample.outcome,
                 "error": sample.error,
                 "value": sample.value,
+                "stalled": round(sample.stalled, 6),
             }
         )
         count = self.counts.probes.setdefault(sample.probe, ProbeCount())

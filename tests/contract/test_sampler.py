@@ -209,6 +209,15 @@ async def test_times_missed_by_a_late_loop_are_made_up_for_in_a_bounded_burst() 
 
 
 @virtual
+async def test_how_long_the_loop_stood_still_is_written_beside_each_sample() -> None:
+    book = Book(lambda n: 0.5)
+    asyncio.get_running_loop().call_later(2.25, stall, 0.7)
+    samples = await sampled(scripted(book), 4.2)
+    assert [round(one.stalled, 1) for one in samples] == [0, 0, 0.7, 0, 0]
+    assert round(samples[2].lateness, 1) == 0.7
+
+
+@virtual
 async def test_cancelling_ends_promptly_and_closes_every_session() -> None:
     book = Book(lambda n: 60.0)
     task = asyncio.create_task(sampled(scripted(book, timeout=30), 60))
