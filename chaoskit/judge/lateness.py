@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from chaoskit.checks._schedule import ENOUGH
 from chaoskit.probes._base import Probe
-from chaoskit.records import Evidence
+from chaoskit.records import Evidence, Finding, Verdict
 from chaoskit.text import count, seconds_text
 
 _SHARE = 0.5  # of a probe's timeout, from which on lateness could be what failed it
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
-    """What was left out of a probe's samples: a sentence, and whether that was too much."""
-
-    text: str
-    too_much: bool
-
-
-def without_late(evidence: Evidence, probes: Mapping[str, Probe]) -> tuple[Evidence, list[Late]]:
-    """Return the evidence without samples that were late by half of their timeout or more, and what
-    that left out."""
-    kept, late = dict(evidence.samples), []
+def without_late(evidence: Evidence, probes: Mapping[str, Probe]) -> tuple[Evidence, list[str]]:
+    """Return the evidence without samples that were late by half of their timeout or more, and a
+    sentence for each probe that this took samples from."""
+    kept, said = dict(evidence.samples), []
     for name, samples in evidence.samples.items():
         if name not in probes:
             continue
@@ -33,9 +24,16 @@ def without_late(evidence: Evidence, probes: Mapping[str, Probe]) -> tuple[Evide
         lost = len(samples) - len(kept[name])
         if lost:
             worst = max(sample.lateness for sample in samples)
-            text = (
+            said.append(
                 f"{lost} of {count(len(samples), 'sample')} of probe `{name}` say nothing about it:"
                 f" chaoskit itself was up to {seconds_text(worst)} late"
             )
-            late.append(Late(text, lost > (1 - ENOUGH) * len(samples)))
-    return replace(evidence, samples=kept), late
+    return replace(evidence, samples=kept), said
+
+
+def weighed(finding: Finding, without: Finding, said: list[str]) -> Finding:
+    """Return a finding, `unknown` where it is another one `without` the late samples: whatever they
+    would have shown in time, nobody knows."""
+    if without.verdict is finding.verdict or finding.verdict is Verdict.UNKNOWN:
+        return finding
+    return Finding(Verdict.UNKNOWN, finding.measured, finding.bound, "; ".join(said))

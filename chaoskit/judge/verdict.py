@@ -15,7 +15,7 @@ from chaoskit.fields import Edge
 from chaoskit.judge.deaths import Death, advice, deaths
 from chaoskit.judge.excerpts import beside, of_unready
 from chaoskit.judge.felt import unfelt
-from chaoskit.judge.lateness import without_late
+from chaoskit.judge.lateness import weighed, without_late
 from chaoskit.judge.proof import prove, unanswered
 from chaoskit.judge.result import (
     EXIT_CODES,
@@ -72,16 +72,20 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         if (first := getattr(workload, "initial", None)) is not None
     }
     log = record.log
-    evidence, late = without_late(replace(record.evidence, initial=initial), scenario.probes)
+    evidence = replace(record.evidence, initial=initial)
+    punctual, late = without_late(evidence, scenario.probes)
     with without_collecting():
         findings = [(check, judged(check, evidence)) for check in scenario.expect]
+        if late:
+            findings = [
+                (check, weighed(found, judged(check, punctual), late)) for check, found in findings
+            ]
     nobody = unfelt(evidence)
     faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)
     stalled = log.last(RunnerStalled)
     died = deaths(scenario, log)
     reasons = _unproven_reasons(scenario, log, evidence, faults, died, ended_early, nobody)
-    reasons += [one.text for one in late if one.too_much]
     verdict = combined([finding.verdict for _, finding in findings])
     # Half a run proves nothing, nor one in which somebody else took a part of the stack away.
     void = ended_early or stalled or any(one.interference for one in died)
@@ -95,8 +99,8 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         exit_code=EXIT_CODES[verdict] if early.exit_code is None else early.exit_code,
         reason=_reason(verdict, findings, reasons),
         notes=[
-            *_notes(scenario, log, record.evidence),
-            *(one.text for one in late),
+            *_notes(scenario, log, evidence),
+            *late,
             *_addresses_untested(edges, evidence),
             *advice(died),
             *nobody.values(),

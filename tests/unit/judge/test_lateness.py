@@ -1,44 +1,90 @@
-"""Samples that chaoskit itself sent or saw too late are no evidence, for nor against."""
+"""Samples that chaoskit itself sent or saw too late decide nothing, neither for nor against."""
 
 from __future__ import annotations
 
-from chaoskit.judge.lateness import without_late
+import pytest
+
+from chaoskit.checks._base import Check
+from chaoskit.checks.availability import Availability
+from chaoskit.checks.latency import Latency
+from chaoskit.checks.recovery import RecoveryCheck
+from chaoskit.judge.lateness import weighed, without_late
+from chaoskit.judge.verdict import judged
 from chaoskit.probes.tcp import TcpProbe
-from chaoskit.records import Evidence, Sample
+from chaoskit.records import Evidence, FaultWindow, Finding, Phase, Sample, Verdict
 
 PROBES = {"p": TcpProbe.model_validate({"probe": "tcp", "url": "tcp://a:1", "timeout": "1s"})}
+PHASES = (Phase("baseline", 0.0, 10.0), Phase("faults", 10.0, 12.0), Phase("settle", 12.0, 30.0))
+FAULT = FaultWindow("down", "kill", "a", 10.0, 12.0, ("a",), ends_processes=True)
+FAIL, PASS, UNKNOWN = Verdict.FAIL, Verdict.PASS, Verdict.UNKNOWN
 
 
-def sample(due: float, late: float = 0.0, stalled: float = 0.0) -> Sample:
+def sample(due: float, *, late: float = 0.0, stalled: float = 0.0, bad: bool = False) -> Sample:
     sent = due + late
-    return Sample("p", due, sent, sent + 1.0, "fail", "no answer within 1s", stalled=stalled)
+    if bad:
+        return Sample("p", due, sent, sent + 1.0, "fail", "no answer within 1s", stalled=stalled)
+    return Sample("p", due, sent, sent + 0.01 + stalled, "ok", stalled=stalled)
 
 
-def kept(*samples: Sample) -> tuple[int, list[str], bool]:
-    evidence, late = without_late(Evidence((), (), samples={"p": samples}), PROBES)
-    texts = [one.text for one in late]
-    return len(evidence.samples["p"]), texts, any(one.too_much for one in late)
+def evidence(*samples: Sample) -> Evidence:
+    """What is judged: 300 samples, of which these replace the ones that were due then."""
+    others = {one.due: one for one in samples}
+    dues = [index / 10 for index in range(300)]
+    found = [others.get(due, sample(due, bad=10.0 <= due < 12.0)) for due in dues]
+    return Evidence(PHASES, [FAULT], samples={"p": found})
 
 
-def test_what_was_sent_on_time_is_evidence() -> None:
-    assert kept(sample(1.0), sample(2.0, late=0.4), sample(3.0, stalled=0.4)) == (3, [], False)
+def found(check: Check, seen: Evidence) -> Finding:
+    punctual, said = without_late(seen, PROBES)
+    return weighed(judged(check, seen), judged(check, punctual), said)
 
 
-def test_what_was_sent_late_by_half_of_its_timeout_is_none() -> None:
-    many = [sample(number) for number in range(9)]
-    said = "1 of 10 samples of probe `p` say nothing about it: chaoskit itself was up to 800ms late"
-    assert kept(*many, sample(9.0, late=0.8)) == (9, [said], False)
+def test_what_was_late_by_less_than_half_of_its_timeout_is_evidence() -> None:
+    seen = evidence(sample(2.0, late=0.4), sample(3.0, stalled=0.4))
+    assert without_late(seen, PROBES) == (seen, [])
 
 
-def test_a_stall_while_the_answer_was_waited_for_counts_like_lateness() -> None:
-    assert kept(*(sample(n) for n in range(9)), sample(9.0, late=0.2, stalled=0.4))[0] == 9
+@pytest.mark.parametrize("late", [sample(9.0, late=0.8), sample(9.0, late=0.2, stalled=0.4)])
+def test_lateness_and_a_stall_count_together(late: Sample) -> None:
+    punctual, said = without_late(evidence(late), PROBES)
+    assert len(punctual.samples["p"]) == 299
+    took = f"up to {1000 * late.lateness:.0f}ms late"
+    assert said == [
+        f"1 of 300 samples of probe `p` say nothing about it: chaoskit itself was {took}"
+    ]
 
 
-def test_where_too_many_are_none_it_is_a_reason_for_unknown() -> None:
-    assert kept(sample(1.0), sample(2.0), sample(3.0, stalled=0.9))[2]
+def test_failures_that_may_be_chaoskit_s_own_are_not_the_app_s() -> None:
+    all_good = Availability.model_validate(
+        {"check": "availability", "probe": "p", "at_least": "100%", "during": "settle"}
+    )
+    assert found(all_good, evidence(sample(20.0, bad=True))).verdict is FAIL
+    finding = found(all_good, evidence(sample(20.0, late=0.8, bad=True)))
+    assert finding.verdict is UNKNOWN
+    assert (finding.reason or "").startswith("1 of 300 samples of probe `p` say nothing about it")
+
+
+def test_answers_that_may_be_late_only_here_are_not_slow() -> None:
+    fast = Latency.model_validate(
+        {"check": "latency", "probe": "p", "max": "200ms", "during": "settle"}
+    )
+    assert found(fast, evidence(sample(20.0, late=0.8))).verdict is UNKNOWN
+
+
+def test_a_recovery_that_only_late_samples_show_is_not_a_failure() -> None:
+    soon = RecoveryCheck.model_validate({"check": "recovery", "probe": "p", "within": "3s"})
+    late = [sample(index / 10, late=0.6) for index in range(120, 154)]
+    assert judged(soon, evidence(*late)).verdict is PASS
+    assert judged(soon, without_late(evidence(*late), PROBES)[0]).verdict is FAIL
+    assert found(soon, evidence(*late)).verdict is UNKNOWN
+
+
+def test_a_verdict_that_does_not_hang_on_them_stays() -> None:
+    soon = RecoveryCheck.model_validate({"check": "recovery", "probe": "p", "within": "3s"})
+    assert found(soon, evidence(sample(20.0, late=0.8))).verdict is PASS
 
 
 def test_a_probe_that_the_scenario_does_not_have_is_left_alone() -> None:
     late = Sample("other", 1.0, 9.0, 9.1, "ok")
-    evidence, found = without_late(Evidence((), (), samples={"other": [late]}), PROBES)
-    assert (evidence.samples["other"], found) == ([late], [])
+    seen = Evidence((), (), samples={"other": [late]})
+    assert without_late(seen, PROBES) == (seen, [])
