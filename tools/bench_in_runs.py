@@ -164,7 +164,7 @@ import os, sys
 from chaoskit.recovery import guard, ledger
 class Nobody:
     pid = 0
-    def __init__(self, folder): pass
+    def __init__(self, *_, **__): pass
     def memory(self): return None
     def __getattr__(self, name): return lambda *_: None
 guard.Guard = Nobody
