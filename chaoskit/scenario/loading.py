@@ -16,7 +16,7 @@ from chaoskit.scenario.document import Scenario, scenario_model
 from chaoskit.scenario.dotenv import variables
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.pydantic_errors import problems_of
-from chaoskit.scenario.source import MOST_PROBLEMS, STDIN, Source, read
+from chaoskit.scenario.source import MOST_PROBLEMS, STDIN, Source, parsed, text_of
 from chaoskit.scenario.warnings import warnings_of
 
 
@@ -51,10 +51,11 @@ def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loa
     Without `compose`, the Compose files need not be there: a stored run is only judged again.
     Raises `ScenarioInvalid` with every problem of the file, `UsageError` when there is no file.
     """
-    source = read(path, environ)
+    text = text_of(path)
+    source = parsed(path, text, environ)
     files, missing = lints.compose_files(source, path.parent) if compose else ([], [])
     if files and (beside := variables(files[0].parent)):
-        source = read(path, {**beside, **environ})
+        source = parsed(path, text, {**beside, **environ})
         files, missing = lints.compose_files(source, path.parent)
     problems = list(source.problems)
     scenario: Scenario | None = None

@@ -100,8 +100,20 @@ def read(path: Path, environ: Environ[str, str]) -> Source:
 
     Raises `UsageError` when there is no such file, `ScenarioInvalid` when it holds no mapping.
     """
+    return parsed(path, text_of(path), environ)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a scenario file; of stdin, which is `-`, only once.
+
+    Raises `UsageError` when there is no such file, `ScenarioInvalid` when it holds no text.
+    """
+    return _decoded(str(path), _bytes(path))
+
+
+def parsed(path: Path, text: str, environ: Environ[str, str]) -> Source:
+    """Parse the text of a scenario file. Raises `ScenarioInvalid` when it holds no mapping."""
     file = str(path)
-    text = _decoded(file, _bytes(path))
     lines = tuple(lines_of(text))
     problems: list[Problem] = []
 

@@ -132,6 +132,23 @@ def test_a_scenario_is_validated_from_stdin(
     assert said in done.stdout + done.stderr
 
 
+def test_a_scenario_from_stdin_is_read_once_although_an_env_file_serves_its_variables(
+    cli: Cli, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("LABEL=short\n")
+    text = SCENARIO.replace("Redis is away for a while.", '"a ${LABEL} one"')
+    done = subprocess.run(
+        [COMMAND, "validate", "-"],
+        cwd=tmp_path,
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "-: ok (1 fault, 1 check)" in done.stdout
+
+
 @pytest.mark.parametrize("file", ["scenario.yaml/x/j.xml", "/proc/nope/j.xml", ".", "x" * 300])
 @pytest.mark.parametrize("command", ["run scenario.yaml", "report"])
 def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(
