@@ -19,8 +19,9 @@ from chaoskit.checks._base import Check
 from chaoskit.cli.output import say, tell
 from chaoskit.cli.progress import console
 from chaoskit.errors import ExitCode, UsageError
+from chaoskit.judge.findings import judged
 from chaoskit.judge.result import EXIT_CODES
-from chaoskit.judge.verdict import check_result, judge, judged
+from chaoskit.judge.verdict import check_result, judge
 from chaoskit.record.folder import find_run
 from chaoskit.record.history import read_history, without_collecting
 from chaoskit.record.reader import RunRecord, stored_scenario

@@ -12,10 +12,12 @@ from chaoskit.text import count, seconds_text
 _SHARE = 0.5  # of a probe's timeout, from which on lateness could be what failed it
 
 
-def without_late(evidence: Evidence, probes: Mapping[str, Probe]) -> tuple[Evidence, list[str]]:
-    """Return the evidence without samples that were late by half of their timeout or more, and a
-    sentence for each probe that this took samples from."""
-    kept, said = dict(evidence.samples), []
+def without_late(
+    evidence: Evidence, probes: Mapping[str, Probe]
+) -> tuple[Evidence, dict[str, str]]:
+    """Return the evidence without samples that were late by half of their timeout or more, and by
+    probe a sentence where this took some away."""
+    kept, said = dict(evidence.samples), dict[str, str]()
     for name, samples in evidence.samples.items():
         if name not in probes:
             continue
@@ -24,16 +26,16 @@ def without_late(evidence: Evidence, probes: Mapping[str, Probe]) -> tuple[Evide
         lost = len(samples) - len(kept[name])
         if lost:
             worst = max(sample.lateness for sample in samples)
-            said.append(
+            said[name] = (
                 f"{lost} of {count(len(samples), 'sample')} of probe `{name}` say nothing about it:"
                 f" chaoskit itself was up to {seconds_text(worst)} late"
             )
     return replace(evidence, samples=kept), said
 
 
-def weighed(finding: Finding, without: Finding, said: list[str]) -> Finding:
+def weighed(finding: Finding, without: Finding, said: str) -> Finding:
     """Return a finding, `unknown` where it is another one `without` the late samples: whatever they
     would have shown in time, nobody knows."""
     if without.verdict is finding.verdict or finding.verdict is Verdict.UNKNOWN:
         return finding
-    return Finding(Verdict.UNKNOWN, finding.measured, finding.bound, "; ".join(said))
+    return Finding(Verdict.UNKNOWN, finding.measured, finding.bound, said)

@@ -15,7 +15,7 @@ from chaoskit.fields import Edge
 from chaoskit.judge.deaths import Death, advice, deaths
 from chaoskit.judge.excerpts import beside, of_unready
 from chaoskit.judge.felt import unfelt
-from chaoskit.judge.lateness import weighed, without_late
+from chaoskit.judge.findings import findings_of
 from chaoskit.judge.proof import prove, unanswered
 from chaoskit.judge.result import (
     EXIT_CODES,
@@ -47,7 +47,6 @@ from chaoskit.record.events import (
     RunStarted,
     RunUnproven,
 )
-from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import FaultLog, RunLog, RunRecord
 from chaoskit.records import (
     Evidence,
@@ -73,13 +72,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     }
     log = record.log
     evidence = replace(record.evidence, initial=initial)
-    punctual, late = without_late(evidence, scenario.probes)
-    with without_collecting():
-        findings = [(check, judged(check, evidence)) for check in scenario.expect]
-        if late:
-            findings = [
-                (check, weighed(found, judged(check, punctual), late)) for check, found in findings
-            ]
+    findings, late = findings_of(scenario, evidence)
     nobody = unfelt(evidence)
     faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)
@@ -100,7 +93,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         reason=_reason(verdict, findings, reasons),
         notes=[
             *_notes(scenario, log, evidence),
-            *late,
+            *late.values(),
             *_addresses_untested(edges, evidence),
             *advice(died),
             *nobody.values(),
@@ -184,19 +177,6 @@ def _ended_early(log: RunLog) -> str | None:
     if early is not None:
         return early.reason
     return None if log.complete else f"the run was cut off {log.moment}"
-
-
-def judged(check: Check, evidence: Evidence) -> Finding:
-    """Judge one check; a check that breaks is `unknown`, never a pass."""
-    try:
-        return check.judge(evidence)
-    except Exception as error:  # noqa: BLE001  # one broken check must not hide the others
-        return Finding(
-            Verdict.UNKNOWN,
-            "nothing",
-            "",
-            f"the check itself failed: {type(error).__name__}: {error}",
-        )
 
 
 def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from chaoskit.checks._base import Check
 from chaoskit.checks.availability import Availability
 from chaoskit.checks.latency import Latency
 from chaoskit.checks.recovery import RecoveryCheck
+from chaoskit.judge.findings import findings_of, judged
 from chaoskit.judge.lateness import weighed, without_late
-from chaoskit.judge.verdict import judged
 from chaoskit.probes.tcp import TcpProbe
 from chaoskit.records import Evidence, FaultWindow, Finding, Phase, Sample, Verdict
+from chaoskit.scenario.document import Scenario
 
 PROBES = {"p": TcpProbe.model_validate({"probe": "tcp", "url": "tcp://a:1", "timeout": "1s"})}
 PHASES = (Phase("baseline", 0.0, 10.0), Phase("faults", 10.0, 12.0), Phase("settle", 12.0, 30.0))
@@ -36,12 +41,12 @@ def evidence(*samples: Sample) -> Evidence:
 
 def found(check: Check, seen: Evidence) -> Finding:
     punctual, said = without_late(seen, PROBES)
-    return weighed(judged(check, seen), judged(check, punctual), said)
+    return weighed(judged(check, seen), judged(check, punctual), said.get("p", ""))
 
 
 def test_what_was_late_by_less_than_half_of_its_timeout_is_evidence() -> None:
     seen = evidence(sample(2.0, late=0.4), sample(3.0, stalled=0.4))
-    assert without_late(seen, PROBES) == (seen, [])
+    assert without_late(seen, PROBES) == (seen, {})
 
 
 @pytest.mark.parametrize("late", [sample(9.0, late=0.8), sample(9.0, late=0.2, stalled=0.4)])
@@ -49,9 +54,8 @@ def test_lateness_and_a_stall_count_together(late: Sample) -> None:
     punctual, said = without_late(evidence(late), PROBES)
     assert len(punctual.samples["p"]) == 299
     took = f"up to {1000 * late.lateness:.0f}ms late"
-    assert said == [
-        f"1 of 300 samples of probe `p` say nothing about it: chaoskit itself was {took}"
-    ]
+    text = f"1 of 300 samples of probe `p` say nothing about it: chaoskit itself was {took}"
+    assert said == {"p": text}
 
 
 def test_failures_that_may_be_chaoskit_s_own_are_not_the_app_s() -> None:
@@ -84,7 +88,26 @@ def test_a_verdict_that_does_not_hang_on_them_stays() -> None:
     assert found(soon, evidence(sample(20.0, late=0.8))).verdict is PASS
 
 
+def test_only_checks_of_the_probe_that_was_late_are_judged_twice() -> None:
+    judging: list[str] = []
+
+    class Counted(Availability):
+        def judge(self, evidence: Evidence) -> Finding:
+            judging.append(self.subject)
+            return super().judge(evidence)
+
+    def check(probe: str) -> Check:
+        return Counted.model_validate({"check": "availability", "probe": probe, "at_least": "1%"})
+
+    seen = evidence(sample(20.0, late=0.8))
+    seen = replace(seen, samples={**seen.samples, "q": seen.samples["p"][:100]})
+    scenario = SimpleNamespace(probes=PROBES, expect=[check("p"), check("q")])
+    _, late = findings_of(cast("Scenario", scenario), seen)
+    assert list(late) == ["p"]
+    assert judging == ["p", "p", "q"]
+
+
 def test_a_probe_that_the_scenario_does_not_have_is_left_alone() -> None:
     late = Sample("other", 1.0, 9.0, 9.1, "ok")
     seen = Evidence((), (), samples={"other": [late]})
-    assert without_late(seen, PROBES) == (seen, [])
+    assert without_late(seen, PROBES) == (seen, {})
