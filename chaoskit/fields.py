@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJson
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from chaoskit.ports import HTTP, HTTPS, POSTGRES, REDIS
+from chaoskit.ports import HTTP, HTTPS, POSTGRES, REDIS, SCHEMES
 from chaoskit.text import decimal, seconds_text
 
 _NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
@@ -287,8 +287,8 @@ class Url(Written):
 
     @property
     def target(self) -> Target:
-        protocol = {"https": "tls", "wss": "tls", "ws": "http", "postgresql": "postgres"}
-        return Target(self.service, self.port, protocol.get(self.scheme, self.scheme))
+        known = SCHEMES.get(self.scheme)
+        return Target(self.service, self.port, known.protocol if known else "tcp")
 
     def __str__(self) -> str:
         """Return the URL without its password: this is what output shows."""

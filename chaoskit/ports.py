@@ -1,9 +1,10 @@
-"""Ports that everybody knows: those of protocols, and those of images."""
+"""Ports that everybody knows: those of protocols, of URLs, and of images."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 REDIS, POSTGRES, HTTP, HTTPS = 6379, 5432, 80, 443
 
@@ -13,6 +14,39 @@ PROTOCOLS: Mapping[int, str] = {
     HTTP: "http",
     8000: "http",
     8080: "http",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """The port of a URL that names none, and the protocol of the server, as canaries speak it."""
+
+    port: int
+    protocol: str = "tcp"
+
+
+SCHEMES: Mapping[str, Scheme] = {
+    "http": Scheme(80, "http"),
+    "ws": Scheme(80, "http"),
+    "https": Scheme(443, "tls"),
+    "wss": Scheme(443, "tls"),
+    "redis": Scheme(6379, "redis"),
+    "valkey": Scheme(6379, "redis"),
+    "rediss": Scheme(6379, "tls"),
+    "postgres": Scheme(5432, "postgres"),
+    "postgresql": Scheme(5432, "postgres"),
+    "mysql": Scheme(3306),
+    "mariadb": Scheme(3306),
+    "mongodb": Scheme(27017),
+    "amqp": Scheme(5672),
+    "amqps": Scheme(5671, "tls"),
+    "nats": Scheme(4222),
+    "kafka": Scheme(9092),
+    "memcached": Scheme(11211),
+    "mqtt": Scheme(1883),
+    "smtp": Scheme(25),
+    "ldap": Scheme(389),
+    "clickhouse": Scheme(9000),
 }
 
 _OF_IMAGES: Mapping[str, tuple[int, ...]] = {  # by the last part of the image's name

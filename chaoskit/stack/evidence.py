@@ -7,9 +7,10 @@ A name of a server stands in a URL (`redis://redis:6400/0`), before a port (`api
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from chaoskit.ports import SCHEMES
 from chaoskit.stack.project import Service
 
 _HOST_KEY = re.compile(r"HOST|SERVER|ADDR|URL|URI|ENDPOINT|BROKER|UPSTREAM|SERVICE", re.IGNORECASE)
@@ -20,39 +21,6 @@ _PORT_KEY, _FLAG = "PORT", re.compile(r"[\"',\s]+(?:-p|--port)[\"',\s=]*([0-9]{1
 _SCHEME = re.compile(r"([A-Za-z][\w+.-]*)://[^\s/\"']*$")
 _PORT = re.compile(r":([0-9]{1,5})(?![\w.-])")
 _LEAST_PORT = 21  # below, `name:7` without a scheme is the version of an image
-
-
-@dataclass(frozen=True, slots=True)
-class Scheme:
-    """The port of a URL that names none, and the protocol of the server, as canaries speak it."""
-
-    port: int
-    protocol: str = "tcp"
-
-
-SCHEMES: Mapping[str, Scheme] = {
-    "http": Scheme(80, "http"),
-    "ws": Scheme(80, "http"),
-    "https": Scheme(443, "tls"),
-    "wss": Scheme(443, "tls"),
-    "redis": Scheme(6379, "redis"),
-    "valkey": Scheme(6379, "redis"),
-    "rediss": Scheme(6379, "tls"),
-    "postgres": Scheme(5432, "postgres"),
-    "postgresql": Scheme(5432, "postgres"),
-    "mysql": Scheme(3306),
-    "mariadb": Scheme(3306),
-    "mongodb": Scheme(27017),
-    "amqp": Scheme(5672),
-    "amqps": Scheme(5671, "tls"),
-    "nats": Scheme(4222),
-    "kafka": Scheme(9092),
-    "memcached": Scheme(11211),
-    "mqtt": Scheme(1883),
-    "smtp": Scheme(25),
-    "ldap": Scheme(389),
-    "clickhouse": Scheme(9000),
-}
 
 
 @dataclass(frozen=True, slots=True)
