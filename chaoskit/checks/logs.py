@@ -93,10 +93,11 @@ class Logs(ServiceCheck):
             reason = f"the log of service `{self.service}` may lack lines: {gap.reason}"
             return Finding(Verdict.UNKNOWN, measured, self.bound, reason, numbers=numbers)
         if not few and not too_many:
-            found_nothing = self.passed(measured, numbers)
-            silent = self.absent is not None and _is_empty(log)
+            passed = self.passed(measured, numbers)
+            if self.absent is None or not _is_empty(log):
+                return passed
             note = f"service `{self.service}` printed nothing all run long: that says little"
-            return replace(found_nothing, notes=(note,)) if silent else found_nothing
+            return replace(passed, notes=(note,))
         reason = (
             f"service `{self.service}` printed {count(found, 'line')} matching "
             f"`{pattern.pattern}`, expected {self.bound}"

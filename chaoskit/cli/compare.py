@@ -18,7 +18,7 @@ from chaoskit.cli.output import say
 from chaoskit.cli.progress import console
 from chaoskit.errors import ExitCode, StoreFailed, UsageError
 from chaoskit.judge.result import stored_result
-from chaoskit.record.folder import find_run
+from chaoskit.record.folder import find_run, known_runs
 from chaoskit.series.compare import Compared, Outcome, compare
 from chaoskit.text import printable
 
@@ -49,11 +49,7 @@ def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitC
 
 def _folders(side: str, runs: Path) -> list[Path]:
     """Return the folders of one side: those in a folder of runs, or those named."""
-    inside = sorted(
-        path.parent.resolve()
-        for path in Path(side).glob(f"*/{_SCENARIO}")
-        if not path.parent.is_symlink()
-    )
+    inside = [path.resolve() for path in known_runs(Path(side)) if not path.is_symlink()]
     if inside and not (Path(side) / _SCENARIO).exists():
         return inside
     named = [find_run(runs, name) for name in side.split(",") if name]

@@ -26,9 +26,7 @@ def show_plan(path: Path, *, as_json: bool) -> ExitCode:
         say(json.dumps(redactor.clean_json(plan.document()), indent=2))
     else:
         say(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
-    warn(loaded)
-    for warning in plan.warnings:
-        tell(warning.render())
+    warn([*loaded.warnings(), *plan.warnings])
     for problem in impossible:
         tell(redactor.clean(f"error: {problem}"))
     return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from chaoskit.cli.errors import complain
 from chaoskit.cli.live import LiveView
-from chaoskit.cli.output import forget_stdout, patiently, tell
+from chaoskit.cli.output import forget_stdout, patiently
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
@@ -81,7 +81,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     codes: list[ExitCode] = []
     results: list[Result] = []
     for scenario in loaded:
-        warn(scenario)
+        warn(scenario.warnings())
         try:
             result, folder = asyncio.run(_run_one(scenario, request, events))
         except ChaoskitError as error:
@@ -160,8 +160,7 @@ async def _prepared(
         only_faults=request.only_faults,
     )
     await compose_cli.version()
-    for warning in plan.warnings:
-        tell(warning.render())
+    warn(plan.warnings)
     plan.refuse_shared()
     plan.refuse_too_many()
     if live := await plan.live_data(engine):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chaoskit.cli.output import say, tell
+from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
 from chaoskit.scenario.loading import load_all
@@ -35,8 +36,7 @@ def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> Ex
         problems += warnings
     if problems:
         raise ScenarioInvalid(problems)
-    for warning in warnings:
-        tell(warning.render())
+    warn(warnings)
     for scenario in loaded:
         faults = len(scenario.scenario.timeline.faults)
         checks = len(scenario.scenario.expect)

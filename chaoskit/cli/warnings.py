@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chaoskit.cli.output import tell
-from chaoskit.scenario.loading import Loaded
+from chaoskit.errors import Problem
 
 
-def warn(scenario: Loaded) -> None:
-    """Print the warnings of a scenario to stderr."""
-    for warning in scenario.warnings():
+def warn(warnings: Iterable[Problem]) -> None:
+    """Print warnings to stderr."""
+    for warning in warnings:
         tell(warning.render())

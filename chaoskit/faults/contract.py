@@ -122,7 +122,7 @@ class Fault(Model, Generic[U]):
                 gate = After(fault=self.name, injected=True, delay=later, timeout=Duration(3600))
                 update |= {"when": None, "after": gate}
             repetition = once.model_copy(update=update)
-            repetition._previous = found[-1].name  # its own
+            repetition._previous = found[-1].name
             found.append(repetition)
         return found
 

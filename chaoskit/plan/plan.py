@@ -25,6 +25,7 @@ from chaoskit.plan.against_stack import (
 from chaoskit.plan.secret_values import Secrets, before_compose, secrets_of
 from chaoskit.record.events import EdgeSeen, EdgesObserved
 from chaoskit.records import Json
+from chaoskit.scenario.document import DeclaredEdge
 from chaoskit.scenario.loading import Loaded
 from chaoskit.scenario.masking import masked_file
 from chaoskit.scenario.suggest import did_you_mean
@@ -238,12 +239,8 @@ async def make_plan(
     faults = _selected(scenario.injections(), only_faults)
     targets = [target for probe in scenario.probes.values() for target in probe.targets()]
     targets += [target for one in scenario.workloads.values() for target in one.targets()]
-    served = await _served(project, targets, engine)
-    known = await _served(project, (), engine)
-    for declared in stack.edges:
-        known.setdefault(declared.edge.upstream, set()).add(declared.port)
-        served.setdefault(declared.edge.upstream, set()).add(declared.port)
-    edges = EdgeMap(project, served)
+    known = await _known_ports(project, stack.edges, engine)
+    edges = EdgeMap(project, _asked_too(known, targets))
     problems = against_stack(loaded, project.services, edges.problem)
     if problems:
         inactive = await _inactive(compose, project)
@@ -335,17 +332,26 @@ def _unique(targets: Sequence[Target]) -> list[Target]:
     return sorted(by_port.values())
 
 
-async def _served(
-    project: Project, targets: Sequence[Target], engine: Engine | None
+async def _known_ports(
+    project: Project, declared: Sequence[DeclaredEdge], engine: Engine | None
 ) -> dict[str, set[int]]:
-    served: dict[str, set[int]] = {}
-    for target in targets:
-        served.setdefault(target.service, set()).add(target.port)
+    """Return the ports of each service that the scenario declares or its image names."""
+    known: dict[str, set[int]] = {}
+    for one in declared:
+        known.setdefault(one.edge.upstream, set()).add(one.port)
     if engine is not None:
         images = {name: s.image for name, s in project.services.items() if s.image}
         found = await asyncio.gather(*(engine.images.ports(image) for image in images.values()))
         for name, ports in zip(images, found, strict=True):
-            served.setdefault(name, set()).update(ports)
+            known.setdefault(name, set()).update(ports)
+    return known
+
+
+def _asked_too(known: Mapping[str, set[int]], targets: Sequence[Target]) -> dict[str, set[int]]:
+    """Return the known ports, and those that probes and workloads talk to."""
+    served = {name: set(ports) for name, ports in known.items()}
+    for target in targets:
+        served.setdefault(target.service, set()).add(target.port)
     return served
 
 

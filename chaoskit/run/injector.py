@@ -37,6 +37,7 @@ from chaoskit.stack import edge_traffic
 from chaoskit.stack.connections import sockets_of
 from chaoskit.stack.proxy import Proxy
 from chaoskit.stack.stack import Stack
+from chaoskit.tasks import together
 
 _CANARIES = 3
 _MOST_CANARIES, _BETWEEN, _CALMING = 12, 0.05, 1.0  # where the machine is busy; seconds
@@ -208,7 +209,8 @@ class Injector:
 
     async def _inject(self, injection: Injection) -> None:
         fault = injection.fault
-        undo, _ = await asyncio.gather(fault.prepare(self._stack), self._count_connected(fault))
+        counting = self._count_connected(fault)
+        undo, _ = await together(fault.prepare(self._stack), counting)
         injection.undo = undo
         self._ledger.intent(fault.name, fault.fault, undo)
         injection.in_ledger = True

@@ -38,11 +38,7 @@ class Starts:
         reason = await self._due(fault, phase_start)
         before = self._injections.get(fault.previous or "")
         if reason is None and before is not None:
-
-            async def over() -> bool:
-                return before.healed_at is not None or before.gave_up
-
-            await until(over, within=_LONGEST_HEAL, every=_POLL)
+            await _reached(before, injected=False, within=_LONGEST_HEAL)
         return reason
 
     async def _due(self, fault: Fault, phase_start: float) -> str | None:
@@ -75,19 +71,24 @@ class Starts:
         first = self._injections.get(after.fault)
         if first is None:
             return f"its start was not reached: fault `{after.fault}` is not part of this run"
-
-        async def moment() -> float | None:
-            return first.injected_at if after.injected else first.healed_at
-
-        then = await until(
-            moment,
-            met=lambda moment: moment is not None or first.gave_up,
-            within=after.timeout,
-            every=_POLL,
-        )
+        then = await _reached(first, injected=bool(after.injected), within=after.timeout)
         if then is not None:
             await self._clock.sleep_until(then + after.delay)
             return None
         if first.gave_up:
             return f"its start was not reached: fault `{after.fault}` did not get that far"
         return f"its start was not reached within {after.timeout}: {after}"
+
+
+async def _reached(injection: Injection, *, injected: bool, within: float) -> float | None:
+    """Return when a fault was injected, or healed; None when it gave up or took too long."""
+
+    async def moment() -> float | None:
+        return injection.injected_at if injected else injection.healed_at
+
+    return await until(
+        moment,
+        met=lambda moment: moment is not None or injection.gave_up,
+        within=within,
+        every=_POLL,
+    )
