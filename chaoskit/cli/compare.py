@@ -18,11 +18,9 @@ from chaoskit.cli.output import say
 from chaoskit.cli.progress import console
 from chaoskit.errors import ExitCode, StoreFailed, UsageError
 from chaoskit.judge.result import stored_result
-from chaoskit.record.folder import find_run, known_runs
+from chaoskit.record.folder import SCENARIO, find_run, known_runs
 from chaoskit.series.compare import Compared, Outcome, compare
 from chaoskit.text import printable
-
-_SCENARIO = "scenario.yaml"
 
 
 def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitCode:
@@ -50,7 +48,7 @@ def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitC
 def _folders(side: str, runs: Path) -> list[Path]:
     """Return the folders of one side: those in a folder of runs, or those named."""
     inside = [path.resolve() for path in known_runs(Path(side)) if not path.is_symlink()]
-    if inside and not (Path(side) / _SCENARIO).exists():
+    if inside and not (Path(side) / SCENARIO).exists():
         return inside
     named = [find_run(runs, name) for name in side.split(",") if name]
     if not named:
@@ -70,9 +68,9 @@ def _refuse_other_scenarios(folders: Sequence[Path]) -> None:
 
 def _digest(folder: Path) -> str:
     try:
-        return hashlib.sha256(files.read_bytes(folder / _SCENARIO)).hexdigest()
+        return hashlib.sha256(files.read_bytes(folder / SCENARIO)).hexdigest()
     except OSError as error:
-        raise StoreFailed(f"cannot read `{folder / _SCENARIO}`: {error.strerror}") from error
+        raise StoreFailed(f"cannot read `{folder / SCENARIO}`: {error.strerror}") from error
 
 
 def _document(row: Compared) -> dict[str, object]:

@@ -91,7 +91,12 @@ def schemas(incomplete: str) -> list[str]:
 
 def reports(incomplete: str) -> list[str]:
     """Return the kinds of reports, each with its `=`."""
-    return _starting(incomplete, ["json=", "junit=", "summary="])
+    return [f"{kind}=" for kind in formats(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """Return the kinds of reports."""
+    return _starting(incomplete, ["annotations", "json", "junit", "metrics", "prompt", "summary"])
 
 
 def _kinds(sort: str, incomplete: str) -> list[str]:

@@ -38,6 +38,7 @@ Paths = Annotated[
 
 RunsDir = Annotated[Path, typer.Option(help="Where run folders are.")]
 RUNS = Path(".chaoskit/runs")
+REPORT = "Also write a report: annotations, json, junit, metrics, prompt or summary; - for stdout."
 
 
 def _version(wanted: bool) -> None:
@@ -78,7 +79,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help=REPORT,
             autocompletion=complete.reports,
         ),
     ] = None,
@@ -243,7 +244,10 @@ def recover(
     raise typer.Exit(recover_runs(request))
 
 
-@app.command(epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml")
+@app.command(
+    epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml"
+    " | chaoskit report latest --format prompt"
+)
 def report(
     run: Annotated[
         str,
@@ -257,8 +261,17 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help=REPORT,
             autocompletion=complete.reports,
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="KIND",
+            help="Print this kind of report instead, such as prompt: the cause, for an agent.",
+            autocompletion=complete.formats,
         ),
     ] = None,
     json: Annotated[
@@ -268,7 +281,7 @@ def report(
     """Show the report of a stored run again."""
     from chaoskit.cli.report import show_report
 
-    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), json=json))
+    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), form=form, json=json))
 
 
 @app.command(

@@ -55,6 +55,7 @@ def shop(cli: Cli, tmp_path: Path) -> Path:
         ("chaoskit list f", ["faults"]),
         ("chaoskit check x --workload ver", ["versions"]),
         ("chaoskit run x --report j", ["json=", "junit="]),
+        ("chaoskit report x --format pr", ["prompt"]),
     ],
 )
 def test_a_shell_completes_files_runs_and_kinds(shop: Path, words: str, offered: list[str]) -> None:
