@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from chaoskit import __version__
-from chaoskit.cli import complete
+from chaoskit.cli import complete, history
 from chaoskit.cli.errors import complain
+from chaoskit.cli.options import RUNS, RunsDir
 from chaoskit.cli.output import forget_stdout
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, causes
 
@@ -36,8 +37,6 @@ Paths = Annotated[
     ),
 ]
 
-RunsDir = Annotated[Path, typer.Option(help="Where run folders are.")]
-RUNS = Path(".chaoskit/runs")
 REPORT = "Also write a report: annotations, json, junit, metrics, prompt or summary; - for stdout."
 
 
@@ -284,19 +283,7 @@ def report(
     raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), form=form, json=json))
 
 
-@app.command(
-    epilog="Examples: chaoskit compare before/ after/ | chaoskit compare RUN,RUN,RUN RUN,RUN,RUN"
-)
-def compare(
-    before: Annotated[str, typer.Argument(help="A folder of runs, or runs separated by commas.")],
-    after: Annotated[str, typer.Argument(help="The same, for what may be worse.")],
-    runs_dir: RunsDir = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
-) -> None:
-    """Say whether runs of one scenario became slower or fail more often: 0 no, 1 yes, 3 unknown."""
-    from chaoskit.cli.compare import compare_runs
-
-    raise typer.Exit(compare_runs(before, after, runs_dir, as_json=json))
+history.add_to(app)
 
 
 @app.command(name="list", epilog="Example: chaoskit list faults")

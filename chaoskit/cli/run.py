@@ -17,7 +17,7 @@ from typing import TextIO
 from chaoskit.cli.errors import complain
 from chaoskit.cli.github import quoted, say_in_job
 from chaoskit.cli.live import LiveView
-from chaoskit.cli.output import forget_stdout, patiently
+from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
@@ -100,7 +100,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         code = ExitCode(result.exit_code)
         codes.append(code)
         try:
-            write_reports(folder, result)
+            write_reports(folder, result, tell)
         except StoreFailed as error:  # such as a full disk: other scenarios go on
             codes.append(complain(error))
         if not quiet:

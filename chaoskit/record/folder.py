@@ -199,11 +199,9 @@ class RunFolder:
         `masked=False` is for text of our own that another program reads.
         """
         target = self.path / name
-        temporary = target.with_name(f".{target.name}.part")
         try:
             shown = self._without_secrets(name, text) if masked else text
-            temporary.write_text(shown, encoding="utf-8", errors="backslashreplace")
-            temporary.replace(target)
+            files.write_whole(target, shown)
         except OSError as error:
             raise StoreFailed(f"cannot write `{target}`: {error.strerror}") from error
         return target
