@@ -91,7 +91,7 @@ def schemas(incomplete: str) -> list[str]:
 
 def reports(incomplete: str) -> list[str]:
     """Return the kinds of reports, each with its `=`."""
-    return _starting(incomplete, ["json=", "junit=", "summary="])
+    return _starting(incomplete, ["html=", "html-dir=", "json=", "junit=", "summary=", "trace="])
 
 
 def _kinds(sort: str, incomplete: str) -> list[str]:

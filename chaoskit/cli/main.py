@@ -78,7 +78,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help="Also write a report: html, html-dir, json, junit, summary or trace.",
             autocompletion=complete.reports,
         ),
     ] = None,
@@ -243,7 +243,7 @@ def recover(
     raise typer.Exit(recover_runs(request))
 
 
-@app.command(epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml")
+@app.command(epilog="Examples: chaoskit report | chaoskit report latest --html page.html")
 def report(
     run: Annotated[
         str,
@@ -257,8 +257,20 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help="Also write a report: html, html-dir, json, junit, summary or trace.",
             autocompletion=complete.reports,
+        ),
+    ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write the page of the run, in one file."),
+    ] = None,
+    html_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--html-dir",
+            metavar="DIR",
+            help="Write the page as files, for servers that forbid inline scripts.",
         ),
     ] = None,
     json: Annotated[
@@ -268,7 +280,9 @@ def report(
     """Show the report of a stored run again."""
     from chaoskit.cli.report import show_report
 
-    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), json=json))
+    asked = list(report or ())
+    asked += [f"{kind}={to}" for kind, to in (("html", html), ("html-dir", html_dir)) if to]
+    raise typer.Exit(show_report(run, runs_dir, asked, json=json))
 
 
 @app.command(

@@ -23,7 +23,7 @@ def show_report(run: str, runs: Path, reports: Sequence[str], *, json: bool) -> 
     wanted = [parsed(text) for text in reports]
     folder = find_run(runs, run)
     result = stored_result(folder)
-    write(wanted, [result])
+    write(wanted, [result], [folder])
     if json:
         patiently(lambda: print(as_json([result]), end="", flush=True))
     else:

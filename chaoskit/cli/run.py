@@ -16,7 +16,7 @@ from typing import TextIO
 
 from chaoskit.cli.errors import complain
 from chaoskit.cli.live import LiveView
-from chaoskit.cli.output import forget_stdout, patiently
+from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
@@ -80,6 +80,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     recover_before_run(request.runs_dir, allow_host_exec=request.allow_host_exec)
     codes: list[ExitCode] = []
     results: list[Result] = []
+    folders: list[Path] = []
     for scenario in loaded:
         warn(scenario.warnings())
         try:
@@ -91,6 +92,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
             codes.append(interrupted.code)
             break
         results.append(result)
+        folders.append(folder)
         code = ExitCode(result.exit_code)
         codes.append(code)
         try:
@@ -99,7 +101,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
             codes.append(complain(error))
         if code.by_signal:
             break
-    write(reports, results)
+    write(reports, results, folders)
     if request.json:
         patiently(lambda: print(as_json(results), end="", flush=True))
     elif len(loaded) > 1:
@@ -202,7 +204,8 @@ async def _prepared(
 
 
 def _print(result: Result, folder: Path, request: RunRequest) -> None:
-    write_reports(folder, result)
+    if (missing := write_reports(folder, result)) is not None:
+        tell(f"warning: {missing}")
     if not request.json and request.events != "-":
         patiently(lambda: terminal.render(result, console(sys.stdout), folder))
 

@@ -77,8 +77,11 @@ def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
     recorder.emit(FaultGone(fault))
 
 
-def write_reports(folder: Path, result: Result) -> None:
-    """Write the two reports that every run folder has. Raises `StoreFailed`."""
+def write_reports(folder: Path, result: Result) -> str | None:
+    """Write the reports that every run folder has; return what is missing, for a person.
+
+    Raises `StoreFailed` for one that cannot be written; the page is a convenience beside them.
+    """
     for name, text in (
         ("junit.xml", junit.render([result])),
         ("summary.md", summary.render([result])),
@@ -87,3 +90,6 @@ def write_reports(folder: Path, result: Result) -> None:
             (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise StoreFailed(f"cannot write `{folder / name}`: {error.strerror}") from error
+    from chaoskit.report.html.page import write_page
+
+    return write_page(folder)
