@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaoskit.record import events as e
+from chaoskit.scenario.planned import ORDER, planned
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _WIDE = 72  # columns from which the bar is long
 _LONG_BAR, _SHORT_BAR = 24, 10
-_ORDER = ("baseline", "faults", "heal", "settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class LiveView:
                 self._started = self._now() - t
             case e.PhaseStarted(phase=phase):
                 self._phase = phase
-                if phase in _ORDER:
+                if phase in ORDER:
                     self._begun = t if self._begun is None else self._begun
                     self._end = t + self._left_from(phase)
             case e.FaultInjected(id=id, fault=kind, target=target, instant=instant):
@@ -70,28 +70,8 @@ class LiveView:
 
     def _left_from(self, phase: str) -> float:
         """Return how long everything takes from the start of a phase on, as it is planned."""
-        lasting = any(f.for_ is None and not f.instant for f in self._faults.values())
-        hold = float(self._timeline.hold) if lasting else 0.0
-        takes = {
-            "baseline": float(self._timeline.baseline),
-            "faults": max((self._end_of(f) for f in self._faults.values()), default=0.0) + hold,
-            "heal": 0.0,
-            "settle": float(self._timeline.settle),
-        }
-        return sum(takes[later] for later in _ORDER[_ORDER.index(phase) :])
-
-    def _end_of(self, fault: Fault, depth: int = 0) -> float:
-        """Return when a fault ends in the faults phase; a start that something observed decides
-        counts as at once."""
-        return self._start_of(fault, depth) + float(fault.for_ or 0.0)
-
-    def _start_of(self, fault: Fault, depth: int) -> float:
-        after = fault.after
-        other = self._faults.get(after.fault) if after is not None and depth < 50 else None
-        if after is None or other is None:
-            return float(fault.at or 0.0)
-        moment = self._start_of if after.injected else self._end_of
-        return moment(other, depth + 1) + float(after.delay)
+        takes = planned(self._timeline, self._faults.values())
+        return sum(takes[later] for later in ORDER[ORDER.index(phase) :])
 
     def render(self, width: int) -> Group:
         """Return the view for a terminal of so many columns: one line each for the clock, for what
@@ -109,7 +89,7 @@ class LiveView:
     def _where(self, now: float, width: int) -> Text:
         name = _line((self._name, "bold"))
         text = _line((f": {self._phase}", "bold"), (f"  {now:.0f} s", ""))
-        if self._begun is None or self._end is None or self._phase not in _ORDER:
+        if self._begun is None or self._end is None or self._phase not in ORDER:
             return name.append_text(text)
         length = _LONG_BAR if width >= _WIDE else _SHORT_BAR
         share = min(1.0, (now - self._begun) / max(0.001, self._end - self._begun))

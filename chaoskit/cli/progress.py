@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from chaoskit.record import events as e
 from chaoskit.text import printable, seconds_text
@@ -42,20 +41,13 @@ class Progress:
                 get_renderable=lambda: view.render(console.width),
             )
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Show the live view from now on."""
         if self._live:
             self._live.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live_off()
-
-    def _live_off(self) -> None:
+    def stop(self) -> None:
+        """End the live view, also where the terminal is gone."""
         if self._live:
             with contextlib.suppress(OSError, ValueError):
                 self._live.stop()
@@ -77,7 +69,7 @@ class Progress:
                 f"{t:7.2f} s  {self._clean(line)}", markup=False, highlight=False, soft_wrap=True
             )
         except (OSError, ValueError):
-            self._live_off()
+            self.stop()
             self._console = _nowhere()
 
 

@@ -2,55 +2,46 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
 import os
-import secrets
-import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
 from chaoskit.cli.live import LiveView
-from chaoskit.cli.output import forget_stdout, patiently
+from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
 from chaoskit.cli.warnings import warn
-from chaoskit.docker import compose_cli
-from chaoskit.docker.client import Engine
-from chaoskit.docker.images import toxiproxy_image
 from chaoskit.errors import (
     ChaoskitError,
-    EnvironmentFailure,
     ExitCode,
+    Problem,
     StoreFailed,
     UsageError,
 )
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
-from chaoskit.plan.plan import make_plan
+from chaoskit.plan.plan import Plan
 from chaoskit.record.events import Recorded
+from chaoskit.record.folder import RunFolder
+from chaoskit.record.writer import Listener, LiveCounts
 from chaoskit.recovery.teardown import write_reports
 from chaoskit.report import terminal
-from chaoskit.run.runner import Options, Runner, prepare_folder
-from chaoskit.run.signals import Signals
-from chaoskit.scenario.loading import Loaded, load_all
-
-# When scenarios end differently, the worst is the suite's: what is left behind comes first.
-_WORST_FIRST = (
-    ExitCode.INTERNAL,
-    ExitCode.LEFT_BEHIND,
-    ExitCode.FAILED,
-    ExitCode.ENVIRONMENT,
-    ExitCode.USAGE,
-    ExitCode.UNKNOWN,
-    ExitCode.PASSED,
+from chaoskit.scenario.loading import load_all
+from chaoskit.suite.execution import (
+    Ended,
+    Interrupted,
+    Settings,
+    refuse_host_commands,
+    run_scenario,
 )
+from chaoskit.suite.selection import Selection
+from chaoskit.suite.verdict import FailOn, counts_as_failed, exit_code, flakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,147 +49,98 @@ class RunRequest:
     """What the command line asks for."""
 
     paths: tuple[Path, ...]
-    seed: int | None
-    only_faults: tuple[str, ...]
-    keep: bool
-    runs_dir: Path
-    reports: tuple[str, ...]
-    json: bool
-    events: str | None
-    allow_host_exec: bool
+    selection: Selection
+    settings: Settings
+    repeat: int = 1
+    fail_fast: bool = False
+    fail_on: FailOn = "unknown"
+    reports: tuple[str, ...] = ()
+    json: bool = False
+    events: str | None = None
 
 
 def run_scenarios(request: RunRequest) -> ExitCode:
-    """Load everything, run one after another, report; return the exit code."""
+    """Load everything, run what is selected, report; return the exit code."""
     reports = [parsed(text) for text in request.reports]
-    loaded = load_all(request.paths, os.environ)
-    if request.only_faults and len(loaded) > 1:
+    settings = request.settings
+    scenarios = request.selection.of(load_all(request.paths, os.environ))
+    if settings.only_faults and len(scenarios) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
-    if not request.allow_host_exec:
-        _refuse_host_commands(loaded, request.only_faults)
+    if not settings.allow_host_exec:
+        refuse_host_commands(scenarios, settings.only_faults)
     events = _Events(request.events)
-    recover_before_run(request.runs_dir, allow_host_exec=request.allow_host_exec)
+    recover_before_run(settings.runs_dir, allow_host_exec=settings.allow_host_exec)
+    left = [one for _ in range(request.repeat) for one in scenarios]
+    many = len(left) > 1
     codes: list[ExitCode] = []
-    results: list[Result] = []
-    for scenario in loaded:
-        warn(scenario.warnings())
+    ended: list[Ended] = []
+    while left:
         try:
-            result, folder = asyncio.run(_run_one(scenario, request, events))
-        except ChaoskitError as error:
-            codes.append(complain(error))
-            continue
+            one = run_scenario(left.pop(0), settings, _Watching(events))
         except Interrupted as interrupted:
             codes.append(interrupted.code)
             break
-        results.append(result)
-        code = ExitCode(result.exit_code)
-        codes.append(code)
-        try:
-            _print(result, folder, request)
-        except StoreFailed as error:  # such as a full disk: other scenarios go on
-            codes.append(complain(error))
-        if code.by_signal:
+        ended.append(one)
+        codes.append(_said(one, request))
+        if codes[-1].by_signal or (
+            request.fail_fast and counts_as_failed(codes[-1], request.fail_on)
+        ):
             break
+    results = [one.result for one in ended]
     write(reports, results)
     if request.json:
         patiently(lambda: print(as_json(results), end="", flush=True))
-    elif len(loaded) > 1:
-        patiently(lambda: terminal.render_suite(results, console(sys.stdout)))
-    by_signal = (code for code in codes if code.by_signal)
-    return next(by_signal, None) or next(code for code in _WORST_FIRST if code in codes)
+    elif many:
+        said = flakes(results)
+        patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
+    if left:
+        names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in left))
+        tell(f"not started any more: {names}")
+    return exit_code(codes, request.fail_on)
 
 
-def _refuse_host_commands(loaded: Sequence[Loaded], only: Sequence[str]) -> None:
-    """A scenario may come from anywhere: what it runs on this machine must be allowed by hand."""
-    for one in loaded:
-        for fault in one.scenario.timeline.faults:
-            if fault.runs_on_host and (not only or fault.name in only):
-                raise UsageError(
-                    f"fault `{fault.name}` of `{one.path}` runs commands on this machine",
-                    hint="read them, then add `--allow-host-exec`",
-                )
+def _said(ended: Ended, request: RunRequest) -> ExitCode:
+    """Print how a scenario ended and write its reports; return its exit code."""
+    if ended.folder is None:
+        error = ChaoskitError(ended.result.reason or "", hint=ended.hint)
+        error.exit_code = ended.code
+        return complain(error)
+    try:
+        _print(ended.result, ended.folder, request)
+    except StoreFailed as error:  # such as a full disk: other scenarios go on
+        return complain(error)
+    return ended.code
 
 
-class Interrupted(Exception):
-    """A signal came before anything was started."""
+class _Watching:
+    """Shows one scenario while it is run, and streams its events."""
 
-    def __init__(self, code: ExitCode) -> None:
-        super().__init__(str(code))
-        self.code = code
+    def __init__(self, events: _Events) -> None:
+        self._events = events
+        self._progress: Progress | None = None
 
+    def warn(self, warnings: Iterable[Problem]) -> None:
+        warn(warnings)
 
-async def _run_one(loaded: Loaded, request: RunRequest, events: _Events) -> tuple[Result, Path]:
-    async with contextlib.AsyncExitStack() as connection:
-        preparing = asyncio.create_task(_prepared(loaded, request, events, connection))
-        interrupt: Callable[[], object] = preparing.cancel
-        with Signals(lambda: interrupt()) as signals:
-            try:
-                runner, folder, progress = await preparing
-            except asyncio.CancelledError:
-                raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
-            interrupt = runner.interrupt
-            with progress:
-                result = await runner.execute(signals)
-            return result, folder
+    def begin(self, plan: Plan, folder: RunFolder) -> Listener:
+        view = LiveView(plan.loaded.scenario, plan.faults)
+        progress = Progress(stderr_console(), view, folder.redactor.clean)
+        self._progress = progress
 
+        def listen(recorded: Recorded) -> None:
+            progress(recorded)
+            self._events.write(json.dumps(folder.redactor.clean_json(recorded.row())))
 
-async def _prepared(
-    loaded: Loaded, request: RunRequest, events: _Events, connection: contextlib.AsyncExitStack
-) -> tuple[Runner, Path, Progress]:
-    """Check engine, images and stack, and make the run folder; nothing is started yet.
+        return listen
 
-    `connection` will hold the one to the engine, for as long as the run.
-    """
-    engine = await connection.enter_async_context(Engine.connect())
-    image = await toxiproxy_image(engine.images)
-    token = secrets.token_hex(3)
-    name = loaded.scenario.name.lower().replace(".", "-")[:24].strip("-_")
-    plan = await make_plan(
-        loaded,
-        run_project=f"ck-{name}-{token}",
-        engine=engine,
-        only_faults=request.only_faults,
-    )
-    await compose_cli.version()
-    warn(plan.warnings)
-    plan.refuse_shared()
-    plan.refuse_too_many()
-    if live := await plan.live_data(engine):
-        raise EnvironmentFailure(
-            "\n".join(live), hint="stop them first: two servers on the same data destroy it"
-        )
-    if taken := await plan.taken_subnets(engine):
-        raise EnvironmentFailure("\n".join(taken))
-    if impossible := await plan.impossible(engine):
-        raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
-    folder = prepare_folder(plan, request.runs_dir, token)
-    seed = request.seed if request.seed is not None else loaded.scenario.seed
-    if seed is None:
-        seed = secrets.randbelow(1_000_000)
-    words = ["chaoskit", "run", str(loaded.path), "--seed", str(seed)]
-    for fault in request.only_faults:
-        words += ["--only-fault", fault]
-    if request.allow_host_exec:
-        words.append("--allow-host-exec")
-    command = shlex.join(words)
-    options = Options(
-        seed=seed,
-        command=command,
-        image=image,
-        keep=request.keep,
-        allow_host_exec=request.allow_host_exec,
-    )
-    progress = Progress(
-        stderr_console(), LiveView(loaded.scenario, plan.faults), folder.redactor.clean
-    )
+    def watch(self, counts: LiveCounts) -> None:
+        if self._progress is not None:
+            self._progress.watch(counts)
+            self._progress.start()
 
-    def listen(recorded: Recorded) -> None:
-        progress(recorded)
-        events.write(json.dumps(folder.redactor.clean_json(recorded.row())))
-
-    runner = Runner(plan, engine, folder, options, listen)
-    progress.watch(runner.counts)
-    return runner, folder.path, progress
+    def end(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
 
 
 def _print(result: Result, folder: Path, request: RunRequest) -> None:

@@ -90,8 +90,8 @@ def render_checks(checks: Sequence[CheckResult], console: Console) -> None:
         console.print(_labelled(Text("note"), Text(one_line(note))))
 
 
-def render_suite(results: Sequence[Result], console: Console) -> None:
-    """Print several runs: one row each, and a total."""
+def render_suite(results: Sequence[Result], console: Console, said: Sequence[str] = ()) -> None:
+    """Print several runs: one row each, what is `said` of them together, and a total."""
     table = _table("verdict", "scenario", "checks", "faults", "took", "what happened")
     for result in results:
         passed = sum(check.verdict is Verdict.PASS for check in result.checks)
@@ -105,6 +105,8 @@ def render_suite(results: Sequence[Result], console: Console) -> None:
         )
     console.print(table)
     console.print()
+    for line in said:
+        console.print(Text(one_line(line)))
     verdicts = [result.verdict for result in results]
     words = ("passed", "failed", "unknown")
     counts = ", ".join(
