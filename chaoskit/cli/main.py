@@ -59,7 +59,7 @@ def _root(
     epilog="Examples: chaoskit run scenarios/redis-restart.yaml | chaoskit run scenarios/"
     " --report junit=junit.xml | chaoskit run 'scenarios/**/redis-*.yaml' --exclude slow"
     " --fail-fast | chaoskit run scenarios/ --tag ci --shard 1/3"
-    " | chaoskit run flaky.yaml --repeat 20"
+    " | chaoskit run flaky.yaml --repeat 20 --parallel 2"
 )
 def run(
     paths: Paths,
@@ -84,6 +84,12 @@ def run(
     repeat: Annotated[
         int,
         typer.Option(min=1, max=10_000, help="How often to run each, to see how often it fails."),
+    ] = 1,
+    parallel: Annotated[
+        int,
+        typer.Option(
+            min=1, help="How many scenarios to run at once; bounded by processors and memory."
+        ),
     ] = 1,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Start no other scenario after one that failed.")
@@ -144,6 +150,7 @@ def run(
         ),
         settings=Settings(runs_dir, seed, tuple(only_fault or ()), keep, allow_host_exec),
         repeat=repeat,
+        parallel=parallel,
         fail_fast=fail_fast,
         fail_on=fail_on_of(fail_on),
         reports=tuple(report or ()),
@@ -312,6 +319,40 @@ def report(
     from chaoskit.cli.report import show_report
 
     raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), json=json))
+
+
+@app.command(
+    epilog="Examples: chaoskit merge shard-*/results.json --report junit=junit.xml"
+    " | chaoskit merge .chaoskit/runs --report summary=summary.md"
+)
+def merge(
+    parts: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files of `--report json=FILE`, run folders, or folders of runs.",
+            show_default=False,
+        ),
+    ],
+    fail_on: Annotated[
+        str, typer.Option(metavar="VERDICT", help="As for `run`: unknown or failed.")
+    ] = "unknown",
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND=FILE",
+            help="Also write a report: json, junit or summary.",
+            autocompletion=complete.reports,
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print all results as JSON instead of the table.")
+    ] = False,
+) -> None:
+    """Put the parts of a suite together: one table, one report of each kind, one exit code."""
+    from chaoskit.cli.merge import merge_results
+    from chaoskit.suite.verdict import fail_on_of
+
+    raise typer.Exit(merge_results(parts, fail_on_of(fail_on), tuple(report or ()), json=json))
 
 
 @app.command(

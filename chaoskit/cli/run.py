@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
-from chaoskit.cli.live import LiveView
 from chaoskit.cli.output import forget_stdout, patiently, tell
-from chaoskit.cli.progress import Progress, console, stderr_console
+from chaoskit.cli.progress import console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, parsed, write
-from chaoskit.cli.warnings import warn
-from chaoskit.errors import (
-    ChaoskitError,
-    ExitCode,
-    Problem,
-    StoreFailed,
-    UsageError,
-)
+from chaoskit.cli.watching import OneRun, Watching
+from chaoskit.errors import ChaoskitError, ExitCode, StoreFailed, UsageError
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
-from chaoskit.plan.plan import Plan
-from chaoskit.record.events import Recorded
-from chaoskit.record.folder import RunFolder
-from chaoskit.record.writer import Listener, LiveCounts
-from chaoskit.recovery.teardown import write_reports
 from chaoskit.report import terminal
-from chaoskit.scenario.loading import load_all
+from chaoskit.scenario.loading import Loaded, load_all
 from chaoskit.suite.execution import (
     Ended,
     Interrupted,
@@ -40,6 +27,7 @@ from chaoskit.suite.execution import (
     refuse_host_commands,
     run_scenario,
 )
+from chaoskit.suite.pool import Outcome, bounded, run_side_by_side
 from chaoskit.suite.selection import Selection
 from chaoskit.suite.verdict import FailOn, counts_as_failed, exit_code, flakes
 
@@ -52,6 +40,7 @@ class RunRequest:
     selection: Selection
     settings: Settings
     repeat: int = 1
+    parallel: int = 1
     fail_fast: bool = False
     fail_on: FailOn = "unknown"
     reports: tuple[str, ...] = ()
@@ -68,85 +57,92 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         raise UsageError("--only-fault needs exactly one scenario")
     if not settings.allow_host_exec:
         refuse_host_commands(scenarios, settings.only_faults)
+    scenarios *= request.repeat
+    at_once = _at_once(request, len(scenarios))
     events = _Events(request.events)
     recover_before_run(settings.runs_dir, allow_host_exec=settings.allow_host_exec)
-    left = [one for _ in range(request.repeat) for one in scenarios]
-    many = len(left) > 1
-    codes: list[ExitCode] = []
-    ended: list[Ended] = []
-    while left:
-        try:
-            one = run_scenario(left.pop(0), settings, _Watching(events))
-        except Interrupted as interrupted:
-            codes.append(interrupted.code)
-            break
-        ended.append(one)
-        codes.append(_said(one, request))
-        if codes[-1].by_signal or (
-            request.fail_fast and counts_as_failed(codes[-1], request.fail_on)
-        ):
-            break
-    results = [one.result for one in ended]
+    suite = _Suite(request)
+    watching = Watching(scenarios, at_once, suite.said, events.write)
+    if at_once > 1:
+        watching.progress.start()
+        outcome = run_side_by_side(scenarios, settings, at_once, watching)
+        watching.progress.stop()
+    else:
+        outcome = _one_after_another(scenarios, settings, watching)
+    results = [one.result for one in outcome.ended]
     write(reports, results)
     if request.json:
         patiently(lambda: print(as_json(results), end="", flush=True))
-    elif many:
+    elif len(scenarios) > 1:
         said = flakes(results)
         patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
-    if left:
-        names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in left))
+    if outcome.left:
+        names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in outcome.left))
         tell(f"not started any more: {names}")
-    return exit_code(codes, request.fail_on)
+    by_signal = [] if outcome.signal is None else [outcome.signal]
+    return exit_code([*by_signal, *suite.codes], request.fail_on)
 
 
-def _said(ended: Ended, request: RunRequest) -> ExitCode:
-    """Print how a scenario ended and write its reports; return its exit code."""
-    if ended.folder is None:
-        error = ChaoskitError(ended.result.reason or "", hint=ended.hint)
-        error.exit_code = ended.code
-        return complain(error)
-    try:
-        _print(ended.result, ended.folder, request)
-    except StoreFailed as error:  # such as a full disk: other scenarios go on
-        return complain(error)
-    return ended.code
+def _at_once(request: RunRequest, many: int) -> int:
+    """Return how many scenarios run side by side, and say so where it is less than asked for."""
+    if request.parallel == 1 or many == 1:
+        return 1
+    if request.events is not None:
+        raise UsageError(
+            "`--events` is for one run at a time, and `--parallel` mixes several",
+            hint="each run folder has its `events.ndjson`",
+        )
+    at_once, why = bounded(min(request.parallel, many))
+    if why is not None:
+        tell(f"note: {why}")
+    return at_once
 
 
-class _Watching:
-    """Shows one scenario while it is run, and streams its events."""
-
-    def __init__(self, events: _Events) -> None:
-        self._events = events
-        self._progress: Progress | None = None
-
-    def warn(self, warnings: Iterable[Problem]) -> None:
-        warn(warnings)
-
-    def begin(self, plan: Plan, folder: RunFolder) -> Listener:
-        view = LiveView(plan.loaded.scenario, plan.faults)
-        progress = Progress(stderr_console(), view, folder.redactor.clean)
-        self._progress = progress
-
-        def listen(recorded: Recorded) -> None:
-            progress(recorded)
-            self._events.write(json.dumps(folder.redactor.clean_json(recorded.row())))
-
-        return listen
-
-    def watch(self, counts: LiveCounts) -> None:
-        if self._progress is not None:
-            self._progress.watch(counts)
-            self._progress.start()
-
-    def end(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+def _one_after_another(
+    scenarios: Sequence[Loaded], settings: Settings, watching: Watching
+) -> Outcome:
+    """Run scenarios in this process."""
+    outcome = Outcome(left=list(scenarios))
+    for number, loaded in enumerate(scenarios):
+        outcome.left.pop(0)
+        watching.began(number, loaded)
+        try:
+            ended = run_scenario(loaded, settings, OneRun(watching, number))
+        except Interrupted as interrupted:
+            outcome.signal = interrupted.code
+            break
+        outcome.ended.append(ended)
+        if not watching.ended(number, ended):
+            break
+    return outcome
 
 
-def _print(result: Result, folder: Path, request: RunRequest) -> None:
-    write_reports(folder, result)
-    if not request.json and request.events != "-":
-        patiently(lambda: terminal.render(result, console(sys.stdout), folder))
+class _Suite:
+    """Says how each scenario ended, and keeps the exit codes."""
+
+    def __init__(self, request: RunRequest) -> None:
+        self._request = request
+        self.codes: list[ExitCode] = []
+
+    def said(self, ended: Ended) -> bool:
+        """Print how a scenario ended and write its reports; return whether others may begin."""
+        request, code = self._request, ended.code
+        if ended.folder is None:
+            error = ChaoskitError(ended.result.reason or "", hint=ended.hint)
+            error.exit_code = ended.code
+            complain(error)
+        else:
+            if not request.json and request.events != "-":
+                _print(ended.result, ended.folder)
+            if ended.unreported is not None:
+                complain(StoreFailed(ended.unreported))
+        self.codes.append(code)
+        stops = request.fail_fast and counts_as_failed(code, request.fail_on)
+        return not (code.by_signal or stops)
+
+
+def _print(result: Result, folder: Path) -> None:
+    patiently(lambda: terminal.render(result, console(sys.stdout), folder))
 
 
 class _Events:

@@ -21,6 +21,7 @@ from chaoskit.errors import (
     EnvironmentFailure,
     ExitCode,
     Problem,
+    StoreFailed,
     UsageError,
 )
 from chaoskit.judge.result import Result, RunInfo, StackResult
@@ -28,6 +29,7 @@ from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Listener, LiveCounts
 from chaoskit.records import Verdict
+from chaoskit.recovery.teardown import write_reports
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
 from chaoskit.scenario.loading import Loaded
@@ -42,18 +44,25 @@ class Settings:
     only_faults: tuple[str, ...] = ()
     keep: bool = False
     allow_host_exec: bool = False
+    silent: bool = False  # about signals: whoever started this process says it
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a scenario ended. Without a `folder` it never began to run: its result says why."""
+    """How a scenario ended. Without a `folder` it never began to run: its result says why.
+
+    `unreported` says why its reports could not be written.
+    """
 
     result: Result
     folder: Path | None = None
     hint: str | None = None
+    unreported: str | None = None
 
     @property
     def code(self) -> ExitCode:
+        if self.unreported is not None:
+            return ExitCode.ENVIRONMENT
         return ExitCode(self.result.exit_code)
 
 
@@ -104,7 +113,11 @@ def run_scenario(loaded: Loaded, settings: Settings, audience: Audience) -> Ende
     try:
         result, folder = asyncio.run(_run(loaded, settings, audience))
     except ChaoskitError as error:
-        return Ended(_not_run(loaded, settings, error), hint=error.hint)
+        return Ended(not_run(loaded, settings, error), hint=error.hint)
+    try:
+        write_reports(folder, result)
+    except StoreFailed as error:  # such as a full disk: other scenarios go on
+        return Ended(result, folder, unreported=error.message)
     return Ended(result, folder)
 
 
@@ -112,7 +125,7 @@ async def _run(loaded: Loaded, settings: Settings, audience: Audience) -> tuple[
     async with contextlib.AsyncExitStack() as connection:
         preparing = asyncio.create_task(_prepared(loaded, settings, audience, connection))
         interrupt: Callable[[], object] = preparing.cancel
-        with Signals(lambda: interrupt()) as signals:
+        with Signals(lambda: interrupt(), silent=settings.silent) as signals:
             try:
                 runner, folder = await preparing
             except asyncio.CancelledError:
@@ -183,7 +196,7 @@ def _again(loaded: Loaded, settings: Settings, seed: int | None) -> str:
     return shlex.join(words)
 
 
-def _not_run(loaded: Loaded, settings: Settings, error: ChaoskitError) -> Result:
+def not_run(loaded: Loaded, settings: Settings, error: ChaoskitError) -> Result:
     """Return the result of a scenario that could not be run: a report without it would be green."""
     return Result(
         run=RunInfo(

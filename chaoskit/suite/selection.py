@@ -45,7 +45,7 @@ class Shard:
         """
         loads = [0.0] * self.of
         mine = set[int]()
-        lengths = [_length(one) for one in scenarios]
+        lengths = [length(one) for one in scenarios]
         for index in sorted(range(len(scenarios)), key=lambda i: (-lengths[i], i)):
             least = loads.index(min(loads))
             loads[least] += lengths[index]
@@ -54,7 +54,8 @@ class Shard:
         return [one for index, one in enumerate(scenarios) if index in mine]
 
 
-def _length(loaded: Loaded) -> float:
+def length(loaded: Loaded) -> float:
+    """Return how many seconds a scenario takes by its plan, with its start and its end."""
     scenario = loaded.scenario
     return _AROUND + sum(planned(scenario.timeline, scenario.injections()).values())
 
