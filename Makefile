@@ -18,12 +18,14 @@ images: ## build the images again
 demo: setup ## one rehearsal: Redis restarts and slows down under load
 	@$(BIN)/chaoskit run scenarios/redis-restart.yaml
 
-lint: ## ruff, mypy, import-linter, shellcheck
+lint: ## ruff, mypy, import-linter, shellcheck, actionlint
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy chaoskit tests
 	$(BIN)/lint-imports
 	$(BIN)/shellcheck -x -P SCRIPTDIR chaoskit/scripts/*/*.sh tools/setup.sh
+	@if [ -x $(BIN)/actionlint ]; then $(BIN)/actionlint -shellcheck=$(BIN)/shellcheck .github/workflows/*.yml; \
+	else echo "lint: workflows are not checked: \`make setup\` compiles actionlint where Go is"; fi
 
 unit: ## the tests that need no Docker
 	$(BIN)/pytest tests/unit -n 2

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
-from chaoskit.cli.github import quoted, say_in_job
+from chaoskit.cli.github import on_one_stream, quoted, say_in_job
 from chaoskit.cli.live import LiveView
 from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
@@ -75,6 +75,8 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     taken = "--json" if request.json else "--events -" if request.events == "-" else None
     reports = wanted(request.reports, stdout_taken_by=taken)
     quiet = taken is not None or any(path == STDOUT for _, path in reports)
+    if not quiet:
+        on_one_stream()
     loaded = load_all(request.paths, os.environ)
     if request.only_faults and len(loaded) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
