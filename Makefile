@@ -1,13 +1,13 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench matrix torture museum clean
+.PHONY: help setup images demo lint unit test bench matrix torture museum interleave clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
 export PYTHONDONTWRITEBYTECODE :=
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## virtual environment, Docker engine and images; quick when all is there
 	@tools/setup.sh
@@ -50,6 +50,10 @@ torture: setup ## kill chaoskit 300 times at random moments and look for what is
 
 museum: setup ## run every bug of docs/museum.md and its repaired twin 20 times (ROUNDS) and write its table
 	@$(BIN)/python tools/museum.py --rounds $(or $(ROUNDS),20)
+
+interleave: setup ## find a service that is 30% slower to recover, ten runs of each variant in turns
+	@$(BIN)/chaoskit compare tests/stack/stacks/warm-up/scenario.yaml --interleave WARM_UP=1.0 WARM_UP=1.3 -n 10; \
+	test $$? = 1
 
 clean: ## remove caches and the virtual environment; keeps images and recorded runs
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
