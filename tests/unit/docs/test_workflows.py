@@ -51,7 +51,7 @@ def test_what_was_recorded_is_uploaded_however_the_run_ends(name: str) -> None:
 def test_the_kinds_of_reports_are_told_and_completed_as_they_are() -> None:
     from chaoskit.cli import complete, main
 
-    assert complete.formats("") == sorted(KINDS)
+    assert complete.reports("") == [f"{kind}=" for kind in sorted(KINDS)]
     assert [kind for kind in KINDS if kind not in main.REPORT] == []
     told = (ROOT / "docs/ci.md").read_text()
-    assert [kind for kind in KINDS if f"| `{kind}` |" not in told] == []
+    assert [kind for kind in KINDS if f"`{kind}`" not in told] == []

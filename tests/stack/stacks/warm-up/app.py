@@ -1,5 +1,5 @@
-"""A service that takes WARM_UP seconds to serve again once its Redis is back: two variants of it are
-compared with `chaoskit compare --interleave WARM_UP=1.0 WARM_UP=1.3`."""
+"""A service that takes WARM_UP seconds to serve again once its Redis is back: two variants of it
+are compared with `chaoskit compare --interleave WARM_UP=1.0 WARM_UP=1.3`."""
 
 import os
 import threading
