@@ -1,6 +1,7 @@
-"""Run the steps of a workflow's job here, in order, as a runner of GitHub would.
+"""Run the steps of a workflow's job, or of an action, here, in order, as a runner of GitHub would.
 
     tools/run_job.py .github/workflows/chaos.yml rehearse --matrix shard=1 --input scenarios=...
+    tools/run_job.py action.yml --input scenarios=...
 
 Only `run:` steps are run, by bash with the same options; a step that `uses:` an action is named and
 left out, for this machine has its checkout and its Python already. Prints what the steps print, and
@@ -82,15 +83,18 @@ def main() -> int:
     """Run a job and return 0 when it is green."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("workflow", type=Path)
-    parser.add_argument("job")
+    parser.add_argument("job", nargs="?", help="of a workflow")
     for sort in ("matrix", "input"):
         parser.add_argument(f"--{sort}", action="append", default=[], metavar="NAME=VALUE")
     asked = parser.parse_args()
-    workflow = yaml.safe_load(asked.workflow.read_text(encoding="utf-8"))
-    steps = workflow["jobs"][asked.job]["steps"]
+    document = yaml.safe_load(asked.workflow.read_text(encoding="utf-8"))
+    is_action = "runs" in document
+    steps = document["runs"]["steps"] if is_action else document["jobs"][asked.job]["steps"]
+    declared = document.get("inputs", {}).items()
     contexts = {
         "matrix": dict(pair.split("=", 1) for pair in asked.matrix),
-        "inputs": dict(pair.split("=", 1) for pair in asked.input),
+        "inputs": {name: str(one["default"]) for name, one in declared if "default" in one}
+        | dict(pair.split("=", 1) for pair in asked.input),
     }
     with tempfile.TemporaryDirectory() as scratch:
         summary = Path(os.environ.get("GITHUB_STEP_SUMMARY") or f"{scratch}/summary.md")
@@ -98,6 +102,7 @@ def main() -> int:
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_WORKSPACE": str(Path.cwd()),
+            "GITHUB_ACTION_PATH": str(asked.workflow.resolve().parent),
             "GITHUB_STEP_SUMMARY": str(summary),
             "GITHUB_OUTPUT": f"{scratch}/output",
             "GITHUB_ENV": f"{scratch}/env",
