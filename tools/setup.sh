@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly OFFICIAL_BASE=debian:trixie-slim OUR_BASE=chaoskit/base:trixie
-readonly TOXIPROXY_VERSION=2.12.0
+readonly TOXIPROXY_VERSION=2.12.0 ACTIONLINT_VERSION=1.7.12
 readonly OFFICIAL_TOXIPROXY=ghcr.io/shopify/toxiproxy:$TOXIPROXY_VERSION OUR_TOXIPROXY=chaoskit/toxiproxy:$TOXIPROXY_VERSION
 readonly LAB=chaoskit/lab:1 PARTICIPANTS=chaoskit/participants:1 MUSEUM=chaoskit/museum:1
 readonly HASH_LABEL=io.chaoskit.sources # on our images: a hash of what they were built from
@@ -46,6 +46,13 @@ setup_venv() {
   quietly .venv/bin/python -m pip install --disable-pip-version-check -r requirements.lock
   quietly .venv/bin/python -m pip install --disable-pip-version-check --no-deps -e .
   touch "$stamp"
+}
+
+# Checks workflows in `make lint`. It comes as Go source only where no release can be downloaded.
+setup_actionlint() {
+  [[ -x .venv/bin/actionlint ]] || ! command -v go >/dev/null && return
+  say "compiling actionlint $ACTIONLINT_VERSION"
+  GOBIN=$PWD/.venv/bin quietly go install "github.com/rhysd/actionlint/cmd/actionlint@v$ACTIONLINT_VERSION"
 }
 
 # ---- Debian packages ----
@@ -293,6 +300,7 @@ fi
 case ${1:-} in
   "")
     setup_venv
+    setup_actionlint
     setup_engine
     setup_images
     ;;
