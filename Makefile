@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench matrix torture museum clean
+.PHONY: help setup images demo lint unit test bench matrix torture museum browser clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
@@ -49,6 +49,10 @@ torture: setup ## kill chaoskit 300 times at random moments and look for what is
 museum: setup ## run every bug of docs/museum.md and its repaired twin 20 times (ROUNDS) and write its table
 	@$(BIN)/python tools/museum.py --rounds $(or $(ROUNDS),20)
 
+browser: setup ## the page of a run in a real browser (installs Debian's chromium) and under axe-core
+	@tools/setup.sh browser
+	$(BIN)/pytest tests/browser
+
 clean: ## remove caches and the virtual environment; keeps images and recorded runs
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

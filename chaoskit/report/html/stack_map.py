@@ -107,7 +107,7 @@ def _edge(edge: MapEdge, places: dict[str, tuple[int, int]]) -> str:
         f"<title>{escape(visible(f'{edge.name}: {edge.use}'))}</title>"
         f'<path d="{path}" marker-end="url(#tip)"/>'
         f'<text x="{place[0]}" y="{place[1]}">{escape(visible(text))}</text>'
-        f'<text class="cut-sign" x="{place[0]}" y="{place[1] + 16}">cut</text></g>'
+        f'<text class="cut-sign" x="{place[0]}" y="{place[1] + 16}"></text></g>'
     )
 
 
