@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from chaoskit import __version__
-from chaoskit.cli import complete
+from chaoskit.cli import complete, history
 from chaoskit.cli.errors import complain
+from chaoskit.cli.options import RUNS, RunsDir
 from chaoskit.cli.output import forget_stdout
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, causes
 
@@ -36,8 +37,10 @@ Paths = Annotated[
     ),
 ]
 
-RunsDir = Annotated[Path, typer.Option(help="Where run folders are.")]
-RUNS = Path(".chaoskit/runs")
+REPORT = (
+    "Also write a report: annotations, html, html-dir, json, junit, metrics, prompt, summary or"
+    " trace; - for stdout."
+)
 
 
 def _version(wanted: bool) -> None:
@@ -78,7 +81,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: html, html-dir, json, junit, summary or trace.",
+            help=REPORT,
             autocompletion=complete.reports,
         ),
     ] = None,
@@ -243,7 +246,10 @@ def recover(
     raise typer.Exit(recover_runs(request))
 
 
-@app.command(epilog="Examples: chaoskit report | chaoskit report latest --html page.html")
+@app.command(
+    epilog="Examples: chaoskit report | chaoskit report latest --html page.html"
+    " | chaoskit report latest --format prompt"
+)
 def report(
     run: Annotated[
         str,
@@ -257,8 +263,17 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: html, html-dir, json, junit, summary or trace.",
+            help=REPORT,
             autocompletion=complete.reports,
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="KIND",
+            help="Print this kind of report instead, such as prompt: the cause, for an agent.",
+            autocompletion=complete.formats,
         ),
     ] = None,
     html: Annotated[
@@ -282,22 +297,10 @@ def report(
 
     asked = list(report or ())
     asked += [f"{kind}={to}" for kind, to in (("html", html), ("html-dir", html_dir)) if to]
-    raise typer.Exit(show_report(run, runs_dir, asked, json=json))
+    raise typer.Exit(show_report(run, runs_dir, asked, form=form, json=json))
 
 
-@app.command(
-    epilog="Examples: chaoskit compare before/ after/ | chaoskit compare RUN,RUN,RUN RUN,RUN,RUN"
-)
-def compare(
-    before: Annotated[str, typer.Argument(help="A folder of runs, or runs separated by commas.")],
-    after: Annotated[str, typer.Argument(help="The same, for what may be worse.")],
-    runs_dir: RunsDir = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
-) -> None:
-    """Say whether runs of one scenario became slower or fail more often: 0 no, 1 yes, 3 unknown."""
-    from chaoskit.cli.compare import compare_runs
-
-    raise typer.Exit(compare_runs(before, after, runs_dir, as_json=json))
+history.add_to(app)
 
 
 @app.command(name="list", epilog="Example: chaoskit list faults")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from chaoskit.cli.output import patiently
 from chaoskit.errors import UsageError
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
-from chaoskit.report import junit, summary
+from chaoskit.judge.stored import StoredRun
+from chaoskit.report import annotation, junit, metrics, prompt, summary
+
+STDOUT = Path("-")
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -18,45 +23,51 @@ def as_json(results: Sequence[Result]) -> str:
     return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n"
 
 
-_REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
-    "json": as_json,
-    "junit": junit.render,
-    "summary": summary.render,
+_REPORTS: dict[str, Callable[[Sequence[StoredRun]], str]] = {
+    "json": lambda runs: as_json([run.result for run in runs]),
+    "junit": lambda runs: junit.render([run.result for run in runs], _attached(runs)),
+    "summary": lambda runs: summary.render([run.result for run in runs]),
+    "prompt": prompt.render,
+    "metrics": lambda runs: metrics.render([run.result for run in runs]),
+    "annotations": lambda runs: annotation.as_links(runs, source_address(os.environ)),
 }
 
 
-def _page(folder: Path, target: Path) -> None:
+def _page(run: StoredRun) -> str:
     from chaoskit.report.html.page import render
 
-    target.write_text(render(folder), encoding="utf-8")
+    return render(run.folder)
 
 
-def _page_parts(folder: Path, target: Path) -> None:
-    from chaoskit.report.html.page import render_parts
-
-    target.mkdir(exist_ok=True)
-    for name, text in render_parts(folder).items():
-        refuse_link(target / name)
-        (target / name).write_text(text, encoding="utf-8")
-
-
-def _trace(folder: Path, target: Path) -> None:
+def _trace(run: StoredRun) -> str:
     from chaoskit.report.html.trace import render
 
-    target.write_text(render(folder), encoding="utf-8")
+    return render(run.folder)
 
 
-# These show what the whole run folder holds, each a file or a folder for each run.
-_OF_FOLDER: dict[str, Callable[[Path, Path], None]] = {
-    "html": _page,
-    "html-dir": _page_parts,
-    "trace": _trace,
-}
+# These show what the whole folder of a run holds: of several runs, each has a file of its own.
+_OF_FOLDER: dict[str, Callable[[StoredRun], str]] = {"html": _page, "trace": _trace}
+_PARTS = "html-dir"  # a directory with the page as several files
+FORMATS = (*_REPORTS, *_OF_FOLDER)
+KINDS = (*FORMATS, _PARTS)
 
 
-def kinds() -> list[str]:
-    """Return the kinds of reports that can be asked for."""
-    return [*_REPORTS, *_OF_FOLDER]
+def wanted(texts: Sequence[str], *, stdout_taken_by: str | None = None) -> list[tuple[str, Path]]:
+    """Return the kind and the file of each option, before anything is started for them.
+
+    `stdout_taken_by` is what else wants stdout, such as `--json`. Raises `UsageError`.
+    """
+    reports = [parsed(text) for text in texts]
+    files = [path for _, path in reports]
+    for kind, path in reports:
+        if path == STDOUT and stdout_taken_by is not None:
+            raise UsageError(
+                f"`--report {kind}=-` and `{stdout_taken_by}` both want stdout",
+                hint="give one of them a file",
+            )
+        if files.count(path) > 1:
+            raise UsageError(f"two reports cannot go to `{path}`", hint="give each its own")
+    return reports
 
 
 def parsed(text: str) -> tuple[str, Path]:
@@ -66,11 +77,17 @@ def parsed(text: str) -> tuple[str, Path]:
     came with a checkout.
     """
     kind, separator, file = text.partition("=")
-    if not separator or kind not in kinds() or not file:
+    if not separator or kind not in KINDS or not file:
         raise UsageError(
-            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(kinds())}"
+            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(KINDS)}"
         )
     path = Path(file)
+    if path == STDOUT:
+        if kind == _PARTS:
+            raise UsageError(
+                "`html-dir` makes a directory", hint="`html=-` is the page in one piece"
+            )
+        return kind, path
     try:
         refuse_link(path)
         _refuse_unwritable(path / "index.html" if kind == "html-dir" else path)
@@ -88,31 +105,70 @@ def _refuse_unwritable(path: Path) -> None:
         path.unlink()
 
 
-def write(
-    reports: Sequence[tuple[str, Path]], results: Sequence[Result], folders: Sequence[Path]
-) -> None:
-    """Write each report into its file; `folders` are those of the runs.
+def write(reports: Sequence[tuple[str, Path]], runs: Sequence[StoredRun]) -> None:
+    """Write each report where it is to go.
 
     Raises `UsageError` when one cannot be written, `StoreFailed` for a run that cannot be read.
     """
     for kind, path in reports:
-        try:
-            refuse_link(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if kind in _REPORTS:
-                path.write_text(_REPORTS[kind](results), encoding="utf-8")
+        for target, text in _files(kind, path, runs):
+            if target == STDOUT:
+                show(text)
                 continue
-            for folder, target in zip(folders, _targets(path, folders), strict=True):
-                _OF_FOLDER[kind](folder, target)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+            try:
+                refuse_link(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8", errors="backslashreplace")
+            except OSError as error:
+                raise _unwritable(target, error) from error
 
 
-def _targets(path: Path, folders: Sequence[Path]) -> list[Path]:
-    """Return where the report of each run goes; of several, each has the run's id in its name."""
-    if len(folders) == 1:
-        return [path]
-    return [path.with_name(f"{path.stem}-{folder.name}{path.suffix}") for folder in folders]
+def _files(kind: str, path: Path, runs: Sequence[StoredRun]) -> Iterator[tuple[Path, str]]:
+    """Yield the files of one report; of several runs, each has the run's id in its name."""
+    if kind in _REPORTS:
+        yield path, _REPORTS[kind](runs)
+        return
+    if path == STDOUT and len(runs) != 1:
+        raise UsageError(f"`{kind}=-` shows one run", hint="give it a file: each run gets its own")
+    for run in runs:
+        target = path
+        if len(runs) > 1:
+            target = path.with_name(f"{path.stem}-{run.folder.name}{path.suffix}")
+        if kind == _PARTS:
+            from chaoskit.report.html.page import render_parts
+
+            for name, text in render_parts(run.folder).items():
+                yield target / name, text
+        else:
+            yield target, _OF_FOLDER[kind](run)
+
+
+def show(text: str) -> None:
+    """Print a document of ours on stdout, as it is."""
+    patiently(lambda: print(text, end="", flush=True))
+
+
+def source_address(environ: Mapping[str, str]) -> str:
+    """Return what stands before the path of a file in its address at the forge that runs this job;
+    nothing elsewhere."""
+    if environ.get("CI_PROJECT_URL") and environ.get("CI_COMMIT_SHA"):
+        return f"{environ['CI_PROJECT_URL']}/-/blob/{environ['CI_COMMIT_SHA']}/"
+    if environ.get("GITHUB_REPOSITORY") and environ.get("GITHUB_SHA"):
+        server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+        return f"{server}/{environ['GITHUB_REPOSITORY']}/blob/{environ['GITHUB_SHA']}/"
+    return ""
+
+
+def _attached(runs: Sequence[StoredRun]) -> list[str | None]:
+    """Return for each run the page or the summary of its folder, as a job that runs here names it;
+    None where it is not below the working directory, from which a job takes its artifacts."""
+    here = Path.cwd()
+    found: list[str | None] = []
+    for run in runs:
+        pages = [run.folder.resolve() / name for name in ("report.html", "summary.md")]
+        page = next((p for p in pages if p.is_file() and p.is_relative_to(here)), None)
+        found.append(None if page is None else str(page.relative_to(here)))
+    return found
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
+from chaoskit.cli.github import quoted, say_in_job
 from chaoskit.cli.live import LiveView
 from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import Progress, console, stderr_console
 from chaoskit.cli.recover import recover_before_run
-from chaoskit.cli.reports import as_json, parsed, write
+from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
 from chaoskit.cli.warnings import warn
 from chaoskit.docker import compose_cli
 from chaoskit.docker.client import Engine
@@ -33,6 +34,7 @@ from chaoskit.errors import (
 )
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
+from chaoskit.judge.stored import StoredRun
 from chaoskit.plan.plan import make_plan
 from chaoskit.record.events import Recorded
 from chaoskit.recovery.teardown import write_reports
@@ -70,7 +72,9 @@ class RunRequest:
 
 def run_scenarios(request: RunRequest) -> ExitCode:
     """Load everything, run one after another, report; return the exit code."""
-    reports = [parsed(text) for text in request.reports]
+    taken = "--json" if request.json else "--events -" if request.events == "-" else None
+    reports = wanted(request.reports, stdout_taken_by=taken)
+    quiet = taken is not None or any(path == STDOUT for _, path in reports)
     loaded = load_all(request.paths, os.environ)
     if request.only_faults and len(loaded) > 1:
         raise UsageError("--only-fault needs exactly one scenario")
@@ -79,32 +83,37 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     events = _Events(request.events)
     recover_before_run(request.runs_dir, allow_host_exec=request.allow_host_exec)
     codes: list[ExitCode] = []
-    results: list[Result] = []
-    folders: list[Path] = []
+    stored: list[StoredRun] = []
     for scenario in loaded:
-        warn(scenario.warnings())
         try:
-            result, folder = asyncio.run(_run_one(scenario, request, events))
+            with quoted(f"run {scenario.path}"):
+                warn(scenario.warnings())
+                result, folder = asyncio.run(_run_one(scenario, request, events))
         except ChaoskitError as error:
-            codes.append(complain(error))
+            with quoted():
+                codes.append(complain(error))
             continue
         except Interrupted as interrupted:
             codes.append(interrupted.code)
             break
-        results.append(result)
-        folders.append(folder)
+        stored.append(StoredRun(result, folder))
         code = ExitCode(result.exit_code)
         codes.append(code)
         try:
-            _print(result, folder, request)
+            write_reports(folder, result, tell)
         except StoreFailed as error:  # such as a full disk: other scenarios go on
             codes.append(complain(error))
+        if not quiet:
+            with quoted():
+                _show(stored[-1])
         if code.by_signal:
             break
-    write(reports, results, folders)
+    write(reports, stored)
+    say_in_job(stored)
+    results = [run.result for run in stored]
     if request.json:
-        patiently(lambda: print(as_json(results), end="", flush=True))
-    elif len(loaded) > 1:
+        show(as_json(results))
+    elif len(loaded) > 1 and not quiet:
         patiently(lambda: terminal.render_suite(results, console(sys.stdout)))
     by_signal = (code for code in codes if code.by_signal)
     return next(by_signal, None) or next(code for code in _WORST_FIRST if code in codes)
@@ -203,11 +212,8 @@ async def _prepared(
     return runner, folder.path, progress
 
 
-def _print(result: Result, folder: Path, request: RunRequest) -> None:
-    if (missing := write_reports(folder, result)) is not None:
-        tell(f"warning: {missing}")
-    if not request.json and request.events != "-":
-        patiently(lambda: terminal.render(result, console(sys.stdout), folder))
+def _show(run: StoredRun) -> None:
+    patiently(lambda: terminal.render(run.result, console(sys.stdout), run.folder))
 
 
 class _Events:

@@ -21,7 +21,7 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
 from chaoskit.errors import ChaoskitError, ExitCode, FaultFailed, UsageError
 from chaoskit.faults import REGISTRY
-from chaoskit.judge.result import Leftover, Result, stored_result
+from chaoskit.judge.result import Leftover, stored_result
 from chaoskit.judge.verdict import judge, unjudged
 from chaoskit.record.events import (
     FaultHealed,
@@ -330,7 +330,7 @@ def _finish_folder(
     """
     log = RunLog(events)
     if log.last(RunEnded) is not None and (path / RESULT).exists():
-        _report(path, stored_result(path), say)
+        write_reports(path, stored_result(path), say)
         return
     with _run_files(path, Redactor(), None, events) as files:
         reason = f"chaoskit was killed {log.moment}; {by} healed what was in force"
@@ -347,12 +347,7 @@ def _finish_folder(
         except ChaoskitError:  # killed before there was a scenario in it
             result = unjudged(record)
         files.folder.write(RESULT, result.model_dump_json(indent=2))
-    _report(path, result, say)
-
-
-def _report(path: Path, result: Result, say: Say) -> None:
-    if (missing := write_reports(path, result)) is not None:
-        say(missing)
+    write_reports(path, result, say)
 
 
 # -- as a process of its own: what the guard becomes -------------------------------------------

@@ -107,3 +107,18 @@ def findable_failures(failed_before: int, runs_before: int, runs_after: int, alp
         if more_failures_by_chance(failed_before, runs_before, failed, runs_after) < alpha:
             return failed / runs_after - failed_before / runs_before
     return math.inf
+
+
+def most_failures(failed: int, runs: int, confidence: float = 0.95) -> float:
+    """Return the largest share of failing runs under which so few of them, or fewer, would still be
+    seen as often as 1 - `confidence`: the one-sided bound of Clopper and Pearson (1934)."""
+    if failed >= runs:
+        return 1.0
+    low, high = failed / runs, 1.0
+    for _ in range(50):  # halving: to the last digit of a float
+        share = (low + high) / 2
+        as_few = sum(
+            math.comb(runs, k) * share**k * (1 - share) ** (runs - k) for k in range(failed + 1)
+        )
+        low, high = (share, high) if as_few > 1 - confidence else (low, share)
+    return high

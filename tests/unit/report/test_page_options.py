@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from chaoskit.cli import complete
 from chaoskit.cli.main import app
-from chaoskit.cli.reports import kinds, parsed, write
+from chaoskit.cli.reports import FORMATS, KINDS, parsed, write
 from chaoskit.errors import UsageError
+from chaoskit.judge.stored import StoredRun
 from chaoskit.report.html import page, trace
 from tests.fakes.run_folder import make_run_folder
 
@@ -35,7 +37,7 @@ def test_report_kinds_write_the_same(tmp_path: Path) -> None:
 def test_pages_of_several_runs_have_their_ids_in_their_names(tmp_path: Path) -> None:
     one, two = make_run_folder(tmp_path / "a"), make_run_folder(tmp_path / "b")
     two = two.rename(two.with_name("20260301T130000Z-chat-c3d4"))
-    write([parsed(f"html={tmp_path}/page.html")], [], [one, two])
+    write([parsed(f"html={tmp_path}/page.html")], [StoredRun.read(one), StoredRun.read(two)])
     names = {path.name for path in tmp_path.glob("page*.html")}
     assert names == {f"page-{one.name}.html", f"page-{two.name}.html"}
 
@@ -43,6 +45,19 @@ def test_pages_of_several_runs_have_their_ids_in_their_names(tmp_path: Path) -> 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for kind in ("html", "html-dir", "trace"):
-        assert kind in kinds()
+        assert kind in KINDS
         with pytest.raises(UsageError, match="cannot write the report"):
             parsed(f"{kind}={tmp_path}/file/below")
+
+
+def test_stdout_takes_one_page_and_no_directory(tmp_path: Path) -> None:
+    run = StoredRun.read(make_run_folder(tmp_path))
+    with pytest.raises(UsageError, match="shows one run"):
+        write([parsed("html=-")], [run, run])
+    with pytest.raises(UsageError, match="makes a directory"):
+        parsed("html-dir=-")
+
+
+def test_the_shell_completes_every_kind() -> None:
+    assert complete.formats("") == sorted(FORMATS)
+    assert complete.reports("") == [f"{kind}=" for kind in sorted(KINDS)]
