@@ -52,7 +52,9 @@ def built(version: str) -> Path:
         ):
             done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
-                sys.exit(f"compat: {' '.join(argv[:3])} for Compose {version}:\n{done.stderr[-2000:]}")
+                sys.exit(
+                    f"compat: {' '.join(argv[:3])} for Compose {version}:\n{done.stderr[-2000:]}"
+                )
         plugin.parent.mkdir(parents=True, exist_ok=True)
         partial = plugin.with_suffix(".new")
         shutil.copy(output, partial)

@@ -135,10 +135,10 @@ def _logs(logs: Mapping[str, Log], span: Span) -> list[Lane]:
             if tells(line.text):
                 errors += 1
                 if len(telling) < _MOST_MARKS:
-                    telling.append(Mark(line.t, row, "fail", brief(f"{name}: {line.text}", 160)))
+                    telling.append(Mark(line.t, row, "fail", brief(f"{name} | {line.text}", 160)))
             elif column not in seen and len(plain) < _MOST_MARKS:
                 seen.add(column)
-                plain.append(Mark(line.t, row, "ok", brief(f"{name}: {line.text}", 100)))
+                plain.append(Mark(line.t, row, "ok", brief(f"{name} | {line.text}", 100)))
         rows.append([name, str(lines), str(errors)])
         total += lines
     if not total:

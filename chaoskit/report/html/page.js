@@ -98,11 +98,11 @@
     ctx.restore();
   };
 
-  const shape = (ctx, tone, x, y, px) => {
+  const shape = (ctx, tone, x, y, px, dot) => {
     const r = 3 * px;
     if (tone === "ok") {
-      ctx.moveTo(x + r / 2, y);
-      ctx.arc(x, y, r / 2, 0, 7);
+      ctx.moveTo(x + dot * px, y);
+      ctx.arc(x, y, dot * px, 0, 7);
     } else if (tone === "fail") {
       ctx.moveTo(x - r, y - r);
       ctx.lineTo(x + r, y + r);
@@ -114,9 +114,9 @@
   };
 
   const within = (u, t) => t >= u.scales.x.min && t <= u.scales.x.max;
-  const shapes = (u, ctx, px, tone, places) => {
+  const shapes = (ctx, px, tone, places, dot) => {
     ctx.beginPath();
-    for (const [x, y] of places) shape(ctx, tone, x, y, px);
+    for (const [x, y] of places) shape(ctx, tone, x, y, px, dot);
     ctx.lineWidth = (tone === "fail" ? 1.8 : 1.4) * px;
     ctx.strokeStyle = ctx.fillStyle = colours[tone];
     if (tone === "ok") ctx.fill();
@@ -157,11 +157,12 @@
         t.forEach((when, n) => {
           if (within(u, when)) places.push([u.valToPos(when, "x", true), u.valToPos(y[n], "y", true)]);
         });
-        shapes(u, ctx, px, name, places);
+        shapes(ctx, px, name, places, 1.5);
       }
       for (const tone of TONES) {
         const found = lane.marks.filter((mark) => mark.tone === tone && within(u, mark.start));
-        shapes(u, ctx, px, tone, found.map((mark) => [u.valToPos(mark.start, "x", true), rowAt(u, mark.row)]));
+        const places = found.map((mark) => [u.valToPos(mark.start, "x", true), rowAt(u, mark.row)]);
+        shapes(ctx, px, tone, places, 2.5);
       }
       for (const [start, end, label] of lane.arrows) {
         const y = u.bbox.top + 8 * px;
@@ -197,6 +198,8 @@
     } else {
       const text = lane.scale === "log" ? latency : (v) => `${+v.toPrecision(6)}${lane.unit}`;
       axis.values = (_, splits) => splits.map((v) => (v === null ? null : text(v)));
+      const decade = (v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6;
+      if (lane.scale === "log") axis.grid.filter = (_, splits) => splits.map((v) => (decade(v) ? v : null));
     }
     return axis;
   };

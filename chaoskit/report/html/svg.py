@@ -153,7 +153,7 @@ class Drawing:
                 top, height = self.row(mark.row)
                 places.setdefault(mark.tone, []).append((self.x(mark.t), top + height / 2))
         for tone, found in places.items():
-            yield _shapes(tone, found)
+            yield _shapes(tone, found, "mark")
 
     def _arrow(self, arrow: Arrow) -> str:
         y = TOP + 8
@@ -164,10 +164,10 @@ class Drawing:
         )
 
 
-def _shapes(tone: Tone, places: Iterable[tuple[float, float]]) -> str:
+def _shapes(tone: Tone, places: Iterable[tuple[float, float]], kind: str = "point") -> str:
     mark = {"ok": "h0", "fail": "m-3-3l6 6m0-6l-6 6", "info": "m-3-3h6v6h-6z"}[tone]
     path = "".join(f"M{_n(x)} {_n(y)}{mark}" for x, y in places)
-    return f'<path class="point {tone}" d="{path}"/>' if path else ""
+    return f'<path class="{kind} {tone}" d="{path}"/>' if path else ""
 
 
 def _line_class(name: str) -> str:
