@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from chaoskit.numeric import percentile
@@ -44,8 +45,10 @@ def _quantiles(found: Sequence[tuple[float, float]], span: Span) -> list[Line]:
 
 
 def _range(points: Sequence[Points]) -> Span:
+    """Return the decades that the points lie in, so that the axis has at least two labels."""
     values = [y for one in points for y in one.y]
-    return (min(values, default=0.001) / 1.5, max(values, default=1.0) * 1.5)
+    low = math.floor(math.log10(min(values, default=0.001)))
+    return 10.0**low, 10.0 ** max(math.ceil(math.log10(max(values, default=1.0))), low + 1)
 
 
 Timed = tuple[float, float, Tone]  # when it was due, how long it took, how it ended

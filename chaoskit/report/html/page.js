@@ -197,9 +197,11 @@
       axis.values = () => lane.rows.map((row) => (row.length > 13 ? `${row.slice(0, 12)}...` : row));
     } else {
       const text = lane.scale === "log" ? latency : (v) => `${+v.toPrecision(6)}${lane.unit}`;
-      axis.values = (_, splits) => splits.map((v) => (v === null ? null : text(v)));
       const decade = (v) => Math.abs(Math.log10(v) - Math.round(Math.log10(v))) < 1e-6;
-      if (lane.scale === "log") axis.grid.filter = (_, splits) => splits.map((v) => (decade(v) ? v : null));
+      const told = (_, splits) => splits.map((v) => (lane.scale !== "log" || decade(v) ? v : null));
+      axis.grid.filter = told;
+      axis.filter = told;
+      axis.values = (_, splits) => splits.map((v) => (v === null ? null : text(v)));
     }
     return axis;
   };

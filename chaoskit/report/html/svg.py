@@ -103,7 +103,7 @@ class Drawing:
         if lane.scale == "log":
             for step in _LOG_STEPS:
                 value = step * 1e-4
-                if lane.low <= value <= lane.high:
+                if lane.low * 0.99 <= value <= lane.high * 1.01:
                     yield value, latency_text(value)
         elif lane.scale == "linear":
             for value in ticks(lane.low, lane.high, 3):
