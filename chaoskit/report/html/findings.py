@@ -31,6 +31,7 @@ from chaoskit.report.html.windows import in_force, letter_of
 _MOMENT = re.compile(r"(?<![\d.])(\d{1,7}(?:\.\d{1,6})?) s\b")
 _MARGIN = 1.0  # seconds around what a check is about
 _NO_REASON = "no reason was recorded"
+_WITH_PICTURES = 10  # checks, worst first: the others have their words
 _AT_MOST = 3  # probes beside a check that is about none
 _MORE_LINES = 8  # of the logs, beside a check
 
@@ -92,8 +93,15 @@ def checks_of(
     numbered = sorted(enumerate(result.checks), key=lambda one: order.index(one[1].verdict))
     placed = len(source.expect) == len(result.checks)
     return [
-        _check(number, check, span, windows, lanes, source.expect[number] if placed else None)
-        for number, check in numbered
+        _check(
+            number,
+            check,
+            span,
+            windows,
+            lanes if place < _WITH_PICTURES else (),
+            source.expect[number] if placed else None,
+        )
+        for place, (number, check) in enumerate(numbered)
     ]
 
 
@@ -122,7 +130,7 @@ def _check(
     low, high = max(min(about) - _MARGIN, span[0]), min(max(about) + _MARGIN, span[1])
     zoom = (low, max(high, low + 0.2))
     log += _errors(lanes, zoom, windows, {one.t for one in log})
-    log.sort(key=lambda one: one.t or 0.0)
+    log.sort(key=lambda one: (one.t is None, one.t or 0.0))
     about_it = _about(check, lanes, zoom)
     pictures = [(lane.title, Drawing(lane, zoom, windows).render(at=at)) for lane in about_it]
     marks = [Mark(one.t, 0, "fail", one.text) for one in witness if one.t is not None]
@@ -177,7 +185,7 @@ def _errors(
     ]
     found = [Said(one.t, one.label, _names(windows, one.t)) for one in marks[:_MORE_LINES]]
     if len(marks) > len(found):
-        found.append(Said(marks[len(found)].t, f"... and {len(marks) - len(found)} more", ""))
+        found.append(Said(None, f"... and {len(marks) - len(found)} more", ""))
     return found
 
 

@@ -218,7 +218,7 @@ def test_outliers_survive_the_thinning() -> None:
     t = [number / 1000 for number in range(100_000)]
     y = [0.001] * len(t)
     y[54_321], y[54_322] = 9.0, 0.0001
-    times, values = extremes(t, y, (0.0, 100.0), 500)
+    times, values = extremes(t, y, (0.0, 100.0), columns=500)
     assert len(times) <= 1000
     assert (54.321, 9.0) in zip(times, values, strict=True)
     assert (54.322, 0.0001) in zip(times, values, strict=True)
@@ -231,6 +231,22 @@ def test_many_operations_fit_and_say_how_many_are_shown(tmp_path: Path) -> None:
     text = Reader(found).text
     assert "10000 of 30000 operations shown" in text
     assert "never answered run on" in text
+
+
+def test_a_page_of_many_probes_and_failed_checks_stays_small(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path, seconds=200, rate=50)
+    result = stored_result(folder)
+    rows = (folder / "samples.ndjson").read_text()
+    names = [f"chat-{number}" for number in range(20)]
+    (folder / "samples.ndjson").write_text(
+        "".join(rows.replace('"chat"', f'"{name}"') for name in names)
+    )
+    probes = [result.probes[0].model_copy(update={"name": name}) for name in names]
+    many = result.model_copy(update={"probes": probes, "checks": result.checks[:1] * 30})
+    (folder / "result.json").write_text(many.model_dump_json())
+    found = page.render(folder)
+    assert len(found.encode()) < 1_500_000
+    assert Reader(found).text.count("FAIL no_loss members") == 60
 
 
 def test_the_trace_has_what_happened(tmp_path: Path) -> None:
