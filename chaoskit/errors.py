@@ -1,6 +1,7 @@
 """Every error chaoskit raises on purpose, as one tree, and the exit codes of its commands.
 
     ChaoskitError                    70  message, hint, exit_code
+    ├── Crashed                      70  the process of a scenario in a suite ended before it did
     ├── UsageError                    2  wrong command line
     │   ├── ScenarioInvalid           2  every problem of one scenario file, with positions
     │   └── Owned                     2  the run to recover has a live owner

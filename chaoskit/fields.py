@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -96,6 +97,22 @@ class Duration(Written, float):
         return f"{decimal(float(self), 12)}s"
 
     __repr__ = __str__
+
+
+class Day(Written, date):
+    """A day; written `2027-01-31`."""
+
+    json_pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+    json_example = "2027-01-31"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        try:
+            if isinstance(value, str) and re.fullmatch(cls.json_pattern, value):
+                return cls.fromisoformat(value)
+        except ValueError:
+            pass
+        raise ValueError(f"expected a day such as 2027-01-31, got {_described(value)}")
 
 
 class Rate(Written, float):

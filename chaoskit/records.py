@@ -29,11 +29,15 @@ def key_of(value: Json) -> Key:
 
 
 class Verdict(StrEnum):
-    """The three answers; combined, fail > unknown > pass."""
+    """The three answers; combined, fail > unknown > pass.
+
+    A single check may also fail as its scenario expects it to, which counts as a pass.
+    """
 
     PASS = "pass"  # noqa: S105  # a verdict, not a password
     FAIL = "fail"
     UNKNOWN = "unknown"
+    EXPECTED_FAIL = "expected_fail"
 
 
 def combined(verdicts: Sequence[Verdict]) -> Verdict:

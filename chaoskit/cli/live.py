@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from chaoskit.record import events as e
+from chaoskit.scenario.planned import ORDER, planned
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _WIDE = 72  # columns from which the bar is long
 _LONG_BAR, _SHORT_BAR = 24, 10
-_ORDER = ("baseline", "faults", "heal", "settle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class LiveView:
                 self._started = self._now() - t
             case e.PhaseStarted(phase=phase):
                 self._phase = phase
-                if phase in _ORDER:
+                if phase in ORDER:
                     self._begun = t if self._begun is None else self._begun
                     self._end = t + self._left_from(phase)
             case e.FaultInjected(id=id, fault=kind, target=target, instant=instant):
@@ -70,54 +70,36 @@ class LiveView:
 
     def _left_from(self, phase: str) -> float:
         """Return how long everything takes from the start of a phase on, as it is planned."""
-        lasting = any(f.for_ is None and not f.instant for f in self._faults.values())
-        hold = float(self._timeline.hold) if lasting else 0.0
-        takes = {
-            "baseline": float(self._timeline.baseline),
-            "faults": max((self._end_of(f) for f in self._faults.values()), default=0.0) + hold,
-            "heal": 0.0,
-            "settle": float(self._timeline.settle),
-        }
-        return sum(takes[later] for later in _ORDER[_ORDER.index(phase) :])
-
-    def _end_of(self, fault: Fault, depth: int = 0) -> float:
-        """Return when a fault ends in the faults phase; a start that something observed decides
-        counts as at once."""
-        return self._start_of(fault, depth) + float(fault.for_ or 0.0)
-
-    def _start_of(self, fault: Fault, depth: int) -> float:
-        after = fault.after
-        other = self._faults.get(after.fault) if after is not None and depth < 50 else None
-        if after is None or other is None:
-            return float(fault.at or 0.0)
-        moment = self._start_of if after.injected else self._end_of
-        return moment(other, depth + 1) + float(after.delay)
+        takes = planned(self._timeline, self._faults.values())
+        return sum(takes[later] for later in ORDER[ORDER.index(phase) :])
 
     def render(self, width: int) -> Group:
         """Return the view for a terminal of so many columns: one line each for the clock, for what
         is in force, and for the probes and workloads."""
         from rich.console import Group
 
-        now = 0.0 if self._started is None else self._now() - self._started
-        lines = [self._where(now, width)]
+        now = self._clock
+        lines = [self.row(width)]
         if self._in_force:
             lines.append(self._forces(now, width))
         if self.counts is not None and (self.counts.probes or self.counts.workloads):
             lines.append(self._states(self.counts, width))
         return Group(*lines)
 
-    def _where(self, now: float, width: int) -> Text:
-        name = _line((self._name, "bold"))
-        text = _line((f": {self._phase}", "bold"), (f"  {now:.0f} s", ""))
-        if self._begun is None or self._end is None or self._phase not in _ORDER:
+    @property
+    def _clock(self) -> float:
+        return 0.0 if self._started is None else self._now() - self._started
+
+    def row(self, width: int) -> Text:
+        """Return one line: the name, the phase, the clock, and a bar with the time that is left."""
+        now = self._clock
+        name = line_of_parts((self._name, "bold"))
+        text = line_of_parts((f": {self._phase}", "bold"), (f"  {now:.0f} s", ""))
+        if self._begun is None or self._end is None or self._phase not in ORDER:
             return name.append_text(text)
-        length = _LONG_BAR if width >= _WIDE else _SHORT_BAR
-        share = min(1.0, (now - self._begun) / max(0.001, self._end - self._begun))
-        full = int(share * length)
         left = self._end - now
         said = f"about {left:.0f} s left" if left >= 1 else "about to end"
-        bar = _line((" " * 2, ""), ("━" * full, "green"), ("─" * (length - full), "dim"))
-        bar.append(f"  {said}")
+        bar = bar_of((now - self._begun) / max(0.001, self._end - self._begun), said, width)
         name.truncate(max(1, width - text.cell_len - bar.cell_len), overflow="ellipsis")
         return name.append_text(text).append_text(bar)
 
@@ -126,16 +108,16 @@ class LiveView:
             one.words + ("" if one.until is None else f" {max(0.0, one.until - now):.0f} s left")
             for one in self._in_force.values()
         ]
-        return _fitting([_line((text, "yellow")) for text in said], width, start="in force")
+        return _fitting([line_of_parts((text, "yellow")) for text in said], width, start="in force")
 
     def _states(self, counts: LiveCounts, width: int) -> Text:
         states: list[tuple[bool, Text]] = []
         for name, probe in counts.probes.items():
             good = probe.last is not None and probe.last.outcome == "ok"
             word = ("ok", "green") if good else ("failing", "red")
-            states.append((good, _line((f"{name} ", ""), word)))
+            states.append((good, line_of_parts((f"{name} ", ""), word)))
         for name, workload in counts.workloads.items():
-            text = _line((f"{name} {workload.ok} ok", ""))
+            text = line_of_parts((f"{name} {workload.ok} ok", ""))
             if workload.fail or workload.info:
                 text.append(f", {workload.fail} fail, {workload.info} info", style="yellow")
             states.append((True, text))
@@ -144,7 +126,16 @@ class LiveView:
         return _fitting([text for _, text in states], width)
 
 
-def _line(*parts: tuple[str, str]) -> Text:
+def bar_of(share: float, said: str, width: int) -> Text:
+    """Return a bar that is full to a share of it, with words behind it."""
+    length = _LONG_BAR if width >= _WIDE else _SHORT_BAR
+    full = int(min(1.0, max(0.0, share)) * length)
+    bar = line_of_parts(("  ", ""), ("━" * full, "green"), ("─" * (length - full), "dim"))
+    return bar.append(f"  {said}")
+
+
+def line_of_parts(*parts: tuple[str, str]) -> Text:
+    """Return words, each with its style, on one line that is cut where it is too long."""
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="ellipsis")
@@ -155,7 +146,7 @@ def _line(*parts: tuple[str, str]) -> Text:
 
 def _fitting(parts: Sequence[Text], width: int, start: str = "") -> Text:
     """Return as many parts as fit into one line, and how many do not."""
-    line = _line((start, "bold"))
+    line = line_of_parts((start, "bold"))
     for number, part in enumerate(parts):
         left = len(parts) - number
         more = f"  +{left} more"

@@ -31,7 +31,7 @@ app = typer.Typer(
 Paths = Annotated[
     list[Path],
     typer.Argument(
-        help="Scenario files, or directories of them.",
+        help="Scenario files, directories of them, or patterns.",
         show_default=False,
         autocompletion=complete.scenarios,
     ),
@@ -60,10 +60,51 @@ def _root(
 
 @app.command(
     epilog="Examples: chaoskit run scenarios/redis-restart.yaml | chaoskit run scenarios/"
-    " --report junit=junit.xml"
+    " --report junit=junit.xml | chaoskit run 'scenarios/**/redis-*.yaml' --exclude slow"
+    " --fail-fast | chaoskit run scenarios/ --tag ci --shard 1/3"
+    " | chaoskit run flaky.yaml --repeat 20 --parallel 2"
 )
 def run(
     paths: Paths,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option(help="Only scenarios with this tag; may be repeated, any of them will do."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="No scenario with this tag or name (* and ?); may be repeated."),
+    ] = None,
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="Only scenarios with this name (* and ?); may be repeated."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N/M", help="Only part N of M parts that take about equally long, such as 1/3."
+        ),
+    ] = None,
+    repeat: Annotated[
+        int,
+        typer.Option(min=1, max=10_000, help="How often to run each, to see how often it fails."),
+    ] = 1,
+    parallel: Annotated[
+        int,
+        typer.Option(
+            min=1, help="How many scenarios to run at once; bounded by processors and memory."
+        ),
+    ] = 1,
+    fail_fast: Annotated[
+        bool, typer.Option("--fail-fast", help="Start no other scenario after one that failed.")
+    ] = False,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="VERDICT",
+            help="What makes a suite fail: unknown (also unknown verdicts) or failed (unknown"
+            " ones do not count while another scenario passed).",
+        ),
+    ] = "unknown",
     seed: Annotated[
         int | None, typer.Option(help="Repeat generated values and schedules of an earlier run.")
     ] = None,
@@ -98,17 +139,26 @@ def run(
 ) -> None:
     """Run scenarios: break the stack on schedule, judge, heal, report."""
     from chaoskit.cli.run import RunRequest, run_scenarios
+    from chaoskit.suite.execution import Settings
+    from chaoskit.suite.selection import Selection, Shard
+    from chaoskit.suite.verdict import fail_on_of
 
     request = RunRequest(
-        tuple(paths),
-        seed,
-        tuple(only_fault or ()),
-        keep,
-        runs_dir,
-        tuple(report or ()),
-        json,
-        events,
-        allow_host_exec,
+        paths=tuple(paths),
+        selection=Selection(
+            tuple(tag or ()),
+            tuple(exclude or ()),
+            tuple(name or ()),
+            None if shard is None else Shard.parse(shard),
+        ),
+        settings=Settings(runs_dir, seed, tuple(only_fault or ()), keep, allow_host_exec),
+        repeat=repeat,
+        parallel=parallel,
+        fail_fast=fail_fast,
+        fail_on=fail_on_of(fail_on),
+        reports=tuple(report or ()),
+        json=json,
+        events=events,
     )
     raise typer.Exit(run_scenarios(request))
 
@@ -298,6 +348,40 @@ def report(
     asked = list(report or ())
     asked += [f"{kind}={to}" for kind, to in (("html", html), ("html-dir", html_dir)) if to]
     raise typer.Exit(show_report(run, runs_dir, asked, form=form, json=json))
+
+
+@app.command(
+    epilog="Examples: chaoskit merge shard-*/results.json --report junit=junit.xml"
+    " | chaoskit merge .chaoskit/runs --report summary=summary.md"
+)
+def merge(
+    parts: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Files of `--report json=FILE`, run folders, or folders of runs.",
+            show_default=False,
+        ),
+    ],
+    fail_on: Annotated[
+        str, typer.Option(metavar="VERDICT", help="As for `run`: unknown or failed.")
+    ] = "unknown",
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND=FILE",
+            help=REPORT,
+            autocompletion=complete.reports,
+        ),
+    ] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print all results as JSON instead of the table.")
+    ] = False,
+) -> None:
+    """Put the parts of a suite together: one table, one report of each kind, one exit code."""
+    from chaoskit.cli.merge import merge_results
+    from chaoskit.suite.verdict import fail_on_of
+
+    raise typer.Exit(merge_results(parts, fail_on_of(fail_on), tuple(report or ()), json=json))
 
 
 history.add_to(app)

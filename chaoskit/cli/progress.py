@@ -1,11 +1,10 @@
-"""Showing a run while it goes on: a live line on a terminal, plain lines elsewhere. On stderr."""
+"""Showing what goes on: lines as they come, and on a terminal a live view below. On stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from chaoskit.record import events as e
 from chaoskit.text import printable, seconds_text
@@ -14,75 +13,60 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.live import Live
 
-    from chaoskit.cli.live import LiveView
     from chaoskit.record.events import Recorded
-    from chaoskit.record.writer import LiveCounts
 
 
 class Progress:
-    """Prints a line for every event worth one; on a terminal also a live view.
+    """Prints lines, and on a terminal shows what `render` returns for its width.
 
     A terminal that goes away must never stop healing, so writing errors end the output only.
     """
 
-    def __init__(self, console: Console, view: LiveView, clean: Callable[[str], str] = str) -> None:
-        """`clean` keeps secrets out of what is printed."""
+    def __init__(self, console: Console, render: Callable[[int], RenderableType]) -> None:
+        self._console = console
+        self._render = render
+        self._live: Live | None = None
+
+    def start(self) -> None:
+        """Show the live view from now on."""
         from rich.live import Live
 
-        self._console = console
-        self._clean = clean
-        self._view = view
-        self._live: Live | None = None
-        if console.is_terminal and not console.is_dumb_terminal:
+        console, render = self._console, self._render
+        if self._live is None and console.is_terminal and not console.is_dumb_terminal:
             self._live = Live(
                 console=console,
                 refresh_per_second=5,
                 transient=True,
-                get_renderable=lambda: view.render(console.width),
+                get_renderable=lambda: render(console.width),
             )
-
-    def __enter__(self) -> Self:
-        if self._live:
             self._live.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._live_off()
-
-    def _live_off(self) -> None:
+    def stop(self) -> None:
+        """Take the live view away, also where the terminal is gone."""
         if self._live:
             with contextlib.suppress(OSError, ValueError):
                 self._live.stop()
             self._live = None
 
-    def watch(self, counts: LiveCounts) -> None:
-        """Show these counts from now on."""
-        self._view.counts = counts
-
-    def __call__(self, recorded: Recorded) -> None:
-        """Take note of an event of the run."""
-        t, event = recorded
-        self._view(recorded)
-        line = _line(t, event)
-        if line is None:
-            return
+    def say(self, line: str) -> None:
+        """Print a line."""
         try:
-            self._console.print(
-                f"{t:7.2f} s  {self._clean(line)}", markup=False, highlight=False, soft_wrap=True
-            )
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
         except (OSError, ValueError):
-            self._live_off()
+            self.stop()
             self._console = _nowhere()
 
 
-def _line(t: float, event: e.RunEvent) -> str | None:
+def line_of(recorded: Recorded) -> str | None:
     """Return what to print for an event, None for those that are not worth a line."""
+    t, event = recorded
+    said = _said(t, event)
+    return None if said is None else f"{t:7.2f} s  {said}"
+
+
+def _said(t: float, event: e.RunEvent) -> str | None:
     match event:
         case e.RunStarted(scenario=scenario, run=run):
             return f"{scenario}: run {run}"

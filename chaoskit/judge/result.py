@@ -223,14 +223,27 @@ class Result(Part):
 
 def stored_result(folder: Path) -> Result:
     """Read a run's result document. Raises `StoreFailed` when it has none that can be read."""
-    path = folder / RESULT
     try:
-        return Result.model_validate(_upgraded(read_document(path)))
+        (result,) = results_of(folder / RESULT)
     except FileNotFoundError as error:
         raise StoreFailed(
             f"run `{folder.name}` has no result: {error.strerror}",
             hint="it goes on, or it was killed and `chaoskit recover` finishes it",
         ) from error
+    except ValueError:
+        raise StoreFailed(f"`{folder / RESULT}` holds several results") from None
+    return result
+
+
+def results_of(path: Path) -> list[Result]:
+    """Read the results of a file: one document, or a list of them.
+
+    Raises `StoreFailed` when they cannot be read, and `FileNotFoundError`.
+    """
+    document = read_document(path)
+    documents = document if isinstance(document, list) else [document]
+    try:
+        return [Result.model_validate(_upgraded(one)) for one in documents]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         what = one_line(reason_of(error), 200)
         text = f"`{path}` is not a result of this version of chaoskit: {what}"

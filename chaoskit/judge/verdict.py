@@ -14,6 +14,7 @@ from chaoskit.faults import Fault
 from chaoskit.fields import Edge
 from chaoskit.judge.deaths import Death, advice, deaths
 from chaoskit.judge.excerpts import beside, of_unready
+from chaoskit.judge.expected import with_expected
 from chaoskit.judge.felt import unfelt
 from chaoskit.judge.findings import findings_of
 from chaoskit.judge.proof import prove, unanswered
@@ -79,6 +80,9 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     stalled = log.last(RunnerStalled)
     died = deaths(scenario, log)
     reasons = _unproven_reasons(scenario, log, evidence, faults, died, ended_early, nobody)
+    findings = with_expected(
+        scenario, findings, _started(record).started_at.date(), proven=not reasons
+    )
     verdict = combined([finding.verdict for _, finding in findings])
     # Half a run proves nothing, nor one in which somebody else took a part of the stack away.
     void = ended_early or stalled or any(one.interference for one in died)

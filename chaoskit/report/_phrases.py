@@ -16,7 +16,12 @@ from chaoskit.records import Verdict, combined
 from chaoskit.text import count, one_line, seconds_text
 
 WORKLOAD_HEAD = ("workload", "sent of due", "ok", "fail", "info", "p99 from due", "from sent")
-WORD = {Verdict.PASS: "PASS", Verdict.FAIL: "FAIL", Verdict.UNKNOWN: "UNKNOWN"}
+WORD = {
+    Verdict.PASS: "PASS",
+    Verdict.FAIL: "FAIL",
+    Verdict.UNKNOWN: "UNKNOWN",
+    Verdict.EXPECTED_FAIL: "EXPECTED FAIL",
+}
 
 
 def headline(result: Result) -> str:
@@ -26,7 +31,10 @@ def headline(result: Result) -> str:
     if result.verdict is not Verdict.PASS:
         return "no reason was recorded"
     checks = len(result.checks)
-    met = f"{checks} of {count(checks, 'check')} passed" if checks else "there was no check to fail"
+    expected = sum(check.verdict is Verdict.EXPECTED_FAIL for check in result.checks)
+    met = f"{checks - expected} of {count(checks, 'check')} passed"
+    met += f" and {expected} failed as expected" if expected else ""
+    met = met if checks else "there was no check to fail"
     faults = len(result.faults)
     if not faults:
         return f"{met}; a rehearsal without faults"
@@ -36,7 +44,12 @@ def headline(result: Result) -> str:
 def totals(result: Result) -> str:
     """Return the numbers of a run on one line: checks, faults, duration, exit code."""
     verdicts = [check.verdict for check in result.checks]
-    words = {Verdict.PASS: "passed", Verdict.FAIL: "failed", Verdict.UNKNOWN: "unknown"}
+    words = {
+        Verdict.PASS: "passed",
+        Verdict.FAIL: "failed",
+        Verdict.UNKNOWN: "unknown",
+        Verdict.EXPECTED_FAIL: "failed as expected",
+    }
     counts = [f"{verdicts.count(v)} {word}" for v, word in words.items() if v in verdicts]
     parts = [
         f"{count(len(verdicts), 'check')}: {', '.join(counts)}" if verdicts else "no checks",

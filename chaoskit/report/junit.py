@@ -1,7 +1,8 @@
 """junit.xml: what CI systems read.
 
 One test suite per scenario, one test case per check and one for the run itself. A failed check is a
-`failure`; an unknown one is an `error`, so that CI is red whenever the exit code is not 0.
+`failure`; an unknown one is an `error`, so that CI is red whenever the exit code is not 0. One that
+fails as its scenario expects is `skipped`, as other tools have it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from chaoskit.records import Verdict
 from chaoskit.report._phrases import headline, log_line, run_verdict
 from chaoskit.text import one_line, printable
 
-_PROBLEM = {Verdict.FAIL: "failure", Verdict.UNKNOWN: "error"}
+_PROBLEM = {
+    Verdict.FAIL: "failure",
+    Verdict.UNKNOWN: "error",
+    Verdict.EXPECTED_FAIL: "skipped",
+}
 
 
 def render(results: Sequence[Result], attached: Sequence[str | None] = ()) -> str:
@@ -48,7 +53,7 @@ def _suite(root: ElementTree.Element, number: int, result: Result, attached: str
         "tests": str(len(verdicts)),
         "failures": str(verdicts.count(Verdict.FAIL)),
         "errors": str(verdicts.count(Verdict.UNKNOWN)),
-        "skipped": "0",
+        "skipped": str(verdicts.count(Verdict.EXPECTED_FAIL)),
     }
     suite = ElementTree.SubElement(root, "testsuite", attributes)
     properties = ElementTree.SubElement(suite, "properties")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from chaoskit.judge.result import CheckResult, Result
+from chaoskit.judge.result import EXIT_CODES, CheckResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
@@ -30,7 +30,7 @@ def render(results: Sequence[Result]) -> str:
     if len(results) == 1:
         return _one(results[0])
     verdicts = [result.verdict for result in results]
-    parts = [f"{verdicts.count(verdict)} {WORD[verdict]}" for verdict in Verdict]
+    parts = [f"{verdicts.count(verdict)} {WORD[verdict]}" for verdict in EXIT_CODES]
     rows = [
         [
             f"**{WORD[result.verdict]}**",

@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from chaoskit.judge.result import CheckResult, DeathResult, Result
+from chaoskit.judge.result import EXIT_CODES, CheckResult, DeathResult, Result
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
     WORD,
@@ -33,7 +33,12 @@ from chaoskit.report._phrases import (
 )
 from chaoskit.text import one_line, printable
 
-STYLE = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.UNKNOWN: "yellow"}
+STYLE = {
+    Verdict.PASS: "green",
+    Verdict.FAIL: "red",
+    Verdict.UNKNOWN: "yellow",
+    Verdict.EXPECTED_FAIL: "magenta",
+}
 FILES = ("result.json", "report.html", "junit.xml", "summary.md", "logs/")
 
 
@@ -90,8 +95,8 @@ def render_checks(checks: Sequence[CheckResult], console: Console) -> None:
         console.print(_labelled(Text("note"), Text(one_line(note))))
 
 
-def render_suite(results: Sequence[Result], console: Console) -> None:
-    """Print several runs: one row each, and a total."""
+def render_suite(results: Sequence[Result], console: Console, said: Sequence[str] = ()) -> None:
+    """Print several runs: one row each, what is `said` of them together, and a total."""
     table = _table("verdict", "scenario", "checks", "faults", "took", "what happened")
     for result in results:
         passed = sum(check.verdict is Verdict.PASS for check in result.checks)
@@ -105,10 +110,12 @@ def render_suite(results: Sequence[Result], console: Console) -> None:
         )
     console.print(table)
     console.print()
+    for line in said:
+        console.print(Text(one_line(line)))
     verdicts = [result.verdict for result in results]
     words = ("passed", "failed", "unknown")
     counts = ", ".join(
-        f"{verdicts.count(verdict)} {word}" for verdict, word in zip(Verdict, words, strict=True)
+        f"{verdicts.count(verdict)} {word}" for verdict, word in zip(EXIT_CODES, words, strict=True)
     )
     dirty = sum(bool(result.leftovers) for result in results)
     left = f"; {dirty} left something behind" if dirty else ""

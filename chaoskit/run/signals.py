@@ -20,11 +20,20 @@ _HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Signals:
     """Counts signals while it is entered; the first one calls `on_first` at once.
 
-    The second sets `hurry`; the third ends the process after printing `last_words`.
+    The second sets `hurry`; the third ends the process after printing `last_words`. `relay` gets
+    each of them first; `silent` is for a process whose starter says what they do.
     """
 
-    def __init__(self, on_first: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        on_first: Callable[[], object],
+        *,
+        relay: Callable[[signal.Signals], object] = lambda _: None,
+        silent: bool = False,
+    ) -> None:
         self._on_first = on_first
+        self._relay = relay
+        self._silent = silent
         self.received: signal.Signals | None = None
         self.hurry = asyncio.Event()
         self.last_words = ""
@@ -50,18 +59,20 @@ class Signals:
             loop.remove_signal_handler(sign)
 
     def _handle(self, sign: signal.Signals) -> None:
+        self._relay(sign)
         if self.received is None:
             self.received = sign
-            _say(f"chaoskit: {sign.name} - healing and tearing down, then the report")
+            self._say(f"chaoskit: {sign.name} - healing and tearing down, then the report")
             self._on_first()
         elif not self.hurry.is_set():
             self.hurry.set()
-            _say("chaoskit: in a hurry - only healing and tearing down")
+            self._say("chaoskit: in a hurry - only healing and tearing down")
         else:
-            _say(f"chaoskit: gone without tearing down; {self.last_words}")
+            self._say(f"chaoskit: gone without tearing down; {self.last_words}")
             os._exit(ExitCode(128 + sign))
 
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal may be closed: healing goes on
-        print(f"\n{printable(text)}", file=sys.stderr, flush=True)
+    def _say(self, text: str) -> None:
+        if self._silent:
+            return
+        with contextlib.suppress(OSError):  # the terminal may be closed: healing goes on
+            print(f"\n{printable(text)}", file=sys.stderr, flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,8 @@ _SCENARIO_KEYS = frozenset({"stack", "probes", "workloads", "timeline", "expect"
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
-    """Return scenario files: those named, and those in named directories, each once.
+    """Return scenario files: those named, those in named directories, and those that fit a
+    pattern such as `scenarios/**/redis-*.yaml`, each once.
 
     Below a directory every `*.yaml` and `*.yml` counts, except in hidden folders, unless it is
     plainly something else, such as a Compose file: a broken scenario must not go unnoticed. A
@@ -29,7 +31,7 @@ def find(paths: Sequence[Path]) -> list[Path]:
     when a directory holds no scenario.
     """
     found: dict[Path, Path] = {}
-    for path in paths:
+    for path in [one for named in paths for one in _expanded(named)]:
         if path.is_dir():
             below = _below(path)
             if not below:
@@ -46,6 +48,22 @@ def find(paths: Sequence[Path]) -> list[Path]:
     if not found:
         raise NothingSelected("no scenario was named")
     return list(found.values())
+
+
+def _expanded(path: Path) -> list[Path]:
+    """Return what fits a pattern that the shell left as it was; any other path as it is.
+
+    Raises `NothingSelected` when nothing fits.
+    """
+    if path.exists() or not glob.has_magic(str(path)):
+        return [path]
+    found = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207  # no hidden ones
+    files = [one for one in found if one.is_dir() or one.suffix in _SUFFIXES]
+    if not files:
+        raise NothingSelected(
+            f"no file or folder fits `{path}`", hint="`**/` stands for any folders below"
+        )
+    return files
 
 
 def _below(folder: Path) -> list[Path]:

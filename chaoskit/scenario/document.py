@@ -10,7 +10,7 @@ from chaoskit.checks._base import REGISTRY as CHECKS
 from chaoskit.checks._base import Check
 from chaoskit.faults.contract import REGISTRY as FAULTS
 from chaoskit.faults.contract import Fault
-from chaoskit.fields import Duration, Edge, Model, Name, ServiceName
+from chaoskit.fields import Day, Duration, Edge, Model, Name, ServiceName
 from chaoskit.probes._base import REGISTRY as PROBES
 from chaoskit.probes._base import Probe
 from chaoskit.scenario.kinds import OneOf
@@ -130,6 +130,32 @@ class Timeline(Model):
     )
 
 
+class ExpectedFailure(Model):
+    """A check that is known to fail: green while it does so, for this reason, until that day."""
+
+    check: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="The check; with its subject, as in `no_loss members`, where there are"
+            " several of its kind.",
+        ),
+    ]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="What the reason of its failure contains, in small or capital letters;"
+            " `*` stands for anything, such as a number.",
+        ),
+    ]
+    until: Annotated[Day, Field(description="The last day on which that is accepted.")]
+
+    def names(self, check: Check) -> bool:
+        """Return whether it is about this check."""
+        return self.check in (check.check, f"{check.check} {check.subject}")
+
+
 class Scenario(Model):
     """One rehearsal: a stack, what watches it, what breaks it, and what must hold."""
 
@@ -148,6 +174,10 @@ class Scenario(Model):
     )
     timeline: Annotated[Timeline, Field(description="What happens when.")]
     expect: Annotated[list[AnyCheck], Field(min_length=1, description="What must hold.")]
+    expect_fail: Annotated[
+        ExpectedFailure | list[ExpectedFailure],
+        Field(description="Which checks are known to fail, why, and until when."),
+    ] = Field(default_factory=list[ExpectedFailure])
     fail_if_unfelt: Annotated[
         bool,
         Field(description="Whether a fault that no probe or operation noticed makes it unknown."),
@@ -159,6 +189,11 @@ class Scenario(Model):
     seed: Annotated[
         int | None, Field(description="Makes generated values and schedules repeatable.")
     ] = None
+
+    @property
+    def expected_failures(self) -> list[ExpectedFailure]:
+        """Which checks are known to fail."""
+        return self.expect_fail if isinstance(self.expect_fail, list) else [self.expect_fail]
 
     @property
     def allowed(self) -> list[AllowedDeath]:

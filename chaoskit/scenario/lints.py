@@ -76,6 +76,27 @@ def order(source: Source, scenario: Scenario) -> Iterator[Problem]:
             yield source.problem(path, text)
 
 
+def expected_failures(source: Source, scenario: Scenario) -> Iterator[Problem]:
+    """Yield a problem for every `expect_fail` that does not say which check it is about."""
+    titles = [f"{check.check} {check.subject}" for check in scenario.expect]
+    kinds = {check.check for check in scenario.expect}
+    several = isinstance(scenario.expect_fail, list)
+    for index, expected in enumerate(scenario.expected_failures):
+        path: Path = ("expect_fail", index, "check") if several else ("expect_fail", "check")
+        checks = [check for check in scenario.expect if expected.names(check)]
+        named = [f"{check.check} {check.subject}" for check in checks]
+        if not named:
+            text = f"`expect` has no check `{expected.check}`"
+            text += did_you_mean(expected.check, {*titles, *kinds})
+            yield source.problem(path, text, f"there are {listed(titles)}")
+        elif len(set(named)) > 1:
+            text = f"`{expected.check}` may be any of {len(named)} checks"
+            yield source.problem(path, text, f"write it with its subject: {listed(named)}")
+        elif len(named) > 1:
+            text = f"{len(named)} checks are called `{named[0]}`: which one fails is not clear"
+            yield source.problem(path, text, "leave one of them, or expect both to pass")
+
+
 # As Compose looks for them: the first of each that is there.
 _COMPOSE_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 _OVERRIDES = tuple(

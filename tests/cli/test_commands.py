@@ -53,6 +53,10 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("report", "--report", "junit=-", "--report", "json=-"), "two reports cannot go to `-`"),
         (("report", "--report", "junit=x", "--format", "nope"), "`nope` is no kind of report"),
         (("report", "--format", "prompt", "--json"), "`--format` and `--json` both want stdout"),
+        (("run", "scenario.yaml", "--tag", "rediss"), "did you mean `redis`?\nhint: there are"),
+        (("run", "scenario.yaml", "--shard", "4/3"), "hint: write the second of three parts as"),
+        (("run", "scenario.yaml", "--fail-on", "x"), "is neither `failed` nor `unknown`\n"),
+        (("run", "scenario.yaml", "--repeat", "0"), "Invalid value for '--repeat'"),
         (("run", "scenario.yaml", "--only-fault", "nope"), "hint: it has: blackhole\n"),
         (("run", "scenario.yaml", "--events", "/proc/nope/x"), "cannot write events"),
         (("list", "nodes"), "hint: one of faults, probes, workloads, checks, scenarios\n"),
@@ -90,6 +94,22 @@ def test_a_directory_without_scenarios_selects_nothing(
         "error: no scenario in `empty`\n"
         "hint: a scenario is a .yaml file with `stack`, `probes`, `timeline`, `expect`\n"
     )
+
+
+def test_a_selection_that_leaves_nothing_is_exit_code_5(cli: Cli) -> None:
+    output = cli("run", "scenario.yaml", "--tag", "redis", "--exclude", "shop")
+    assert (output.code, output.stdout) == (5, "")
+    assert output.stderr == (
+        "error: none of 1 scenario is left by `--tag redis` `--exclude shop`\n"
+        "hint: they are `shop`\n"
+    )
+
+
+def test_a_scenario_that_could_not_be_run_is_in_every_report(cli: Cli, tmp_path: Path) -> None:
+    output = cli("run", "scenario.yaml", "--report", "junit=j.xml", "--json", env=NO_ENGINE)
+    assert output.code == 4
+    assert json.loads(output.stdout)["reason"].startswith("the Docker engine at")
+    assert 'errors="1"' in (tmp_path / "j.xml").read_text()
 
 
 def test_an_engine_that_does_not_answer_is_exit_code_4_with_the_way_out(

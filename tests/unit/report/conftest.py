@@ -218,3 +218,16 @@ class Screen:
 @pytest.fixture
 def screen() -> Screen:
     return Screen()
+
+
+def with_expected_failure(passing: Result) -> Result:
+    """Return the passing result with a first check that fails as its scenario expects."""
+    said = "80% of 312 samples were good"
+    first = passing.checks[0].model_copy(
+        update={
+            "verdict": Verdict.EXPECTED_FAIL,
+            "reason": said,
+            "notes": [f"expected to fail until 2027-01-31: {said}"],
+        }
+    )
+    return passing.model_copy(update={"checks": [first, *passing.checks[1:]]})

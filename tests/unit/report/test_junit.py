@@ -6,11 +6,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from junitparser import Error, Failure, JUnitXml
+from junitparser import Error, Failure, JUnitXml, Skipped
 
 from chaoskit.judge.result import CheckResult, Quantity, Result
 from chaoskit.records import Verdict
 from chaoskit.report.junit import render
+from tests.unit.report.conftest import with_expected_failure
 
 
 def parsed(tmp_path: Path, *results: Result) -> JUnitXml:
@@ -37,6 +38,16 @@ def test_junitparser_reads_suites_cases_and_problems(
     assert lost.text.endswith("run it again: chaoskit run scenarios/redis-kill.yaml --seed 7")
     (unclear,) = cases["recovery cache"].result
     assert isinstance(unclear, Error)
+
+
+def test_a_check_that_fails_as_expected_is_skipped_and_says_why(
+    passing: Result, tmp_path: Path
+) -> None:
+    (suite,) = parsed(tmp_path, with_expected_failure(passing))
+    assert (suite.tests, suite.failures, suite.errors, suite.skipped) == (3, 0, 0, 1)
+    (skipped,) = next(case for case in suite if case.name == "availability chat").result
+    assert isinstance(skipped, Skipped)
+    assert skipped.message == "80% of 312 samples were good"
 
 
 def test_the_file_has_what_the_usual_schemas_require(passing: Result, failing: Result) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chaoskit.judge.result import Quantity, Result
 from chaoskit.report.summary import escaped, render
+from tests.unit.report.conftest import with_expected_failure
 
 PASSING = r"""## PASS: redis-restart
 
@@ -42,6 +43,14 @@ Run it again:
 chaoskit run scenarios/redis-restart.yaml --seed 7
 ```
 """
+
+
+def test_a_check_that_fails_as_expected_is_called_so(passing: Result) -> None:
+    text = render([with_expected_failure(passing)])
+    assert "## PASS: redis-restart" in text
+    assert "| **EXPECTED FAIL** | availability | chat |" in text
+    assert "- expected to fail until 2027-01-31: 80% of 312 samples were good" in text
+    assert "# chaoskit: 2 PASS, 0 FAIL, 0 UNKNOWN of 2 scenarios" in render([passing, passing])
 
 
 def test_a_passing_run(passing: Result) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from chaoskit.judge.result import Result
 from chaoskit.report.terminal import render, render_suite
+from tests.unit.report.conftest import with_expected_failure
 
 if TYPE_CHECKING:
     from tests.unit.report.conftest import Screen
@@ -113,6 +114,16 @@ def test_a_passing_run(passing: Result, screen: Screen) -> None:
 def test_a_failing_run(failing: Result, screen: Screen) -> None:
     render(failing, screen.console)
     assert screen.text + "\n" == FAILING
+
+
+def test_a_check_that_fails_as_expected_is_called_so(passing: Result, screen: Screen) -> None:
+    render(with_expected_failure(passing), screen.console)
+    lines = screen.text.splitlines()
+    said = "1 of 2 checks passed and 1 failed as expected under 1"
+    assert lines[0] == f"PASS  redis-restart: {said}"
+    assert "2 checks: 1 passed, 1 failed as expected; 1 fault proven" in screen.text
+    assert any(line.split()[:3] == ["EXPECTED", "FAIL", "availability"] for line in lines)
+    assert "note  expected to fail until 2027-01-31: 80% of 312 samples were good" in lines
 
 
 def test_a_suite(passing: Result, failing: Result, screen: Screen) -> None:

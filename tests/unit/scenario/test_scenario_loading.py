@@ -269,6 +269,16 @@ def test_a_directory_stands_for_its_scenarios(desk: Desk, tmp_path: Path) -> Non
     assert [str(path.relative_to(tmp_path)) for path in found] == wanted
 
 
+def test_a_pattern_stands_for_the_scenarios_that_fit_it(desk: Desk, tmp_path: Path) -> None:
+    for name in ("suite/deep/redis-a.yaml", "suite/pg-b.yaml", "redis-c.yaml", ".old/redis-d.yaml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(desk.good)
+    found = find([tmp_path / "**" / "redis-*.yaml", tmp_path / "su*"])
+    assert sorted(file.name for file in found) == ["pg-b.yaml", "redis-a.yaml", "redis-c.yaml"]
+    with pytest.raises(NothingSelected, match="no file or folder fits"):
+        find([tmp_path / "kafka-*.yaml"])
+
+
 def test_a_directory_below_a_hidden_one_can_be_named(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / ".hidden"
     folder.mkdir()

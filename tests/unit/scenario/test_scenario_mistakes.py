@@ -87,6 +87,27 @@ MISTAKES = [
         "2s",
         "`restart` is over at once and takes no `for`",
     ),
+    Mistake(
+        "expect:\n",
+        "expect_fail: { check: no_los, reason: lost, until: 2027-01-31 }\nexpect:\n",
+        "no_los",
+        "`expect` has no check `no_los`; did you mean `no_loss`?",
+        "there are `availability chat`, `no_loss members`",
+    ),
+    Mistake(
+        "  - { check: no_loss, workload: members }\n",
+        "  - { check: availability, probe: cache, at_least: 9% }\n"
+        "expect_fail:\n  - { check: availability, reason: down, until: 2027-01-31 }\n",
+        "availability",
+        "`availability` may be any of 2 checks",
+        "write it with its subject: `availability chat`, `availability cache`",
+    ),
+    Mistake(
+        "expect:\n",
+        "expect_fail: { check: no_loss, reason: lost, until: tomorrow }\nexpect:\n",
+        "tomorrow",
+        "expected a day such as 2027-01-31, got `tomorrow`",
+    ),
     Mistake("for: 4s", "for: 0s", "0s", "`for` must be longer than zero"),
     Mistake(
         "at: 0s, fault",

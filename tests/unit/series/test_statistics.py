@@ -15,6 +15,7 @@ from chaoskit.series.statistics import (
     findable_slowdown,
     holm,
     more_failures_by_chance,
+    share_bounds,
     slower_by_chance,
 )
 
@@ -90,3 +91,24 @@ def test_runs_that_scatter_widely_are_never_called_no_worse(slower: float) -> No
     seen = outcomes(0.4, slower)
     assert seen.count(Outcome.NO_WORSE) == 0
     assert seen.count(Outcome.UNKNOWN) >= 0.75 * TRIALS
+
+
+@pytest.mark.parametrize("runs", [1, 7, 20, 60])
+def test_bounds_of_a_share_hold_as_often_as_they_say(runs: int) -> None:
+    """Over every true share, the bounds hold in at least 95% of all series of so many runs."""
+    bounds = [share_bounds(hits, runs) for hits in range(runs + 1)]
+    for percent in range(1, 100):
+        share = percent / 100
+        held = sum(
+            math.comb(runs, hits) * share**hits * (1 - share) ** (runs - hits)
+            for hits, (low, high) in enumerate(bounds)
+            if low <= share <= high
+        )
+        assert held >= 0.949 - 0.026  # one-sided at the ends, two-sided between them
+
+
+@pytest.mark.parametrize(
+    ("hits", "low", "high"), [(0, 0.0, 0.1391), (3, 0.0321, 0.3789), (20, 0.8609, 1.0)]
+)
+def test_bounds_of_a_share_are_those_of_the_tables(hits: int, low: float, high: float) -> None:
+    assert list(share_bounds(hits, 20)) == pytest.approx([low, high], abs=1e-4)

@@ -1,0 +1,1 @@
+"""Suites: which scenarios run, in which order, side by side, and what they amount to together."""
