@@ -87,9 +87,9 @@ def checks_of(
     lanes: Sequence[Lane],
     source: Source,
 ) -> list[CheckView]:
-    """Return the checks, those that failed first, then the unknown ones."""
+    """Return the checks: those that failed, the unknown ones, those that failed as expected."""
     span = span_of(result, record)
-    order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS)
+    order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.EXPECTED_FAIL, Verdict.PASS)
     numbered = sorted(enumerate(result.checks), key=lambda one: order.index(one[1].verdict))
     placed = len(source.expect) == len(result.checks)
     return [

@@ -15,6 +15,7 @@ import pytest
 from chaoskit.judge.result import stored_result
 from chaoskit.judge.verdict import judge
 from chaoskit.record.reader import RunRecord, stored_scenario
+from chaoskit.records import Verdict
 from chaoskit.report.html import page, trace
 from chaoskit.report.html.downsample import extremes
 from tests.fakes.run_folder import make_run_folder
@@ -175,6 +176,18 @@ def test_the_policy_allows_what_is_in_the_page_and_nothing_else(tmp_path: Path) 
 def test_ids_are_unique(tmp_path: Path) -> None:
     ids = Reader(page.render(make_run_folder(tmp_path))).ids
     assert sorted(ids) == sorted(set(ids))
+
+
+def test_a_check_that_fails_as_expected_is_explained_after_the_others(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    result = stored_result(folder)
+    known = {"verdict": Verdict.EXPECTED_FAIL, "notes": ["expected to fail until 2027-01-01"]}
+    checks = [result.checks[0].model_copy(update=known), result.checks[0], result.checks[1]]
+    changed = result.model_copy(update={"checks": checks})
+    (folder / "result.json").write_text(changed.model_dump_json())
+    text = Reader(page.render(folder)).text
+    assert "expected to fail until 2027-01-01" in text
+    assert text.index("FAIL no_loss") < text.index("(\u2717) EXPECTED FAIL no_loss")
 
 
 def test_the_page_in_parts_has_nothing_inline(tmp_path: Path) -> None:
