@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from chaoskit.judge.result import stored_result
 from chaoskit.report.html import page as html
+from chaoskit.report.html import suite
 from tests.browser.chromium import Page, chromium
 from tests.fakes.run_folder import make_run_folder
 
@@ -167,18 +169,33 @@ async def test_three_hundred_thousand_operations_are_small_and_quick(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_serious(tmp_path: Path, page: Page, scheme: str) -> None:
-    axe = Path(os.environ.get("CHAOSKIT_AXE", ".cache/package/axe.min.js")).read_text()
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     await page.send("Emulation.setEmulatedMedia", features=features)
-    await page.open(written(make_run_folder(tmp_path)))
+    folder = make_run_folder(tmp_path)
+    past = [{"run": verdict, "verdict": verdict} for verdict in ("pass", "fail", "unknown")]
+    (folder / "past.json").write_text(json.dumps(past))
+    await page.open(written(folder))
     await page.wait_for("document.documentElement.dataset.ready === 'yes'")
-    await page.run(axe + ";0")
-    found = await page.run(
-        "axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)"
-    )
-    serious = [
-        (one["id"], one["impact"], [node["html"][:120] for node in one["nodes"][:3]])
-        for one in found
-        if one["impact"] in ("serious", "critical")
+    assert await _serious(page) == []
+    several = [
+        suite.Listed(stored_result(folder), "page.html"),
+        suite.Listed(stored_result(folder), None),
     ]
-    assert serious == []
+    (tmp_path / "all.html").write_text(suite.render(several), encoding="utf-8")
+    await page.open((tmp_path / "all.html").as_uri())
+    assert await _serious(page) == []
+
+
+async def _serious(page: Page) -> list[tuple[str, str]]:
+    """Return what axe calls serious or critical: the rule, and what breaks it."""
+    axe = Path(os.environ.get("CHAOSKIT_AXE", ".cache/package/axe.min.js")).read_text()
+    await page.run(axe + ";0")
+    found = await page.run("axe.run(document).then(r => [r.violations, r.passes.length])")
+    violations, passes = found
+    assert passes > 10, "axe looked at it"
+    return [
+        (one["id"], node["html"][:120])
+        for one in violations
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"][:3]
+    ]
