@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench matrix torture museum browser clean
+.PHONY: help setup images demo lint unit test bench matrix torture museum compat browser clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
@@ -52,6 +52,10 @@ museum: setup ## run every bug of docs/museum.md and its repaired twin 20 times 
 browser: setup ## the page of a run in a real browser (installs Debian's chromium) and under axe-core
 	@tools/setup.sh browser
 	$(BIN)/pytest tests/browser
+
+compat: setup ## run the own scenarios on other versions of Docker Compose, built with Go, and write them down
+	@$(BIN)/python tools/compat.py
+	@$(BIN)/python tools/gen_docs.py
 
 clean: ## remove caches and the virtual environment; keeps images and recorded runs
 	rm -rf .venv .cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
