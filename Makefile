@@ -1,6 +1,6 @@
 # `make demo` and `make test` set up what is missing and need nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help setup images demo lint unit test bench matrix torture museum compat interleave clean
+.PHONY: help setup images demo lint unit test bench matrix torture museum compat interleave browser clean
 
 BIN := .venv/bin
 # Where it is set, every test process would compile everything anew.
@@ -51,6 +51,10 @@ torture: setup ## kill chaoskit 300 times at random moments and look for what is
 museum: setup ## run every bug of docs/museum.md and its repaired twin 20 times (ROUNDS) and write its table
 	@$(BIN)/python tools/museum.py --rounds $(or $(ROUNDS),20)
 
+browser: setup ## the page of a run in a real browser (installs Debian's chromium) and under axe-core
+	@tools/setup.sh browser
+	$(BIN)/pytest tests/browser
+
 compat: setup ## run the own scenarios on other versions of Docker Compose, built with Go, and write them down
 	@$(BIN)/python tools/compat.py
 	@$(BIN)/python tools/gen_docs.py
@@ -60,5 +64,5 @@ interleave: setup ## find a service that is 30% slower to recover, ten runs of e
 	test $$? = 1
 
 clean: ## remove caches and the virtual environment; keeps images and recorded runs
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .cache build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -289,6 +289,22 @@ setup_images() { # [--rebuild]
   fi
 }
 
+# ---- a browser, for the tests of the page ----
+
+setup_browser() {
+  local version=4.14.1 missing=()
+  command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+  [[ -e .cache/package/axe.min.js ]] || command -v npm >/dev/null || missing+=(npm)
+  if ((${#missing[@]})); then
+    can_install || die "the tests of the page need chromium and npm"
+    apt_install "${missing[@]}"
+  fi
+  [[ -e .cache/package/axe.min.js ]] && return
+  mkdir -p .cache
+  quietly npm pack "axe-core@$version" --pack-destination .cache
+  tar -xzf ".cache/axe-core-$version.tgz" -C .cache package/axe.min.js
+}
+
 # ---- one set-up at a time ----
 
 # The engine and the images belong to the machine, so the lock is the machine's too (macOS has no flock).
@@ -309,5 +325,6 @@ case ${1:-} in
     setup_engine
     setup_images "${2:-}"
     ;;
-  *) echo "usage: tools/setup.sh [images [--rebuild]]" >&2; exit 2 ;;
+  browser) setup_browser ;;
+  *) echo "usage: tools/setup.sh [images [--rebuild] | browser]" >&2; exit 2 ;;
 esac
