@@ -19,6 +19,7 @@ from chaoskit.errors import ChaoskitError, ExitCode, StoreFailed, UsageError
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.report import terminal
+from chaoskit.run.kept import Shelf
 from chaoskit.scenario.loading import Loaded, load_all
 from chaoskit.suite.execution import (
     Ended,
@@ -30,6 +31,7 @@ from chaoskit.suite.execution import (
 from chaoskit.suite.pool import Outcome, bounded, run_side_by_side
 from chaoskit.suite.selection import Selection
 from chaoskit.suite.verdict import FailOn, counts_as_failed, exit_code, flakes
+from chaoskit.suite.warm import cleared, group_of, in_order, targets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         raise UsageError("--only-fault needs exactly one scenario")
     if not settings.allow_host_exec:
         refuse_host_commands(scenarios, settings.only_faults)
-    scenarios *= request.repeat
+    scenarios = in_order(scenarios * request.repeat, warm=settings.warm)
     at_once = _at_once(request, len(scenarios))
     events = _Events(request.events)
     recover_before_run(settings.runs_dir, allow_host_exec=settings.allow_host_exec)
@@ -79,8 +81,9 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     if outcome.left:
         names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in outcome.left))
         tell(f"not started any more: {names}")
-    by_signal = [] if outcome.signal is None else [outcome.signal]
-    return exit_code([*by_signal, *suite.codes], request.fail_on)
+    codes = [] if outcome.signal is None else [outcome.signal]
+    codes += [ExitCode.LEFT_BEHIND] if outcome.left_behind else []
+    return exit_code([*codes, *suite.codes], request.fail_on)
 
 
 def _at_once(request: RunRequest, many: int) -> int:
@@ -103,17 +106,25 @@ def _one_after_another(
 ) -> Outcome:
     """Run scenarios in this process."""
     outcome = Outcome(left=list(scenarios))
-    for number, loaded in enumerate(scenarios):
-        outcome.left.pop(0)
-        watching.began(number, loaded)
-        try:
-            ended = run_scenario(loaded, settings, OneRun(watching, number))
-        except Interrupted as interrupted:
-            outcome.signal = interrupted.code
-            break
-        outcome.ended.append(ended)
-        if not watching.ended(number, ended):
-            break
+    shelf = Shelf()
+    try:
+        for number, loaded in enumerate(scenarios):
+            outcome.left.pop(0)
+            watching.began(number, loaded)
+            group = group_of(loaded, warm=settings.warm)
+            also = targets_of(scenarios, group, warm=settings.warm)
+            try:
+                ended = run_scenario(loaded, settings, OneRun(watching, number), shelf, also)
+            except Interrupted as interrupted:
+                outcome.signal = interrupted.code
+                break
+            outcome.ended.append(ended)
+            if not watching.ended(number, ended):
+                break
+    finally:
+        for one in cleared(shelf):
+            tell(f"left behind: {one.what}\n  remove it with: {one.command}")
+    outcome.left_behind = bool(shelf.left)
     return outcome
 
 

@@ -82,6 +82,13 @@ class Stack(Model):
         Literal["drop", "keep"],
         Field(description="What becomes of ports that the project publishes on the host."),
     ] = "drop"
+    fresh: Annotated[
+        Literal["always", "data", "never"] | None,
+        Field(
+            description="What of a stack that another scenario of a suite leaves clean must be new:"
+            " everything, services and their data, or nothing; everything unless `--warm` is given."
+        ),
+    ] = None
     shared: list[str] = Field(
         default_factory=list,
         description="What the run may share with the host although it cannot be copied.",
