@@ -351,6 +351,8 @@ class PostgresUrl(Url):
     def parse(cls, value: object) -> Self:
         url = super().parse(value)
         options = parse_qsl(urlsplit(url.path).query, keep_blank_values=True)
+        if len(options) > 1 and {name for name, _ in options} == {"sslmode"}:
+            raise ValueError("`sslmode` is given more than once here")
         for name, given in options:
             if name != "sslmode":
                 raise ValueError(f"`{name}` is no option of the connection here, only `sslmode`")

@@ -65,6 +65,16 @@ def lines(path: Path) -> Iterator[bytes]:
             yield line
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a whole file at once: readers see the old one or the new one, never a part.
+
+    Raises `OSError`.
+    """
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+    temporary.replace(path)
+
+
 def refuse_link(path: Path) -> None:
     """Raise `OSError` where a path leads through a symbolic link that the working directory holds:
     what comes with a checkout does not say where files are written.

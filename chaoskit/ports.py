@@ -12,6 +12,8 @@ PROTOCOLS: Mapping[int, str] = {
     REDIS: "redis",
     POSTGRES: "postgres",
     HTTP: "http",
+    HTTPS: "tls",
+    8443: "tls",
     8000: "http",
     8080: "http",
 }

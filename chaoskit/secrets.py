@@ -54,6 +54,12 @@ _IN_URL = re.compile(
     r"(?P<head>(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s:/@\"']*:)(?P<secret>[^\s/\"']+)(?=@)",
     re.IGNORECASE,
 )
+# A user of a Redis in a command line or a file: `user app on >password ~* +@all`.
+_ACL_USER = re.compile(
+    r"(?<![\w.])user\s+[^\s>]+"
+    r"(?P<rules>(?:\s+(?:on|off|nopass|(?:all|re|sanitize|skip)[\w-]+|[~&%+<>#!-][^\s\"']*)){1,20})"
+)
+_ACL_PASSWORD = re.compile(r"\s>([^\s\"']+)")
 MASK = "***"
 # A shorter value is too likely to be an ordinary word; where its name stands it is masked anyway.
 _SHORTEST, _SHORTEST_MIXED = 6, 4  # characters; mixed has letters of both cases, or more than these
@@ -248,6 +254,8 @@ def passwords_in(text: str) -> list[str]:
     """Return the passwords of all URLs, assignments and options in a text, such as `PGPASSWORD=x`
     and `--requirepass x`."""
     written = [match["secret"] for match in _IN_URL.finditer(text)]
+    for user in _ACL_USER.finditer(text):
+        written += _ACL_PASSWORD.findall(user["rules"])
     for keys in _KEYS:
         end = 0
         for key in keys.finditer(text):

@@ -198,6 +198,21 @@ def judging() -> bool:
     return subprocess.run(argv, check=False).returncode == 0
 
 
+def listing(folder: Path) -> bool:
+    """1,000 runs as `chaoskit runs` lists them, against the start of the command alone."""
+    runs = folder / "thousand"
+    make = [str(PYTHON), str(ROOT / "tools/many_runs.py"), str(runs), "1000"]
+    subprocess.run(make, check=True)
+    list_them = [str(CHAOSKIT), "runs", "--runs-dir", str(runs)]
+    first = timed(list_them)
+    ours = median(lambda: timed(list_them), 5)
+    print(f"      (the first time, which reads every result: {first:.2f} s)")
+    start = median(lambda: timed([str(CHAOSKIT), "--help"]), 5)
+    fine = row("chaoskit runs of 1,000 runs / chaoskit --help", ours, start, 2.0)
+    print(f"{'ok' if ours <= 0.3 else 'OVER':<5} 1,000 runs are listed in {ours:.3f} s  (<= 0.3)")
+    return fine and ours <= 0.3
+
+
 def main() -> int:
     if shutil.which("docker") is None:
         sys.exit("bench needs Docker: run `make setup`")
@@ -205,6 +220,7 @@ def main() -> int:
         folder = Path(name)
         fine = [
             help_start(),
+            listing(folder),
             judging(),
             injecting(),
             *in_runs(folder),

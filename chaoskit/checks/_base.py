@@ -10,7 +10,6 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from chaoskit.checks._coverage import Need, coverage_gap
-from chaoskit.checks._own_data import foreign_gap
 from chaoskit.checks._schedule import operations, sent_of_due, too_few_sent
 from chaoskit.checks._wording import Judged, build_finding
 from chaoskit.fields import Model
@@ -228,13 +227,11 @@ class WorkloadCheck(Check):
     """A check over the history of one workload.
 
     `workloads` names the kinds it can judge, and what their histories must hold before it may pass.
-    `anomalies` is what it finds, in the plural. It is `about_own` values of the workload, unless
-    others are just what it looks for.
+    `anomalies` is what it finds, in the plural.
     """
 
     workloads: ClassVar[Mapping[str, Need]] = {}
     anomalies: ClassVar[str] = ""
-    about_own: ClassVar[bool] = True
 
     workload: str
     minimum: Annotated[
@@ -261,8 +258,6 @@ class WorkloadCheck(Check):
         except NotJudged as nothing:
             raise NotJudged(gap or nothing.reason) from nothing
         gap = gap or judged.gap
-        if self.about_own:
-            gap = gap or foreign_gap(history.kind, history.events, self.workload)
         if gap is None and not judged.of and not judged.found:
             raise NotJudged(f"there was nothing in this window that could show {self.anomalies}")
         return build_finding(judged, evidence, self.bound, self.formal, gap)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice, pairwise
 from math import inf
 from typing import Any
 
 from chaoskit.checks._schedule import ENOUGH
+from chaoskit.checks.histories.bank import VIEWS, Snapshot, Transfer
 from chaoskit.checks.histories.channels import Channels
 from chaoskit.checks.histories.operations import Element, about, element, name, plain
 from chaoskit.checks.histories.queue import QueueHistory
@@ -23,17 +24,46 @@ from chaoskit.checks.histories.versions import Versions
 from chaoskit.records import Event, Json, Key
 from chaoskit.text import count, listed
 
-VIEWS = ("read", "truth")
 
-
-def foreign_gap(kind: str, events: Sequence[Event], workload: str) -> str | None:
-    """Return why what a workload of this kind read says nothing about what it wrote, if so.
+def foreign_values(events: Sequence[Event], workload: str) -> str | None:
+    """Return that values of a set were there before they were added, if they were.
 
     `events` are in order of time.
     """
-    look = _BY_KIND.get(kind)
-    found = None if look is None else look(events)
+    before: set[Element] = set()
+    first = 0
+    for first, event in enumerate(events):  # noqa: B007  # where the adds begin
+        if event.op == "add":
+            break
+        if event.type == "ok" and event.op in VIEWS:
+            before.update(map(element, _listed(event.value)))
+    if not before:
+        return None
+    rest = islice(events, first, None)
+    added = {element(one.value) for one in rest if one.op == "add" and one.type == "invoke"}
+    found = _left_over(len(before & added), len(added), "added")
     return None if found is None else f"workload `{workload}`: {found}"
+
+
+def foreign_accounts(
+    reads: Iterable[Snapshot], transfers: Iterable[Transfer], workload: str
+) -> str | None:
+    """Return that a view never shows accounts that money was moved between, if one does not."""
+    touched = dict.fromkeys(name(account) for both in transfers for account in both[:2])
+    accounts: dict[str, set[str]] = {}
+    for _, end, held, *_ in reads:
+        shown = accounts.setdefault(end.op, set())
+        if shown != held.keys():
+            shown.update(held)
+    for view, shown in accounts.items():
+        missing = [account for account in touched if account not in shown]
+        if missing:
+            return (
+                f"workload `{workload}`: `{view}` never shows {listed(missing, 3)} of the "
+                f"{len(touched)} accounts that money was moved between; it shows "
+                f"{listed(sorted(shown), 3)}"
+            )
+    return None
 
 
 def foreign_versions(versions: Versions, workload: str) -> str | None:
@@ -120,6 +150,17 @@ def _may_be_a_page(view: View) -> bool:
     return not shrank and sizes[-1] <= max(view.sizes, default=sizes[-1])
 
 
+def foreign_jobs(queue: QueueHistory, workload: str) -> str | None:
+    """Return that receivers got jobs that nobody had sent, if they did."""
+    sent = queue.sent
+    if all(one in sent and sent[one][0] < end for one, (_, end, _) in queue.delivered.items()):
+        return None  # the usual case
+    own, before, early = _early(queue.events)
+    left = _left_over(len(sent.keys() & (early.keys() | before)), len(sent), "sent")
+    found = left or _foreign(early, own + early.total(), "sent", "`receive`")
+    return None if found is None else f"workload `{workload}`: {found}"
+
+
 def hidden_messages(queue: QueueHistory) -> str | None:
     """Return why too little was received of what was acknowledged, if so."""
     acknowledged = queue.acknowledged().keys()
@@ -132,71 +173,26 @@ def hidden_messages(queue: QueueHistory) -> str | None:
     )
 
 
-def _set(events: Sequence[Event]) -> str | None:
-    before: set[Element] = set()
-    first = 0
-    for first, event in enumerate(events):  # noqa: B007  # where the adds begin
-        if event.op == "add":
-            break
-        if event.type == "ok" and event.op in VIEWS:
-            before.update(map(element, _listed(event.value)))
-    if not before:
-        return None
-    rest = islice(events, first, None)
-    added = {element(one.value) for one in rest if one.op == "add" and one.type == "invoke"}
-    return _left_over(len(before & added), len(added), "added")
-
-
-def _queue(events: Sequence[Event]) -> str | None:
+def _early(events: Sequence[Event]) -> tuple[int, set[Element], Counter[Element]]:
+    """Return what was received: how often what had been sent, what came before anything was sent,
+    and how often each value that had not been sent until then."""
     begun: set[Element] = set()
-    before: set[Element] = set()  # received before anything was sent
-    early: Counter[Element] = Counter()  # received later, and not sent until then
+    before: set[Element] = set()
+    early: Counter[Element] = Counter()
     own = 0
     for event in events:
-        type_, value = event.type, event.value
-        if type_ == "invoke":
+        if event.type == "invoke":
             if event.op == "send":
-                begun.add(value if type(value) is int else element(value))
-        elif type_ == "ok" and event.op != "send":
-            if type(value) is int and value in begun:  # the usual case
-                own += 1
-                continue
-            for one in map(element, _listed(value)):
+                begun.add(element(event.value))
+        elif event.type == "ok" and event.op != "send":
+            for one in map(element, _listed(event.value)):
                 if one in begun:
                     own += 1
                 elif begun:
                     early[one] += 1
                 else:
                     before.add(one)
-    left = _left_over(len(begun & (early.keys() | before)), len(begun), "sent")
-    return left or _foreign(early, own + early.total(), "sent", "`receive`")
-
-
-def _bank(events: Sequence[Event]) -> str | None:
-    moved: dict[tuple[Json, Json], None] = {}
-    shown: dict[str, set[str]] = {}
-    begun: dict[int, tuple[Json, Json]] = {}
-    for event in events:
-        type_, value = event.type, event.value
-        if event.op != "transfer":
-            if type_ == "ok" and type(value) is dict:
-                accounts = shown.setdefault(event.op, set())
-                if len(accounts) < len(value) or not accounts.issuperset(value):
-                    accounts.update(value)
-        elif type_ == "invoke":
-            if type(value) is dict:
-                begun[event.id] = value.get("from"), value.get("to")
-        elif type_ == "ok" and event.id in begun:
-            moved[begun.pop(event.id)] = None
-    touched = dict.fromkeys(name(account) for both in moved for account in both)
-    for view, accounts in shown.items():
-        missing = [account for account in touched if account not in accounts]
-        if missing:
-            return (
-                f"`{view}` never shows {listed(missing, 3)} of the {len(touched)} accounts that "
-                f"money was moved between; it shows {listed(sorted(accounts), 3)}"
-            )
-    return None
+    return own, before, early
 
 
 def _foreign(early: Mapping[Any, int], of: int, written: str, where: str) -> str | None:
@@ -225,10 +221,3 @@ def _listed(value: Json) -> Sequence[Json]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return value
     return () if value is None else (value,)
-
-
-_BY_KIND: Mapping[str, Callable[[Sequence[Event]], str | None]] = {
-    "set": _set,
-    "queue": _queue,
-    "bank": _bank,
-}

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
-from chaoskit.checks._own_data import foreign_messages, hidden_messages
+from chaoskit.checks._own_data import foreign_jobs, foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import Channels, channels
@@ -45,7 +45,7 @@ class AtMostNDuplicates(WorkloadCheck):
         if history.kind == "queue":
             queue = queue_history(history.events)
             judged, again = _queue(queue, history)
-            gap = hidden_messages(queue)
+            gap = hidden_messages(queue) or foreign_jobs(queue, self.workload)
         else:
             feed = channels(history.events)
             judged, again = _events(feed, history)

@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_accounts
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks.histories.bank import NEED, Snapshot, ranges, snapshots
+from chaoskit.checks.histories.bank import NEED, Snapshot, Transfers, ranges, snapshots, transfers
 from chaoskit.checks.histories.operations import plain
-from chaoskit.records import Event
 from chaoskit.text import count, moment
 
 CENT = 1e-6  # sums of decimal fractions are not exact in binary
@@ -53,8 +53,9 @@ class Conserved(WorkloadCheck):
         sums = ((read, sum(read[2].values())) for read in judged)
         found = [_off(read, sum_, total) for read, sum_ in sums if abs(sum_ - total) > CENT]
         off_total = bool(found)
+        moved = transfers(events)
         if first is not None and not found:
-            found += _misplaced(events, judged, first)
+            found += _misplaced(moved, judged, first)
         what = "do not add up to" if off_total else "do not fit the transfers although they sum to"
         return Judged(
             found,
@@ -65,6 +66,7 @@ class Conserved(WorkloadCheck):
                 f"{what} {plain(total)}"
             ),
             worst=f"off by up to {plain(max((one.size for one in found), default=0.0))}",
+            gap=foreign_accounts(reads, moved[0], self.workload),
             formal=self.formal if off_total else "lost update / double execution",
         )
 
@@ -80,10 +82,10 @@ def _off(read: Snapshot, sum_: float, total: float) -> Anomaly:
 
 
 def _misplaced(
-    events: Sequence[Event], reads: Sequence[Snapshot], first: Mapping[str, float]
+    moved: Transfers, reads: Sequence[Snapshot], first: Mapping[str, float]
 ) -> list[Anomaly]:
     """Return the final reads in which an account holds what no transfers explain."""
-    allowed = ranges(events, first)
+    allowed = ranges(moved, first)
     found = []
     for begin, end, balances, early, final in reads:
         if early or not final:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
-from chaoskit.checks._own_data import hidden_values
+from chaoskit.checks._own_data import foreign_values, hidden_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.operations import Element
 from chaoskit.checks.histories.set import SEEN, Add, View, set_history
@@ -61,7 +61,7 @@ class NoDuplicates(WorkloadCheck):
             at_most=self.at_most,
             first="oldest added",
             last="newest",
-            gap=hidden_values(data),
+            gap=hidden_values(data) or foreign_values(history.events, self.workload),
         )
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
+from chaoskit.checks._own_data import foreign_jobs, foreign_values
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.queue import NEED as QUEUE
 from chaoskit.checks.histories.queue import queue_history
@@ -95,7 +96,8 @@ class NoLoss(WorkloadCheck):
                 tail = "; all of them are still in the store (`truth`), the app does not show them"
         stored, unanswered = data.unanswered()
         notes = _doubtful("add", unanswered, stored, "stored")
-        return _Loss([_absent(one) for one in lost], acknowledged, None, notes, tail)
+        gap = foreign_values(history.events, self.workload)
+        return _Loss([_absent(one) for one in lost], acknowledged, gap, notes, tail)
 
     def _queue(self, history: History) -> _Loss:
         start, stop = history.window
@@ -127,6 +129,7 @@ class NoLoss(WorkloadCheck):
         unanswered = queue.unanswered()
         arrived = sum(value in queue.delivered for value in unanswered)
         notes = _doubtful("send", len(unanswered), arrived, "received")
+        gap = gap or foreign_jobs(queue, self.workload)
         return _Loss(missing[taken:], len(sent), gap, notes, tail)
 
 

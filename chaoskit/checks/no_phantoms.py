@@ -59,7 +59,6 @@ class NoPhantoms(WorkloadCheck):
         "versions": VERSIONS,
     }
     anomalies: ClassVar[str] = "phantoms"
-    about_own: ClassVar[bool] = False
     formal: ClassVar[str] = "integrity: a read from nowhere"
     cannot_tell: ClassVar[str] = "A wrong value that happens to be one that was written."
     remedy: ClassVar[str] = "See that the final reads return what is stored."

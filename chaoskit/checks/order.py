@@ -7,7 +7,7 @@ from typing import ClassVar, TypeAlias
 
 from chaoskit.checks._base import ALL, History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
-from chaoskit.checks._own_data import foreign_messages, hidden_messages
+from chaoskit.checks._own_data import foreign_jobs, foreign_messages, hidden_messages
 from chaoskit.checks._wording import Anomaly, Judged
 from chaoskit.checks.histories.channels import NEED as EVENTS
 from chaoskit.checks.histories.channels import Subscriber, channels
@@ -49,7 +49,7 @@ class Order(WorkloadCheck):
     def look(self, history: History) -> Judged:
         if history.kind == "queue":
             queue = queue_history(history.events)
-            gap = hidden_messages(queue)
+            gap = hidden_messages(queue) or foreign_jobs(queue, self.workload)
             found, compared, judged = _queue(history.events, queue, history.window)
         else:
             feed = channels(history.events)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import sys
@@ -13,16 +12,15 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from chaoskit import files
-from chaoskit.cli.output import say
+from chaoskit.cli.output import say, tell
 from chaoskit.cli.progress import console
 from chaoskit.errors import ExitCode, StoreFailed, UsageError
 from chaoskit.judge.result import stored_result
-from chaoskit.record.folder import find_run, known_runs
+from chaoskit.record.folder import RESULT, SCENARIO, find_run, known_runs
+from chaoskit.series.baselines import of_name
 from chaoskit.series.compare import Compared, Outcome, compare
-from chaoskit.text import printable
-
-_SCENARIO = "scenario.yaml"
+from chaoskit.series.index import Index, digest_of
+from chaoskit.text import count, printable
 
 
 def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitCode:
@@ -31,15 +29,49 @@ def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitC
     Raises `UsageError` for a side without runs, a run on both sides, or runs of other scenarios;
     `StoreFailed` for a run without a result.
     """
-    sides = [_folders(side, runs) for side in (before, after)]
-    if both := set(sides[0]) & set(sides[1]):
+    return compare_folders(_folders(before, runs), _folders(after, runs), as_json=as_json)
+
+
+def compare_with_baseline(name: str, after: str | None, runs: Path, *, as_json: bool) -> ExitCode:
+    """Compare a baseline with the runs of `after`; without that, with all later ones of the same
+    scenario text. Raises as `compare_runs`."""
+    ids = of_name(runs, name)
+    if missing := [run for run in ids if not (runs / run / RESULT).exists()]:
+        raise UsageError(
+            f"run `{missing[0]}` of baseline `{name}` is gone",
+            hint=f"name it again: `chaoskit baseline {name} RUN...`",
+        )
+    before = [(runs / run).resolve() for run in ids]
+    if after is not None:
+        return compare_folders(before, _folders(after, runs), as_json=as_json)
+    with Index.of(runs) as index:
+        rows = {row.run: row for row in index.rows()}
+    newest = rows[max(ids)]
+    later = [
+        row for row in rows.values() if row.run > newest.run and row.scenario == newest.scenario
+    ]
+    same = [row.run for row in later if row.digest == newest.digest]
+    if len(same) < len(later):
+        tell(f"{count(len(later) - len(same), 'later run')} of another text of it left out")
+    if not same:
+        raise UsageError(
+            f"no run of the same text of `{newest.scenario}` came after baseline `{name}`",
+            hint="run it again, or name the runs to compare it with",
+        )
+    return compare_folders(before, [(runs / run).resolve() for run in same], as_json=as_json)
+
+
+def compare_folders(before: Sequence[Path], after: Sequence[Path], *, as_json: bool) -> ExitCode:
+    """Compare two series of run folders, as `compare_runs` does."""
+    sides = (before, after)
+    if both := set(before) & set(after):
         raise UsageError(f"run `{min(both).name}` is on both sides")
-    _refuse_other_scenarios([*sides[0], *sides[1]])
+    _refuse_other_scenarios([*before, *after])
     rows = compare(*([stored_result(folder) for folder in side] for side in sides))
     if as_json:
         print(json.dumps([_document(row) for row in rows], indent=2))
     else:
-        say(f"{len(sides[0])} runs before, {len(sides[1])} after")
+        say(f"{count(len(before), 'run')} before, {len(after)} after")
         console(sys.stdout).print(_table(rows))
     outcomes = {row.outcome for row in rows}
     if Outcome.WORSE in outcomes:
@@ -50,7 +82,7 @@ def compare_runs(before: str, after: str, runs: Path, *, as_json: bool) -> ExitC
 def _folders(side: str, runs: Path) -> list[Path]:
     """Return the folders of one side: those in a folder of runs, or those named."""
     inside = [path.resolve() for path in known_runs(Path(side)) if not path.is_symlink()]
-    if inside and not (Path(side) / _SCENARIO).exists():
+    if inside and not (Path(side) / SCENARIO).exists():
         return inside
     named = [find_run(runs, name) for name in side.split(",") if name]
     if not named:
@@ -70,9 +102,9 @@ def _refuse_other_scenarios(folders: Sequence[Path]) -> None:
 
 def _digest(folder: Path) -> str:
     try:
-        return hashlib.sha256(files.read_bytes(folder / _SCENARIO)).hexdigest()
+        return digest_of(folder)
     except OSError as error:
-        raise StoreFailed(f"cannot read `{folder / _SCENARIO}`: {error.strerror}") from error
+        raise StoreFailed(f"cannot read `{folder / SCENARIO}`: {error.strerror}") from error
 
 
 def _document(row: Compared) -> dict[str, object]:

@@ -48,10 +48,9 @@ def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Return the ids of runs that start so, the newest first, and `latest`."""
     from chaoskit.record.folder import known_runs
 
-    folder = Path(context.params.get("runs_dir") or ".chaoskit/runs")
     found: list[str] = []
     with contextlib.suppress(OSError):
-        found = [path.name for path in reversed(known_runs(folder))]
+        found = [path.name for path in reversed(known_runs(_runs_dir(context)))]
     return _starting(incomplete, [*(["latest"] if found else []), *found[:_MOST]])
 
 
@@ -91,7 +90,44 @@ def schemas(incomplete: str) -> list[str]:
 
 def reports(incomplete: str) -> list[str]:
     """Return the kinds of reports, each with its `=`."""
-    return _starting(incomplete, ["json=", "junit=", "summary="])
+    return [f"{kind}=" for kind in formats(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """Return the kinds of reports."""
+    return _starting(incomplete, ["annotations", "json", "junit", "metrics", "prompt", "summary"])
+
+
+def run_scenarios(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of the scenarios that were run."""
+    import sqlite3
+
+    from chaoskit.series.index import Index
+
+    found: list[str] = []
+    with contextlib.suppress(OSError, sqlite3.Error), Index.of(_runs_dir(context)) as index:
+        found = sorted({row.scenario for row in index.rows()})
+    return _starting(incomplete, found[:_MOST])
+
+
+def baselines(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names of the baselines."""
+    from chaoskit.errors import ChaoskitError
+    from chaoskit.series.baselines import baselines as named
+
+    found: list[str] = []
+    with contextlib.suppress(ChaoskitError):
+        found = sorted(named(_runs_dir(context)))
+    return _starting(incomplete, found[:_MOST])
+
+
+def verdicts(incomplete: str) -> list[str]:
+    """Return the verdicts, and the states of runs that have none."""
+    return _starting(incomplete, ["pass", "fail", "unknown", "running", "unfinished"])
+
+
+def _runs_dir(context: typer.Context) -> Path:
+    return Path(context.params.get("runs_dir") or ".chaoskit/runs")
 
 
 def _kinds(sort: str, incomplete: str) -> list[str]:

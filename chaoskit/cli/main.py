@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from chaoskit import __version__
-from chaoskit.cli import complete
+from chaoskit.cli import complete, history
 from chaoskit.cli.errors import complain
+from chaoskit.cli.options import RUNS, RunsDir
 from chaoskit.cli.output import forget_stdout
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, causes
 
@@ -36,8 +37,7 @@ Paths = Annotated[
     ),
 ]
 
-RunsDir = Annotated[Path, typer.Option(help="Where run folders are.")]
-RUNS = Path(".chaoskit/runs")
+REPORT = "Also write a report: annotations, json, junit, metrics, prompt or summary; - for stdout."
 
 
 def _version(wanted: bool) -> None:
@@ -125,7 +125,7 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help=REPORT,
             autocompletion=complete.reports,
         ),
     ] = None,
@@ -301,7 +301,10 @@ def recover(
     raise typer.Exit(recover_runs(request))
 
 
-@app.command(epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml")
+@app.command(
+    epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml"
+    " | chaoskit report latest --format prompt"
+)
 def report(
     run: Annotated[
         str,
@@ -315,8 +318,17 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help=REPORT,
             autocompletion=complete.reports,
+        ),
+    ] = None,
+    form: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="KIND",
+            help="Print this kind of report instead, such as prompt: the cause, for an agent.",
+            autocompletion=complete.formats,
         ),
     ] = None,
     json: Annotated[
@@ -326,7 +338,7 @@ def report(
     """Show the report of a stored run again."""
     from chaoskit.cli.report import show_report
 
-    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), json=json))
+    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), form=form, json=json))
 
 
 @app.command(
@@ -348,7 +360,7 @@ def merge(
         list[str] | None,
         typer.Option(
             metavar="KIND=FILE",
-            help="Also write a report: json, junit or summary.",
+            help=REPORT,
             autocompletion=complete.reports,
         ),
     ] = None,
@@ -363,19 +375,7 @@ def merge(
     raise typer.Exit(merge_results(parts, fail_on_of(fail_on), tuple(report or ()), json=json))
 
 
-@app.command(
-    epilog="Examples: chaoskit compare before/ after/ | chaoskit compare RUN,RUN,RUN RUN,RUN,RUN"
-)
-def compare(
-    before: Annotated[str, typer.Argument(help="A folder of runs, or runs separated by commas.")],
-    after: Annotated[str, typer.Argument(help="The same, for what may be worse.")],
-    runs_dir: RunsDir = RUNS,
-    json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
-) -> None:
-    """Say whether runs of one scenario became slower or fail more often: 0 no, 1 yes, 3 unknown."""
-    from chaoskit.cli.compare import compare_runs
-
-    raise typer.Exit(compare_runs(before, after, runs_dir, as_json=json))
+history.add_to(app)
 
 
 @app.command(name="list", epilog="Example: chaoskit list faults")

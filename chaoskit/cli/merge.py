@@ -8,12 +8,14 @@ from pathlib import Path
 
 from chaoskit.cli.output import patiently, tell
 from chaoskit.cli.progress import console
-from chaoskit.cli.reports import as_json, parsed, write
+from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
 from chaoskit.errors import ExitCode, NothingSelected, UsageError
-from chaoskit.judge.result import Result, results_of, stored_result
+from chaoskit.judge.result import results_of
+from chaoskit.judge.stored import StoredRun
 from chaoskit.record.folder import RESULT, known_runs
 from chaoskit.report import terminal
 from chaoskit.scenario.source import no_such_path
+from chaoskit.suite.execution import NOWHERE
 from chaoskit.suite.verdict import FailOn, exit_code, flakes
 
 
@@ -25,32 +27,33 @@ def merge_results(
     Raises `StoreFailed` for a run without a result: a suite without it would look better than it
     is.
     """
-    wanted = [parsed(text) for text in reports]
-    results: dict[str, Result] = {}
-    for number, result in enumerate(one for part in parts for one in _read(part)):
+    files = wanted(reports, stdout_taken_by="--json" if json else None)
+    found: dict[str, StoredRun] = {}
+    for number, run in enumerate(one for part in parts for one in _read(part)):
         # Those that could not be run have no id: each of them counts.
-        name = result.run.id or f"#{number}"
-        if name in results:
+        name = run.result.run.id or f"#{number}"
+        if name in found:
             tell(f"note: run `{name}` is there twice and counts once")
-        results[name] = result
-    merged = sorted(results.values(), key=lambda result: result.run.started_at)
-    write(wanted, merged)
+        found[name] = run
+    merged = sorted(found.values(), key=lambda run: run.result.run.started_at)
+    results = [run.result for run in merged]
+    write(files, merged)
     if json:
-        patiently(lambda: print(as_json(merged), end="", flush=True))
-    else:
-        said = flakes(merged)
-        patiently(lambda: terminal.render_suite(merged, console(sys.stdout), said))
-    return exit_code([ExitCode(result.exit_code) for result in merged], fail_on)
+        show(as_json(results))
+    elif all(path != STDOUT for _, path in files):
+        said = flakes(results)
+        patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
+    return exit_code([ExitCode(result.exit_code) for result in results], fail_on)
 
 
-def _read(part: Path) -> Iterator[Result]:
+def _read(part: Path) -> Iterator[StoredRun]:
     if not part.exists():
         raise no_such_path(part)
     if part.is_file():
         found = results_of(part)
         if not found:
             raise NothingSelected(f"`{part}` holds no result")
-        yield from found
+        yield from (StoredRun(result, NOWHERE) for result in found)
         return
     folders = [part] if (part / RESULT).exists() else known_runs(part)
     if not folders:
@@ -59,4 +62,4 @@ def _read(part: Path) -> Iterator[Result]:
             hint="name files that `--report json=FILE` wrote, or run folders",
         )
     for folder in folders:
-        yield stored_result(folder)
+        yield StoredRun.read(folder)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from chaoskit.cli.output import patiently
 from chaoskit.errors import UsageError
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
-from chaoskit.report import junit, summary
+from chaoskit.judge.stored import StoredRun
+from chaoskit.report import annotation, junit, metrics, prompt, summary
+
+STDOUT = Path("-")
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -18,11 +23,33 @@ def as_json(results: Sequence[Result]) -> str:
     return json.dumps(documents[0] if len(documents) == 1 else documents, indent=2) + "\n"
 
 
-_REPORTS: dict[str, Callable[[Sequence[Result]], str]] = {
-    "json": as_json,
-    "junit": junit.render,
-    "summary": summary.render,
+_REPORTS: dict[str, Callable[[Sequence[StoredRun]], str]] = {
+    "json": lambda runs: as_json([run.result for run in runs]),
+    "junit": lambda runs: junit.render([run.result for run in runs], _attached(runs)),
+    "summary": lambda runs: summary.render([run.result for run in runs]),
+    "prompt": prompt.render,
+    "metrics": lambda runs: metrics.render([run.result for run in runs]),
+    "annotations": lambda runs: annotation.as_links(runs, source_address(os.environ)),
 }
+KINDS = tuple(_REPORTS)
+
+
+def wanted(texts: Sequence[str], *, stdout_taken_by: str | None = None) -> list[tuple[str, Path]]:
+    """Return the kind and the file of each option, before anything is started for them.
+
+    `stdout_taken_by` is what else wants stdout, such as `--json`. Raises `UsageError`.
+    """
+    reports = [parsed(text) for text in texts]
+    files = [path for _, path in reports]
+    for kind, path in reports:
+        if path == STDOUT and stdout_taken_by is not None:
+            raise UsageError(
+                f"`--report {kind}=-` and `{stdout_taken_by}` both want stdout",
+                hint="give one of them a file",
+            )
+        if files.count(path) > 1:
+            raise UsageError(f"two reports cannot go to `{path}`", hint="give each its own")
+    return reports
 
 
 def parsed(text: str) -> tuple[str, Path]:
@@ -32,11 +59,13 @@ def parsed(text: str) -> tuple[str, Path]:
     came with a checkout.
     """
     kind, separator, file = text.partition("=")
-    if not separator or kind not in _REPORTS or not file:
+    if not separator or kind not in KINDS or not file:
         raise UsageError(
-            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(_REPORTS)}"
+            f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(KINDS)}"
         )
     path = Path(file)
+    if path == STDOUT:
+        return kind, path
     try:
         refuse_link(path)
         _refuse_unwritable(path)
@@ -54,15 +83,47 @@ def _refuse_unwritable(path: Path) -> None:
         path.unlink()
 
 
-def write(reports: Sequence[tuple[str, Path]], results: Sequence[Result]) -> None:
-    """Write each report into its file. Raises `UsageError` when one cannot be written."""
+def write(reports: Sequence[tuple[str, Path]], runs: Sequence[StoredRun]) -> None:
+    """Write each report where it is to go. Raises `UsageError` when one cannot be written."""
     for kind, path in reports:
+        text = _REPORTS[kind](runs)
+        if path == STDOUT:
+            show(text)
+            continue
         try:
             refuse_link(path)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(_REPORTS[kind](results), encoding="utf-8")
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise _unwritable(path, error) from error
+
+
+def show(text: str) -> None:
+    """Print a document of ours on stdout, as it is."""
+    patiently(lambda: print(text, end="", flush=True))
+
+
+def source_address(environ: Mapping[str, str]) -> str:
+    """Return what stands before the path of a file in its address at the forge that runs this job;
+    nothing elsewhere."""
+    if environ.get("CI_PROJECT_URL") and environ.get("CI_COMMIT_SHA"):
+        return f"{environ['CI_PROJECT_URL']}/-/blob/{environ['CI_COMMIT_SHA']}/"
+    if environ.get("GITHUB_REPOSITORY") and environ.get("GITHUB_SHA"):
+        server = environ.get("GITHUB_SERVER_URL", "https://github.com")
+        return f"{server}/{environ['GITHUB_REPOSITORY']}/blob/{environ['GITHUB_SHA']}/"
+    return ""
+
+
+def _attached(runs: Sequence[StoredRun]) -> list[str | None]:
+    """Return for each run the page or the summary of its folder, as a job that runs here names it;
+    None where it is not below the working directory, from which a job takes its artifacts."""
+    here = Path.cwd()
+    found: list[str | None] = []
+    for run in runs:
+        pages = [run.folder.resolve() / name for name in ("report.html", "summary.md")]
+        page = next((p for p in pages if p.is_file() and p.is_relative_to(here)), None)
+        found.append(None if page is None else str(page.relative_to(here)))
+    return found
 
 
 def _unwritable(path: Path, error: OSError) -> UsageError:

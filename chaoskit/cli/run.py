@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
+from chaoskit.cli.github import quoted, say_in_job
 from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import console
 from chaoskit.cli.recover import recover_before_run
-from chaoskit.cli.reports import as_json, parsed, write
+from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
 from chaoskit.cli.watching import OneRun, Watching
 from chaoskit.errors import ChaoskitError, ExitCode, StoreFailed, UsageError
 from chaoskit.files import refuse_link
-from chaoskit.judge.result import Result
+from chaoskit.judge.stored import StoredRun
 from chaoskit.report import terminal
 from chaoskit.run.kept import Shelf
 from chaoskit.scenario.loading import Loaded, load_all
@@ -52,7 +53,9 @@ class RunRequest:
 
 def run_scenarios(request: RunRequest) -> ExitCode:
     """Load everything, run what is selected, report; return the exit code."""
-    reports = [parsed(text) for text in request.reports]
+    taken = "--json" if request.json else "--events -" if request.events == "-" else None
+    reports = wanted(request.reports, stdout_taken_by=taken)
+    quiet = taken is not None or any(path == STDOUT for _, path in reports)
     settings = request.settings
     scenarios = request.selection.of(load_all(request.paths, os.environ))
     if settings.only_faults and len(scenarios) > 1:
@@ -63,19 +66,22 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     at_once = _at_once(request, len(scenarios))
     events = _Events(request.events)
     recover_before_run(settings.runs_dir, allow_host_exec=settings.allow_host_exec)
-    suite = _Suite(request)
+    suite = _Suite(request, quiet=quiet)
     watching = Watching(scenarios, at_once, suite.said, events.write)
     if at_once > 1:
         watching.progress.start()
-        outcome = run_side_by_side(scenarios, settings, at_once, watching)
+        with quoted():
+            outcome = run_side_by_side(scenarios, settings, at_once, watching)
         watching.progress.stop()
     else:
         outcome = _one_after_another(scenarios, settings, watching)
-    results = [one.result for one in outcome.ended]
-    write(reports, results)
+    stored = [one.stored for one in outcome.ended]
+    write(reports, stored)
+    say_in_job(stored)
+    results = [run.result for run in stored]
     if request.json:
-        patiently(lambda: print(as_json(results), end="", flush=True))
-    elif len(scenarios) > 1:
+        show(as_json(results))
+    elif len(scenarios) > 1 and not quiet:
         said = flakes(results)
         patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
     if outcome.left:
@@ -114,7 +120,8 @@ def _one_after_another(
             group = group_of(loaded, warm=settings.warm)
             also = targets_of(scenarios, group, warm=settings.warm)
             try:
-                ended = run_scenario(loaded, settings, OneRun(watching, number), shelf, also)
+                with quoted(f"run {loaded.path}"):
+                    ended = run_scenario(loaded, settings, OneRun(watching, number), shelf, also)
             except Interrupted as interrupted:
                 outcome.signal = interrupted.code
                 break
@@ -131,8 +138,10 @@ def _one_after_another(
 class _Suite:
     """Says how each scenario ended, and keeps the exit codes."""
 
-    def __init__(self, request: RunRequest) -> None:
+    def __init__(self, request: RunRequest, *, quiet: bool) -> None:
+        """`quiet` is where something else has stdout."""
         self._request = request
+        self._quiet = quiet
         self.codes: list[ExitCode] = []
 
     def said(self, ended: Ended) -> bool:
@@ -141,19 +150,21 @@ class _Suite:
         if ended.folder is None:
             error = ChaoskitError(ended.result.reason or "", hint=ended.hint)
             error.exit_code = ended.code
-            complain(error)
+            with quoted():
+                complain(error)
         else:
-            if not request.json and request.events != "-":
-                _print(ended.result, ended.folder)
             if ended.unreported is not None:
                 complain(StoreFailed(ended.unreported))
+            if not self._quiet:
+                with quoted():
+                    _show(ended.stored)
         self.codes.append(code)
         stops = request.fail_fast and counts_as_failed(code, request.fail_on)
         return not (code.by_signal or stops)
 
 
-def _print(result: Result, folder: Path) -> None:
-    patiently(lambda: terminal.render(result, console(sys.stdout), folder))
+def _show(run: StoredRun) -> None:
+    patiently(lambda: terminal.render(run.result, console(sys.stdout), run.folder))
 
 
 class _Events:

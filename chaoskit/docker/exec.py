@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from chaoskit.docker import frames
 
@@ -40,7 +40,7 @@ class ContainerExec:
     def __init__(self, api: APIClient, call: Call) -> None:
         self._api = api
         self._call = call
-        self._words: dict[str, list[str]] = {}  # a container never gets another command line
+        self._made: dict[str, Mapping[str, Any]] = {}  # of a container, it never changes
 
     async def run(
         self,
@@ -86,14 +86,22 @@ class ContainerExec:
 
     async def words(self, container_id: str) -> list[str]:
         """Return the command line with which a container's main process was started."""
+        made = await self._inspected(container_id)
+        return [str(made.get("Path") or ""), *(str(word) for word in made.get("Args") or ())]
 
-        def read() -> list[str]:
-            data = self._api.inspect_container(container_id)
-            return [str(data.get("Path") or ""), *(str(word) for word in data.get("Args") or ())]
+    async def environment(self, container_id: str) -> dict[str, str]:
+        """Return the environment that a container was made with."""
+        made = await self._inspected(container_id)
+        pairs = (str(one).partition("=") for one in made["Config"].get("Env") or ())
+        return {key: value for key, _, value in pairs}
 
-        if container_id not in self._words:
-            self._words[container_id] = await self._call("inspect", read)
-        return self._words[container_id]
+    async def _inspected(self, container_id: str) -> Mapping[str, Any]:
+        def read() -> Mapping[str, Any]:
+            return cast("Mapping[str, Any]", self._api.inspect_container(container_id))
+
+        if container_id not in self._made:
+            self._made[container_id] = await self._call("inspect", read)
+        return self._made[container_id]
 
     def _created(
         self, container_id: str, argv: Sequence[str], environment: Mapping[str, str] | None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from chaoskit.docker.call import Call
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}  # of `max-size`, as the engine counts
+_BY_DEFAULT = {"local": {"max-size": "20m", "max-file": "5"}}  # of drivers that rotate unasked
 _PIECE = 65536
 
 
@@ -90,7 +91,7 @@ class Logs:
 
 def kept(config: Mapping[str, Any]) -> int | None:
     """Return how many bytes of a log the engine keeps, by its `LogConfig`; None for all."""
-    options: Mapping[str, str] = config.get("Config") or {}
+    options = {**_BY_DEFAULT.get(config.get("Type", ""), {}), **(config.get("Config") or {})}
     size = re.fullmatch(r"([0-9]+)([kmg]?)b?", str(options.get("max-size", "")).lower())
     if size is None:
         return None

@@ -26,7 +26,12 @@ class Observed:
 
 
 class Session(Protocol):
-    """One connection's worth of state. Used by one observation at a time."""
+    """One connection's worth of state. Used by one observation at a time.
+
+    `waiting_for` says what has not come yet, in the words "no ... within 1s".
+    """
+
+    waiting_for: str = "answer"
 
     async def observe(self) -> Observed:
         """Observe once. What the system does wrong is returned or raised as an ordinary error of

@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from chaoskit.fields import ServiceName
-from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes._base import Observed, Probe, Session, probe
 from chaoskit.records import ContainerState
 from chaoskit.stack.routes import Routes
 
@@ -37,7 +37,7 @@ class ContainerProbe(Probe):
         return ContainerSession(self, routes)
 
 
-class ContainerSession:
+class ContainerSession(Session):
     """Nothing is kept between two looks."""
 
     def __init__(self, probe: ContainerProbe, routes: Routes) -> None:

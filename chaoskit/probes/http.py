@@ -7,12 +7,12 @@ import functools
 import json
 import ssl
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from chaoskit.fields import HttpUrl, Model, Target
-from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes._base import Observed, Probe, Session, probe
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.text import one_line, shown
@@ -28,6 +28,7 @@ _CANCELLED_WITHIN = 1.0  # seconds
 MOST_READ = 1024**2  # bytes of a body that is looked at, packed or not
 # Of one that is not: who stops reading in the middle can wedge a proxy that a fault slows down.
 MOST_PASSED_OVER = 32 * 1024**2
+_STREAMS = ("text/event-stream", "multipart/x-mixed-replace")  # they never end
 
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
 
@@ -38,6 +39,11 @@ class HttpExpect(Model):
     status: Status | list[Status] = 200
     body: dict[JsonPath, JsonValue] = Field(default_factory=dict)
     header: dict[str, str] = Field(default_factory=dict)
+    endless: bool = Field(
+        default=False,
+        description="The answer never ends, so its status and its headers decide. An event stream "
+        "needs no word.",
+    )
 
     @property
     def statuses(self) -> Sequence[int]:
@@ -52,7 +58,7 @@ class HttpProbe(Probe):
     certificates are not verified. `body` maps a JSONPath to the value expected there; a path that
     may match several things is compared as a list. `value` is the JSONPath of a number that each
     good sample keeps. At most 1 MiB of a body is read: where only status and headers are expected,
-    the rest does not matter, nor does the end of an event stream.
+    the rest does not matter, nor does the end of an event stream or of an `endless` answer.
     """
 
     example: ClassVar[str] = (
@@ -66,6 +72,12 @@ class HttpProbe(Probe):
     expect: HttpExpect = HttpExpect()
     value: JsonPath | None = None
 
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if self.expect.endless and (self.expect.body or self.value is not None):
+            raise ValueError("an `endless` answer has no body to look at: only status and headers")
+        return self
+
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
@@ -77,7 +89,7 @@ class HttpProbe(Probe):
         return HttpSession(self, routes)
 
 
-class HttpSession:
+class HttpSession(Session):
     """One kept connection; httpx opens it with the first request."""
 
     def __init__(self, probe: HttpProbe, routes: Routes) -> None:
@@ -119,10 +131,12 @@ class HttpSession:
                 headers=self._headers,
                 extensions={"sni_hostname": url.service} if url.scheme == "https" else None,
             )
+            self.waiting_for = "answer"
             response = await self._client.send(request, stream=True)
             try:
                 if not self._looks_inside:
-                    if not _endless(response):  # what cuts answers off must be felt
+                    if not self._endless(response):  # what cuts answers off must be felt
+                        self.waiting_for = f"end of the answer with status {response.status_code}"
                         await pass_over(response.aiter_raw(), MOST_PASSED_OVER)
                     return self._judged(response, b"", whole=True)
                 body, whole = await read_body(response.aiter_raw(), MOST_READ)
@@ -131,6 +145,10 @@ class HttpSession:
         except httpx.HTTPError as error:
             return Observed(False, error_words(error), broken=True)
         return self._judged(response, body, whole=whole)
+
+    def _endless(self, response: httpx.Response) -> bool:
+        kind = str(response.headers.get("content-type", ""))
+        return self._probe.expect.endless or kind.startswith(_STREAMS)
 
     @property
     def _looks_inside(self) -> bool:
@@ -185,11 +203,6 @@ def _unverified() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def _endless(response: httpx.Response) -> bool:
-    """Return whether an answer is a stream of events, which has no end: its headers decide."""
-    return str(response.headers.get("content-type", "")).startswith("text/event-stream")
 
 
 def _same(value: object, wanted: object) -> bool:

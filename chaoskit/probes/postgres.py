@@ -8,7 +8,7 @@ from typing import ClassVar
 from pydantic import JsonValue
 
 from chaoskit.fields import PostgresUrl, Target
-from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes._base import Observed, Probe, Session, probe
 from chaoskit.stack.routes import Routes
 from chaoskit.text import shown
 from chaoskit.wire import load
@@ -42,7 +42,7 @@ class PostgresProbe(Probe):
         return PostgresSession(self, routes)
 
 
-class PostgresSession:
+class PostgresSession(Session):
     """One connection, opened by the first observation."""
 
     def __init__(self, probe: PostgresProbe, routes: Routes) -> None:

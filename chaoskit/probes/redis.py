@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import JsonValue, field_validator
 
 from chaoskit.fields import RedisUrl, Target
-from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes._base import Observed, Probe, Session, probe
 from chaoskit.stack.routes import Routes
 from chaoskit.text import shown
 from chaoskit.wire import load
@@ -53,7 +53,7 @@ class RedisProbe(Probe):
         return RedisSession(self, routes)
 
 
-class RedisSession:
+class RedisSession(Session):
     """One connection, opened by the first observation."""
 
     def __init__(self, probe: RedisProbe, routes: Routes) -> None:

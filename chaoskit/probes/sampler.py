@@ -124,7 +124,8 @@ class _Sampler:
             observed = _outcome(work)
             self._put_back(slot.session, observed)
         else:
-            observed = Observed(False, f"no answer within {self._probe.timeout}")
+            missing = "answer" if slot.session is None else slot.session.waiting_for
+            observed = Observed(False, f"no {missing} within {self._probe.timeout}")
             self._closing.abandon(work, lambda: slot.session)
         outcome: Outcome = "ok" if observed.ok else "fail"
         seen = Sample(self._name, due, sent, done, outcome, observed.error, observed.value, lost)

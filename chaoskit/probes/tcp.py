@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import ClassVar, Literal
 
 from chaoskit.fields import Target, TcpUrl
-from chaoskit.probes._base import Observed, Probe, probe
+from chaoskit.probes._base import Observed, Probe, Session, probe
 from chaoskit.stack.routes import Routes
 from chaoskit.wire.error_text import CLOSED, error_words
 
@@ -36,7 +36,7 @@ class TcpProbe(Probe):
         return TcpSession(self, routes)
 
 
-class TcpSession:
+class TcpSession(Session):
     """One connection, opened by the first observation."""
 
     def __init__(self, probe: TcpProbe, routes: Routes) -> None:

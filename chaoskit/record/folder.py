@@ -22,7 +22,8 @@ from chaoskit.records import Json
 from chaoskit.secrets import Redactor
 from chaoskit.text import shown
 
-PLAN, RESULT = "plan.json", "result.json"
+SCENARIO, PLAN, RESULT = "scenario.yaml", "plan.json", "result.json"
+COMPOSE = "compose.yaml"  # the Compose files as they were read, secrets masked
 LATEST = "latest"  # the link to the newest run
 _STAMP = "%Y%m%dT%H%M%SZ"
 _RUN_ID = re.compile(r"\d{8}T\d{6}Z-[^/]+")
@@ -198,11 +199,9 @@ class RunFolder:
         `masked=False` is for text of our own that another program reads.
         """
         target = self.path / name
-        temporary = target.with_name(f".{target.name}.part")
         try:
             shown = self._without_secrets(name, text) if masked else text
-            temporary.write_text(shown, encoding="utf-8", errors="backslashreplace")
-            temporary.replace(target)
+            files.write_whole(target, shown)
         except OSError as error:
             raise StoreFailed(f"cannot write `{target}`: {error.strerror}") from error
         return target
@@ -250,9 +249,7 @@ def started_at(run_id: str) -> datetime:
 
 def known_runs(runs: Path) -> list[Path]:
     """Return the folders of all runs that have their scenario, oldest first."""
-    return sorted(
-        path.parent for path in runs.glob("*/scenario.yaml") if path.parent.name != LATEST
-    )
+    return sorted(path.parent for path in runs.glob(f"*/{SCENARIO}") if path.parent.name != LATEST)
 
 
 def find_run(runs: Path, name: str) -> Path:
@@ -262,7 +259,7 @@ def find_run(runs: Path, name: str) -> Path:
     """
     for path in (Path(name), runs / name):
         with contextlib.suppress(OSError):  # such as a name that is too long
-            if path.is_dir() and ((path / "scenario.yaml").exists() or (path / "lock").exists()):
+            if path.is_dir() and ((path / SCENARIO).exists() or (path / "lock").exists()):
                 return path.resolve()
     known = known_runs(runs)
     if name == LATEST and known:  # where something else has that name

@@ -9,7 +9,6 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
 
 from chaoskit.clock import parse_stamp
 from chaoskit.docker.client import Engine
@@ -21,6 +20,8 @@ from chaoskit.record.logs import LogWriter
 TAIL = 10  # lines that explain an end
 _WIDTH = 400  # characters of each
 _BEHIND = 1.0  # seconds; what was printed longer ago may have been rotated away meanwhile
+_SOON = 5.0  # seconds in which a busy engine and a busy chaoskit surely get to what was printed
+_ENTRY = 50  # bytes that the engine adds to a line
 _QUIET, _LATE_QUIET = 0.1, 1.0  # seconds without a line that say there is none
 _WITHIN = 15.0  # seconds for what is left of a log
 
@@ -46,6 +47,8 @@ class ContainerLog:
         self._writer = writer
         self._at_last = 0  # lines that were copied with this very time
         self._bytes = 0
+        self._recent: deque[tuple[float, int, str]] = deque()  # time, bytes, the time before it
+        self._recent_bytes = 0
 
     @property
     def since(self) -> float:
@@ -77,13 +80,28 @@ class ContainerLog:
         self.complete = not stream.closed
 
     def _look_behind(self, line: str, stamp: str, keeps: int | None) -> None:
-        """Note a line that is late, and whether more was printed than the engine keeps by then."""
-        self._bytes += len(line)
+        """Note that more was printed than the engine keeps before it was surely read.
+
+        What is missing leaves no trace: the engine's own reader may have been overtaken as well.
+        So it counts as overtaken where half of what is kept comes within `_SOON`, and where more
+        came and this line is late.
+        """
         when = parse_stamp(stamp)
-        self.late = when is not None and (datetime.now(UTC) - when).total_seconds() > _BEHIND
-        if self.late and keeps is not None and self._bytes > keeps:
-            begin = self.last if self.overtaken is None else self.overtaken[0]
-            self.overtaken = begin, stamp
+        now = 0.0 if when is None else when.timestamp()
+        self.late = when is not None and time.time() - now > _BEHIND
+        if keeps is None:
+            return
+        size = len(line) + _ENTRY
+        self._bytes += size
+        self._recent.append((now, size, self.last))
+        self._recent_bytes += size
+        while self._recent[0][0] < now - _SOON:
+            self._recent_bytes -= self._recent.popleft()[1]
+        begin = self._recent[0][2] if self._recent_bytes > keeps / 2 else None
+        if begin is None and self.late and self._bytes > keeps:
+            begin = self.last
+        if begin is not None:
+            self.overtaken = begin if self.overtaken is None else self.overtaken[0], stamp
 
     def caught_up(self, wall: float) -> bool:
         """Return whether it was read as far as `wall`, Unix seconds: by a later line, or because

@@ -330,7 +330,7 @@ def _finish_folder(
     """
     log = RunLog(events)
     if log.last(RunEnded) is not None and (path / RESULT).exists():
-        write_reports(path, stored_result(path))
+        write_reports(path, stored_result(path), say)
         return
     with _run_files(path, Redactor(), None, events) as files:
         reason = f"chaoskit was killed {log.moment}; {by} healed what was in force"
@@ -347,7 +347,7 @@ def _finish_folder(
         except ChaoskitError:  # killed before there was a scenario in it
             result = unjudged(record)
         files.folder.write(RESULT, result.model_dump_json(indent=2))
-    write_reports(path, result)
+    write_reports(path, result, say)
 
 
 # -- as a process of its own: what the guard becomes -------------------------------------------

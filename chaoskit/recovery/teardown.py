@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chaoskit.docker.call import EngineGone
@@ -16,6 +16,7 @@ from chaoskit.record.events import FaultGone
 from chaoskit.record.writer import Recorder
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.report import junit, summary
+from chaoskit.series.past import remember
 
 _TRIES = 5
 _PAUSE = 0.5  # seconds between two tries
@@ -77,8 +78,14 @@ def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
     recorder.emit(FaultGone(fault))
 
 
-def write_reports(folder: Path, result: Result) -> None:
-    """Write the two reports that every run folder has. Raises `StoreFailed`."""
+def write_reports(folder: Path, result: Result, warn: Callable[[str], None]) -> None:
+    """Write the two reports that every run folder has, and let the next runs know of this one.
+
+    Raises `StoreFailed`; what only the index lacks is a warning.
+    """
+    forgotten = remember(folder)
+    if forgotten is not None:
+        warn(f"warning: {forgotten}")
     for name, text in (
         ("junit.xml", junit.render([result])),
         ("summary.md", summary.render([result])),

@@ -23,11 +23,14 @@ _PROBLEM = {
 }
 
 
-def render(results: Sequence[Result]) -> str:
-    """Return the text of a JUnit XML file, as the Jenkins and the Ant schema want it."""
+def render(results: Sequence[Result], attached: Sequence[str | None] = ()) -> str:
+    """Return the text of a JUnit XML file, as the Jenkins schema wants it.
+
+    `attached` has for each result the file to which GitLab links from its test cases.
+    """
     root = ElementTree.Element("testsuites")
     for number, result in enumerate(results):
-        _suite(root, number, result)
+        _suite(root, number, result, attached[number] if attached else None)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + _text(root)
 
@@ -36,7 +39,7 @@ def _text(root: ElementTree.Element) -> str:
     return ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(root: ElementTree.Element, number: int, result: Result) -> None:
+def _suite(root: ElementTree.Element, number: int, result: Result, attached: str | None) -> None:
     verdict, why = run_verdict(result)
     verdicts = [verdict, *(check.verdict for check in result.checks)]
     name = one_line(result.run.scenario)
@@ -60,6 +63,7 @@ def _suite(root: ElementTree.Element, number: int, result: Result) -> None:
         "scenario_file": result.run.scenario_file,
         "command": result.run.command,
         "exit_code": str(result.exit_code),
+        **_figures(result),
     }
     for key, value in facts.items():
         ElementTree.SubElement(properties, "property", {"name": key, "value": one_line(value)})
@@ -67,6 +71,7 @@ def _suite(root: ElementTree.Element, number: int, result: Result) -> None:
     if verdict is not Verdict.PASS:
         body = [headline(result), *(f"{one.what}: {one.command}" for one in result.leftovers)]
         _problem(case, verdict, why or headline(result), [*body, _again(result)])
+        _system_out(case, [], attached)
     taken: dict[str, int] = {}
     for check in result.checks:
         title = one_line(f"{check.check} {check.subject}")
@@ -77,6 +82,7 @@ def _suite(root: ElementTree.Element, number: int, result: Result) -> None:
         if check.verdict is not Verdict.PASS:
             reason = check.reason or "no reason was recorded"
             _problem(case, check.verdict, reason, [*_body(check), _again(result)])
+            _system_out(case, check.witness, attached)
     said = [*result.notes]
     for death in result.stack.deaths:
         said += [death.text, *(f"  {line}" for line in death.last_lines)]
@@ -97,6 +103,31 @@ def _problem(
     attributes = {"message": one_line(message), "type": verdict.value}
     problem = ElementTree.SubElement(case, _PROBLEM[verdict], attributes)
     problem.text = "\n".join(printable(line) for line in body)
+
+
+def _system_out(case: ElementTree.Element, witness: Sequence[str], attached: str | None) -> None:
+    """Add the witness, and the line from which GitLab makes a link."""
+    lines = [printable(line).replace("[[", "[ [") for line in witness]
+    lines += [] if attached is None else [f"[[ATTACHMENT|{one_line(attached)}]]"]
+    if lines:
+        ElementTree.SubElement(case, "system-out").text = "\n".join(lines)
+
+
+def _figures(result: Result) -> dict[str, str]:
+    """Return what was measured, by name; a length of time in seconds, a ratio of 1."""
+    found: dict[str, float | None] = {}
+    for check in result.checks:
+        found[f"check.{check.check} {check.subject}"] = check.measured.value
+    for fault in result.faults:
+        found[f"fault.{fault.id}.time_to_detect"] = fault.time_to_detect
+        found[f"fault.{fault.id}.time_to_recover"] = fault.time_to_recover
+    for probe in result.probes:
+        found[f"probe.{probe.name}.latency_p50"] = probe.latency_p50
+        found[f"probe.{probe.name}.latency_p99"] = probe.latency_p99
+    for load in result.workloads:
+        found[f"workload.{load.name}.latency_p50"] = load.latency_p50
+        found[f"workload.{load.name}.latency_p99"] = load.latency_p99
+    return {name: f"{value:.6g}" for name, value in found.items() if value is not None}
 
 
 def _body(check: CheckResult) -> list[str]:

@@ -24,7 +24,7 @@ from chaoskit.tasks import whole
 _ENDING = 2.0  # seconds that the log of a dead container may take to end
 _CATCHING_UP, _POLL = 15.0, 0.02
 _CUT = f"it grew beyond {LIMIT >> 20} MiB, and the rest was not kept"
-_OVERTAKEN = "it was printed faster than it could be read"
+_OVERTAKEN = "so much was printed that the engine may have dropped lines before they were read"
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import platform
 import traceback
 from collections.abc import AsyncIterator, Sequence
@@ -11,11 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chaoskit import __version__
+from chaoskit import __version__, files
 from chaoskit.clock import Clock
 from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, StackNotReady, StoreFailed
 from chaoskit.judge.result import Leftover, Result
+from chaoskit.judge.stored import COMPOSE_HEAD
 from chaoskit.judge.verdict import judge, with_leftovers
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import (
@@ -34,7 +36,7 @@ from chaoskit.record.events import (
     RunUnproven,
     ServicesUp,
 )
-from chaoskit.record.folder import PLAN, RESULT, RunFolder
+from chaoskit.record.folder import COMPOSE, PLAN, RESULT, SCENARIO, RunFolder
 from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
 from chaoskit.recovery.guard import Guard
@@ -58,6 +60,7 @@ from chaoskit.stack.stack import Stack
 from chaoskit.tasks import end
 
 CRASH = "crash.txt"
+_LARGEST_COMPOSE = 1024**2  # bytes of a Compose file that is kept
 _INFLIGHT = 12.0  # seconds an engine call that was cut off may take to end before healing
 _ENGINE_BACK, _HURRIED = 45.0, 5.0  # seconds an engine that went away may take to come back
 
@@ -467,6 +470,17 @@ def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
         runs, plan.loaded.scenario.name, datetime.now(UTC), plan.secrets.redactor(), token
     )
     text = plan.loaded.path.read_text(encoding="utf-8")
-    folder.write("scenario.yaml", masked_file(folder.redactor.clean(text)))
+    folder.write(SCENARIO, masked_file(folder.redactor.clean(text)))
     folder.write_json(PLAN, plan.document())
+    compose = "".join(map(_compose_file, plan.loaded.compose_files))
+    folder.write(COMPOSE, masked_file(folder.redactor.clean(compose)))
     return folder
+
+
+def _compose_file(path: Path) -> str:
+    """Return a Compose file after a line that names it; nothing where it is gone by now."""
+    try:
+        text = files.read_text(path, _LARGEST_COMPOSE)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return f"{COMPOSE_HEAD}{os.path.relpath(path)}\n{text.rstrip()}\n"

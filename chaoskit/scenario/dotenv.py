@@ -27,6 +27,11 @@ def variables(folder: Path) -> dict[str, str]:
         text = read_text(folder / ".env", _LARGEST)
     except (OSError, UnicodeDecodeError):
         return {}
+    return variables_in(text)
+
+
+def variables_in(text: str) -> dict[str, str]:
+    """Return the variables that the text of an env file sets, with the same exceptions."""
     found = {}
     for line in _LINE.finditer(text.removeprefix("\ufeff").replace("\r\n", "\n")):
         value = line["literal"]

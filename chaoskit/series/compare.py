@@ -85,7 +85,7 @@ def _change(before: float | None, after: float | None) -> float:
 
 def compare(before: Sequence[Result], after: Sequence[Result]) -> list[Compared]:
     """Compare two series of runs of one scenario, neither of them empty: failed runs first."""
-    sides = [[_figures(result) for result in side] for side in (before, after)]
+    sides = [[figures_of(result) for result in side] for side in (before, after)]
     names = list(dict.fromkeys(name for side in sides for figures in side for name in figures))
     alpha = ALPHA / (len(names) + 1)
     rows = [_failures(before, after, alpha)]
@@ -113,7 +113,7 @@ def _failures(before: Sequence[Result], after: Sequence[Result], alpha: float) -
     return Compared(name, *shares, shares[1] - shares[0], findable, chance, missing)
 
 
-def _figures(result: Result) -> dict[str, float]:
+def figures_of(result: Result) -> dict[str, float]:
     """Return the figures of one run of which more is worse, in seconds, by name."""
     found = {f"{fault.id}: time to recover": fault.time_to_recover for fault in result.faults}
     found |= {f"{probe.name}: latency p99": probe.latency_p99 for probe in result.probes}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import math
 import re
 import ssl
@@ -24,13 +25,15 @@ from chaoskit.ports import PROTOCOLS
 _SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
-def _client_hello() -> bytes:
-    """Return how a TLS client begins; every TLS server answers it, if only with an alert."""
+@functools.cache
+def _client_hello(server: str) -> bytes:
+    """Return how a TLS client begins that asks for a server by its name; every TLS server answers
+    it, if only with an alert."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     asked = ssl.MemoryBIO()
     with contextlib.suppress(ssl.SSLWantReadError):
-        context.wrap_bio(ssl.MemoryBIO(), asked).do_handshake()
+        context.wrap_bio(ssl.MemoryBIO(), asked, server_hostname=server).do_handshake()
     return asked.read()
 
 
@@ -39,7 +42,6 @@ _REQUESTS = {
     "postgres": ("postgres SSL request", _SSL_REQUEST),
     # Kept alive: a server that closes would turn a swallowed reply from silence into an end.
     "http": ("HTTP OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: canary\r\n\r\n"),
-    "tls": ("TLS handshake", _client_hello()),
 }
 _QUIET = 0.05  # seconds a plain connection must stay open to count as answered
 _BLOCK = 65536
@@ -57,7 +59,7 @@ def protocol_of(port: int, declared: str | None = None) -> str:
     its number says."""
     if declared is None:
         return PROTOCOLS.get(port, "tcp")
-    return declared if declared in _REQUESTS else "tcp"
+    return declared if declared == "tls" or declared in _REQUESTS else "tcp"
 
 
 async def exchange(
@@ -66,9 +68,11 @@ async def exchange(
     protocol: str,
     deadline: float = 1.0,
     ask: Ask = BRIEFLY,
+    server: str = "canary",
 ) -> Exchange:
-    """Do one exchange on a new connection; never raises for what the other side does."""
-    talk = _talk(protocol, ask.payload)
+    """Do one exchange with what is called `server` on a new connection; never raises for what the
+    other side does."""
+    talk = _talk(protocol, ask.payload, server)
     start = time.monotonic()
 
     def ended(outcome: Outcome, closing: float | None = None) -> Exchange:
@@ -167,16 +171,17 @@ class _Talk:
                 self._seen += 1
 
 
-def _talk(protocol: str, payload: int) -> _Talk:
+def _talk(protocol: str, payload: int, server: str) -> _Talk:
+    if protocol == "tls":
+        least = min(payload, _TLS_REPLY)
+        hello = _client_hello(server)
+        return _Talk("TLS handshake", hello, lambda got, _: len(got) if len(got) > least else None)
     if protocol not in _REQUESTS:
         return _Talk("connection", b"", _first_byte)
     what, request = _REQUESTS[protocol]
     if payload <= 0:
         return _Talk(what, request, _first_byte)
     payload = min(payload, LARGEST_PAYLOAD)
-    if protocol == "tls":
-        least = min(payload, _TLS_REPLY)
-        return _Talk(what, request, lambda buffer, _: len(buffer) if len(buffer) >= least else None)
     if protocol == "redis":
         return _redis(payload)
     return _postgres(payload) if protocol == "postgres" else _http(payload)

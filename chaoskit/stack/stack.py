@@ -134,7 +134,9 @@ class Stack:
     ) -> Exchange:
         """Do a canary exchange through the listener that the proxy's client uses."""
         protocol = self._protocol(proxy)
-        return await exchange(LOCAL, self._published(proxy), protocol, deadline, ask)
+        return await exchange(
+            LOCAL, self._published(proxy), protocol, deadline, ask, proxy.upstream
+        )
 
     def _protocol(self, proxy: Proxy) -> str:
         """Return how to talk to a proxy's upstream. A port that only its sockets told speaks what

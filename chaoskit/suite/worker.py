@@ -65,6 +65,9 @@ class _Told:
         for warning in warnings:
             _tell("warning", warning.render())
 
+    def warned(self, text: str) -> None:
+        _tell("warning", text)
+
     def begin(self, plan: Plan, folder: RunFolder) -> Listener:
         asyncio.get_running_loop().add_reader(_STDIN, self._cut_off)
 

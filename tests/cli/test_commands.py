@@ -17,6 +17,14 @@ Cli = Callable[..., Any]
 NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent.sock"}
 
 
+@pytest.mark.parametrize("words", ["runs", "baseline", "trend shop"])
+def test_a_directory_without_runs_is_exit_code_5(cli: Cli, words: str) -> None:
+    output = cli(*words.split())
+    assert (output.code, output.stdout) == (5, "")
+    assert "`.chaoskit/runs`" in output.stderr
+    assert "hint: " in output.stderr
+
+
 def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
     output = cli("--version")
     assert (output.code, output.stdout, output.stderr) == (0, f"chaoskit {__version__}\n", "")
@@ -39,7 +47,12 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("run", "--nope", "scenario.yaml"), "No such option: --nope"),
         (("run", "nothing.yaml"), "error: no file or directory `nothing.yaml`\n"),
         (("run", "scenario.yaml", "--seed", "x"), "Invalid value for '--seed'"),
-        (("run", "scenario.yaml", "--report", "html=x"), "KIND is one of json, junit, summary"),
+        (("run", "scenario.yaml", "--report", "nope=x"), "hint: KIND is one of json, junit, "),
+        (("run", "scenario.yaml", "--json", "--report", "junit=-"), "both want stdout"),
+        (("run", "scenario.yaml", "--events", "-", "--report", "json=-"), "both want stdout"),
+        (("report", "--report", "junit=-", "--report", "json=-"), "two reports cannot go to `-`"),
+        (("report", "--report", "junit=x", "--format", "nope"), "`nope` is no kind of report"),
+        (("report", "--format", "prompt", "--json"), "`--format` and `--json` both want stdout"),
         (("run", "scenario.yaml", "--tag", "rediss"), "did you mean `redis`?\nhint: there are"),
         (("run", "scenario.yaml", "--shard", "4/3"), "hint: write the second of three parts as"),
         (("run", "scenario.yaml", "--fail-on", "x"), "is neither `failed` nor `unknown`\n"),
@@ -51,6 +64,13 @@ def test_version_and_help_answer_on_stdout(cli: Cli) -> None:
         (("plan", "."), "is a directory"),
         (("compare", "before", "after"), "error: no run `before`\n"),
         (("compare", ",", "after"), "error: a side of the comparison names no run\n"),
+        (("compare", "before"), "hint: chaoskit compare BEFORE AFTER, or --baseline NAME"),
+        (("compare", "--baseline", "v1"), "error: no baseline `v1` in `.chaoskit/runs`\n"),
+        (("compare", "scenario.yaml", "--interleave", "x", "A=1"), "`x` is no variant"),
+        (("runs", "--verdict", "green"), "hint: it is one of pass, fail, unknown, running"),
+        (("runs", "--since", "ever"), "hint: write 30m, 12h, 7d, 2w, or a date"),
+        (("runs", "prune", "--keep", "0"), "Invalid value for '--keep'"),
+        (("baseline", "../v1", "run"), "error: no run `run`\n"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )  # fmt: skip

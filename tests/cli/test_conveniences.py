@@ -35,6 +35,7 @@ def shop(cli: Cli, tmp_path: Path) -> Path:
         run = tmp_path / ".chaoskit/runs" / name
         run.mkdir(parents=True)
         (run / "scenario.yaml").write_text(SCENARIO)
+    (tmp_path / ".chaoskit/runs/baselines.json").write_text('{"v1.2": ["x"], "v2": ["y"]}')
     return tmp_path
 
 
@@ -55,6 +56,10 @@ def shop(cli: Cli, tmp_path: Path) -> Path:
         ("chaoskit list f", ["faults"]),
         ("chaoskit check x --workload ver", ["versions"]),
         ("chaoskit run x --report j", ["json=", "junit="]),
+        ("chaoskit report x --format pr", ["prompt"]),
+        ("chaoskit baseline v1", ["v1.2"]),
+        ("chaoskit compare --baseline ", ["v1.2", "v2"]),
+        ("chaoskit runs --verdict un", ["unknown", "unfinished"]),
     ],
 )
 def test_a_shell_completes_files_runs_and_kinds(shop: Path, words: str, offered: list[str]) -> None:

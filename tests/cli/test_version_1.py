@@ -56,6 +56,36 @@ def test_its_document_is_given_in_the_form_of_today(cli: Cli, runs: Path) -> Non
     assert document["checks"][1]["measured"] == measured
 
 
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("prompt", "FAIL latency count (/home/dev/app/v1-finished.yaml:"),
+        ("metrics", "chaoskit_run_passed{scenario="),
+        ("annotations", '"label": "FAIL '),
+        ("junit", "<property name="),
+        ("summary", "## FAIL"),
+        ("json", '"schema_version": 2'),
+    ],
+)
+def test_every_kind_of_report_is_made_of_it_on_stdout(
+    cli: Cli, runs: Path, kind: str, said: str
+) -> None:
+    done = cli("report", FINISHED, "--format", kind)
+    assert (done.code, done.stderr) == (0, "")
+    assert said in done.stdout
+    assert cli("report", FINISHED, "--report", f"{kind}=-").stdout == done.stdout
+
+
+def test_the_history_knows_it(cli: Cli, runs: Path) -> None:
+    (row,) = json.loads(cli("runs", "--verdict", "fail", "--json").stdout)
+    assert (row["run"], row["scenario"], row["checks"]) == (FINISHED, "v1-finished", 5)
+    table = shown(cli("runs").stdout)
+    assert table[1].startswith(f"{FINISHED} fail")
+    assert table[2].startswith(f"{KILLED} unfinished")
+    assert "verdicts F" in shown(cli("trend", "v1-finished").stdout)
+    assert cli("runs", "prune", "--keep", "1", "--dry-run").stdout.startswith("0 of 2 runs")
+
+
 def test_it_is_judged_again_as_it_was_judged_then(cli: Cli, runs: Path) -> None:
     done = cli("check", FINISHED)
     assert (done.code, done.stderr) == (1, "")

@@ -11,7 +11,7 @@ import pytest
 
 from chaoskit.clock import Clock
 from chaoskit.fields import Duration
-from chaoskit.probes._base import Observed, Probe
+from chaoskit.probes._base import Observed, Probe, Session
 from chaoskit.probes.http import HttpProbe
 from chaoskit.probes.postgres import PostgresProbe
 from chaoskit.probes.sampler import sample
@@ -54,7 +54,7 @@ class ScriptedProbe(Probe):
         return ScriptedSession(book, book.opened)
 
 
-class ScriptedSession:
+class ScriptedSession(Session):
     def __init__(self, book: Book, number: int) -> None:
         self._book = book
         self._number = number

@@ -168,6 +168,51 @@ async def test_a_flush_empties_it(cache: Store) -> None:
             await fault.prepare(await cache.stack())
 
 
+RULES = ["on", f">{SECRET}", "~*", "&*", "+@all"]
+USERS = f"user default off\nuser app on >other-{SECRET} ~* +@read\nuser ops {' '.join(RULES)}\n"
+WITH_USERS = """
+printf '%s' "$USERS" > /tmp/users.acl
+printf 'aclfile "/tmp/users.acl"\\n' > /tmp/my.conf
+exec redis-server $CONF --bind '*' --save ''
+"""
+
+
+@pytest.mark.parametrize("where", ["file", "command", "client"])
+async def test_a_redis_with_users_is_asked_as_one_who_may(where: str, engine: Engine) -> None:
+    service = f"acl-{where}"
+    options = [*labels(service), "--publish", f"{LOCAL}::6379", "--env", f"USERS={USERS}"]
+    command = ["sh", "-c", WITH_USERS.replace("$CONF", "/tmp/my.conf")]
+    url = ""
+    if where == "command":
+        command = ["redis-server", "--bind", "*", "--save", "", "--user", "default", "off"]
+        command += ["--user", "ops", *RULES]
+    elif where == "client":  # and chaoskit does not find the file
+        command, options = ["sh", "-c", WITH_USERS], [*options, "--env", "CONF=/tmp/my.conf"]
+        url = f"redis://ops:{SECRET}@{service}:6379/0"
+    web = [*labels("web"), "--env", f"URL={url}"]
+    with (
+        container(*options, LAB, *command) as one,
+        container(*web, LAB, "sleep", "99"),
+    ):
+        store = Store(service, one, published(one, 6379), engine)
+        with client(store, username="ops") as ours:
+            eventually("redis answers", lambda: pings(ours))
+            fill(ours)
+            fault = made("redis_flush", service=service, keys="chat:*")
+            await store.heal(fault, await store.inject(fault))
+            assert ours.keys("*") == [b"other"]
+            before = redis_world(ours)
+            fault = made("redis_pause", service=service)
+            await store.heal(fault, await store.inject(fault))
+            assert redis_world(ours) == before
+
+
+def pings(one: redis.Redis) -> bool:
+    with suppress(redis.ConnectionError):
+        return bool(one.ping())
+    return False
+
+
 async def test_a_flush_by_pattern_spares_the_rest(cache: Store) -> None:
     with client(cache) as one:
         fill(one)

@@ -210,6 +210,9 @@ class FakeExec:
         self.postgres: dict[str, FakePostgres] = {}
         self.files: dict[str, set[str]] = {}
         self.environments: list[Mapping[str, str]] = []
+        self.command = ["redis-server", "--requirepass", "sesame"]
+        self.environment_of: dict[str, dict[str, str]] = {}
+        self.texts: dict[str, str] = {}  # of files, by path
         self.status = f"NSpid:\t99\t1\nSigIgn:\t{0:016x}\nSigCgt:\t{2**63 - 1:016x}"
 
     def state(self) -> dict[str, Any]:
@@ -220,7 +223,10 @@ class FakeExec:
         return {name: what for name, what in found.items() if what}
 
     async def words(self, container_id: str) -> list[str]:
-        return ["redis-server", "--requirepass", "sesame"]
+        return self.command
+
+    async def environment(self, container_id: str) -> dict[str, str]:
+        return self.environment_of.get(container_id, {})
 
     async def run(
         self,
@@ -234,6 +240,8 @@ class FakeExec:
         self.environments.append(environment or {})
         if argv == ["cat", "/proc/1/status"]:
             return _ok(self.status)
+        if argv[0] == "cat":
+            return _ok(self.texts.get(argv[1], ""))
         text, words = argv[2], list(argv[4:])
         if text == script("processes/release.sh"):
             self._change(lambda: self._release(container_id, words[0].rstrip(";")))

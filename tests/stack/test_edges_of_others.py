@@ -90,7 +90,7 @@ def test_ports_and_protocols_of_clients_urls_are_those_of_the_edges(chaoskit: Ch
             "ports-in-urls",
             [
                 fault(
-                    "latency", f"{at}s", "1s", edge=f"web -> {upstream}", delay="150ms", id=upstream
+                    "latency", f"{at}s", "1s", edge=f"web -> {upstream}", delay="400ms", id=upstream
                 )
                 for at, upstream in ((0, "redis"), (2, "api"), (4, "events"))
             ],

@@ -31,7 +31,7 @@ def printed(service: str, **fields: str) -> dict[str, str]:
     return {"check": "logs", "service": service, **fields}
 
 
-def test_a_rotated_log_is_read_in_time_and_an_unreadable_one_loses_no_other(
+def test_a_rotated_log_is_read_in_time_or_unknown_and_an_unreadable_one_loses_no_other(
     chaoskit: Chaoskit,
 ) -> None:
     run = chaoskit.run(
@@ -50,8 +50,11 @@ def test_a_rotated_log_is_read_in_time_and_an_unreadable_one_loses_no_other(
         )
     )
     screamer, silent, web = run.result.checks
-    assert screamer.verdict is Verdict.FAIL, run.output
-    assert "Traceback: lost the database" in screamer.witness[0]
+    if screamer.verdict is Verdict.FAIL:  # it was read in time
+        assert "Traceback: lost the database" in screamer.witness[0]
+    else:
+        assert screamer.verdict is Verdict.UNKNOWN, run.output
+        assert "may have dropped lines" in (screamer.reason or "")
     assert silent.verdict is Verdict.UNKNOWN
     assert "its log driver `none` keeps nothing to read" in (silent.reason or "")
     assert web.verdict is Verdict.PASS

@@ -213,14 +213,16 @@ DAMAGE: list[Callable[[Path, random.Random], str]] = [
 
 def commands(folder: Path) -> Iterator[tuple[str, Callable[[], ExitCode]]]:
     runs, run = folder.parent, str(folder)
-    yield "report", lambda: show_report(run, runs, (), json=False)
-    yield "report --json", lambda: show_report(run, runs, (), json=True)
+    yield "report", lambda: show_report(run, runs, (), form=None, json=False)
+    yield "report --json", lambda: show_report(run, runs, (), form=None, json=True)
+    yield "report prompt", lambda: show_report(run, runs, (), form="prompt", json=False)
+    yield "report annotations", lambda: show_report(run, runs, (), form="annotations", json=False)
     yield "check", lambda: check_history(CheckRequest(run, runs))
     yield "recover --dry-run", lambda: recover_runs(RecoverRequest(run, runs, False, True, True))
     yield "recover --all", lambda: recover_runs(RecoverRequest(None, runs, True, False, True))
     yield "recover", lambda: recover_runs(RecoverRequest(run, runs, False, False, True))
     yield "compare", lambda: compare_with_a_copy(folder)
-    yield "report again", lambda: show_report(run, runs, (), json=False)
+    yield "report again", lambda: show_report(run, runs, (), form=None, json=False)
 
 
 def compare_with_a_copy(folder: Path) -> ExitCode:

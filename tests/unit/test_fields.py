@@ -247,6 +247,7 @@ def test_zero_is_a_duration_of_its_own() -> None:
     [
         ("sslmode=bogus", "`sslmode=bogus` is not possible here"),
         ("sslmode=verify-full", "certificates are not checked"),
+        ("sslmode=require&sslmode=disable", "`sslmode` is given more than once"),
         ("sslrootcert=ca.pem", "`sslrootcert` is no option"),
         ("sslmode=require&application_name=x", "`application_name` is no option"),
     ],

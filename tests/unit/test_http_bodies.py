@@ -127,14 +127,44 @@ async def test_a_body_that_is_needed_and_larger_is_said(
     assert peak < 100 * MIB
 
 
-async def test_an_event_stream_is_judged_by_its_headers_although_it_never_ends() -> None:
-    head = "Content-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked"
+@pytest.mark.parametrize(
+    ("kind", "expect"),
+    [
+        ("text/event-stream; charset=utf-8", {}),
+        ("multipart/x-mixed-replace;boundary=frame", {}),
+        ("application/x-ndjson", {"endless": True}),
+    ],
+)
+async def test_an_answer_that_never_ends_is_judged_by_its_headers(
+    kind: str, expect: dict[str, object]
+) -> None:
+    head = f"Content-Type: {kind}\r\nTransfer-Encoding: chunked"
     async with serve(answering(head, b"7\r\ndata: 1\r\n")) as server:
         start = asyncio.get_running_loop().time()
-        assert (await probed(server, 3, expect={"header": {"Transfer-Encoding": "chunked"}})).ok
+        header = {"Transfer-Encoding": "chunked"}
+        assert (await probed(server, 3, expect={"header": header, **expect})).ok
         assert asyncio.get_running_loop().time() - start < 5
-        refused = await probed(server, expect={"status": 204})
+        refused = await probed(server, expect={"status": 204, **expect})
     assert (refused.ok, refused.error) == (False, "status 200")
+
+
+async def test_an_endless_answer_has_no_body_to_look_at() -> None:
+    for fields in ({"expect": {"endless": True, "body": {"$.ok": True}}},
+                   {"expect": {"endless": True}, "value": "$.n"}):  # fmt: skip
+        with pytest.raises(ValueError, match="an `endless` answer has no body to look at"):
+            HttpProbe.model_validate({"probe": "http", "url": "http://web/", **fields})
+
+
+async def test_what_did_not_come_in_time_is_named() -> None:
+    probe = HttpProbe.model_validate({"probe": "http", "url": URL})
+    async with serve(answering("Content-Length: 10", b"half")) as server:
+        session = await probe.connect(server.routes())
+        assert session.waiting_for == "answer"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await session.observe()
+        assert session.waiting_for == "end of the answer with status 200"
+        await session.close()
 
 
 async def test_an_answer_that_is_cut_short_is_felt_although_only_its_status_counts() -> None:

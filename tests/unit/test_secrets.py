@@ -131,6 +131,9 @@ def test_passwords_inside_urls_are_secrets_as_written_and_as_meant() -> None:
     [
         ("PGPASSWORD=hunter2 psql -c 'select 1'", ["hunter2"]),
         ("redis-server --requirepass hunter2 --port 1", ["hunter2"]),
+        ("redis-server --user ops on >hunter2 ~* +@all --save ''", ["hunter2"]),
+        ("user ops on >hunter2 >hunter3 +@all", ["hunter2", "hunter3"]),
+        ("for user in a b; do echo $user >file; done", []),
         ("curl --api-key='hunter 2' http://x/?token=hunter3&page=2", ["hunter 2", "hunter3"]),
         ('PGPASSWORD=$PGPASSWORD psql --password "$PW"', []),
         ("GET /?token={value}", []),
@@ -163,7 +166,9 @@ def test_in_a_document_values_are_masked_by_their_keys_and_placeholders_stay() -
     }
 
 
-@pytest.mark.parametrize("unit", ["a", "a.b-", "token={a}", "--token ", "://", "a://b:", "token='"])
+@pytest.mark.parametrize(
+    "unit", ["a", "a.b-", "token={a}", "--token ", "://", "a://b:", "token='", "user ", "user a "]
+)
 def test_endless_words_are_searched_in_no_time(unit: str) -> None:
     begun = time.perf_counter()
     passwords_in(unit * (200_000 // len(unit)))

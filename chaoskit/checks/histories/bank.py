@@ -21,6 +21,10 @@ _parts = itemgetter("from", "to", "amount")
 # One good read of all balances: its events, the balances, whether it ended before the first
 # transfer began, and whether it began after the last had ended. A plain tuple: there are many.
 Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool, bool]
+# What was asked for by the acknowledged transfers, and by those left in doubt.
+# Equal ones, as (from, to, amount), are counted together: there are few of them.
+Transfer: TypeAlias = tuple[Json, Json, Json]
+Transfers: TypeAlias = tuple[Mapping[Transfer, int], Mapping[Transfer, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,40 +77,41 @@ def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
                 yield begin, event, held, early, ended and event.id in late
 
 
-def ranges(events: Sequence[Event], first: Mapping[str, float]) -> dict[str, Range]:
+def transfers(events: Sequence[Event]) -> Transfers:
+    """Return what the transfers of a history asked for."""
+    these = [event for event in events if event.op == "transfer"]
+    asked = {event.id: event.value for event in these if event.type == "invoke"}
+    done = [asked.pop(event.id, None) for event in these if event.type == "ok"]
+    for event in these:
+        if event.type == "fail":
+            asked.pop(event.id, None)
+    return _alike(done), _alike(list(asked.values()))
+
+
+def ranges(moved: Transfers, first: Mapping[str, float]) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
-    pending: dict[int, Json] = {}
-    done: list[Json] = []
-    doubtful: list[Json] = []
-    for event in events:
-        if event.op != "transfer":
-            continue
-        if event.type == "invoke":
-            pending[event.id] = event.value
-            continue
-        value = pending.pop(event.id, None)
-        if event.type == "ok":
-            done.append(value)
-        elif event.type == "info":
-            doubtful.append(value)
+    done, doubtful = moved
     sure = dict(first)
     for account, change in _changes(done):
         sure[account] = sure.get(account, 0) + change
     low, high = dict(sure), dict(sure)
-    for account, change in _changes([*doubtful, *pending.values()]):
+    for account, change in _changes(doubtful):
         bound = low if change < 0 else high
         bound[account] = bound.get(account, 0) + change
     accounts = low.keys() | high.keys()
     return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
 
 
-def _changes(transfers: Sequence[Json]) -> Iterator[tuple[str, float]]:
-    """Yield what transfers take from one account and give to another; equal ones together."""
+def _alike(transfers: Sequence[Json]) -> Mapping[Transfer, int]:
     try:
-        alike = Counter(map(_parts, cast("Sequence[Mapping[str, Json]]", transfers)))
+        return Counter(map(_parts, cast("Sequence[Mapping[str, Json]]", transfers)))
     except (KeyError, TypeError):  # some of them are no transfers
-        alike = Counter(map(_named, filter(_is_transfer, transfers)))
-    for (source, target, much), times in alike.items():
+        return Counter(map(_named, filter(_is_transfer, transfers)))
+
+
+def _changes(transfers: Mapping[Transfer, int]) -> Iterator[tuple[str, float]]:
+    """Yield what transfers take from one account and give to another; equal ones together."""
+    for (source, target, much), times in transfers.items():
         amount = number(much)
         if amount is not None:
             yield name(source), -amount * times

@@ -1,16 +1,12 @@
-"""What the Redis faults share: commands by `redis-cli` inside the container.
-
-The password is found where the image has it: `REDISCLI_AUTH`, `REDIS_PASSWORD` (or its `_FILE`),
-`VALKEY_PASSWORD`, `--requirepass` of the command line, or `requirepass` of the configuration file.
-"""
+"""What the Redis faults share: commands by `redis-cli` inside the container."""
 
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Generic
 
+from chaoskit.faults.engines.redis_login import login_variables
 from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
 from chaoskit.scripts import script
 
@@ -32,7 +28,7 @@ async def ask(store: Store[RedisUndo], *words: str, within: int = 5) -> str:
         str(store.undo.db),
         str(within),
         *words,
-        environment=await _credentials(store),
+        environment=await login_variables(store),
         within=within + 5.0,
     )
     out = done.out.strip()
@@ -49,7 +45,7 @@ async def silent(store: Store[RedisUndo], *words: str) -> bool:
         "0",
         "1",
         *words,
-        environment=await _credentials(store),
+        environment=await login_variables(store),
         within=5.0,
     )
     if done.status in SILENT:
@@ -68,7 +64,7 @@ async def pages(store: Store[RedisUndo], lua: str, *arguments: str) -> int:
         "10",
         script(f"redis/{lua}.lua"),
         *arguments,
-        environment=await _credentials(store),
+        environment=await login_variables(store),
         within=120.0,
     )
     if done.status != 0 or not done.out.strip().isdigit():
@@ -79,7 +75,7 @@ async def pages(store: Store[RedisUndo], lua: str, *arguments: str) -> int:
 async def hold_pause(store: Store[RedisUndo], mode: str, seconds: int) -> None:
     """Start the process that pauses the server, and resumes it when released."""
     words = (store.port, "0", "5", mode.upper(), str(seconds))
-    await store.hold(script("redis/pause.sh"), *words, environment=await _credentials(store))
+    await store.hold(script("redis/pause.sh"), *words, environment=await login_variables(store))
 
 
 async def settings(store: Store[RedisUndo], pattern: str) -> Mapping[str, str]:
@@ -115,31 +111,3 @@ def counted(rows: Mapping[str, str], name: str) -> int:
     """Return the first number of a statistics row: `calls=3,usec=...`, `count=7` or `12`."""
     found = re.search(r"\d+", rows.get(name, "0"))
     return int(found[0]) if found else 0
-
-
-async def _credentials(store: Store[RedisUndo]) -> Mapping[str, str]:
-    words = await store.stack.exec.words(store.container.id)
-    return credentials(words)
-
-
-def credentials(words: Sequence[str]) -> Mapping[str, str]:
-    """Return what a server's command line says about its password, as variables."""
-    found: dict[str, str] = {}
-    arguments = [argument for word in words for argument in _as_arguments(word)]
-    for argument, following in zip(arguments, [*arguments[1:], None], strict=True):
-        name, given, value = argument.partition("=")
-        if name == "--requirepass" and (password := value if given else following):
-            found["CHAOSKIT_AUTH"] = password
-        elif argument.endswith(".conf"):
-            found.setdefault("CHAOSKIT_CONFIG", argument)
-    return found
-
-
-def _as_arguments(word: str) -> Sequence[str]:
-    """Return the words of a command in a shell's one word; any other word is one already."""
-    if not re.search(r"-server\s", word):
-        return [word]
-    try:
-        return shlex.split(word)
-    except ValueError:  # quotes that a shell would read on for
-        return word.split()

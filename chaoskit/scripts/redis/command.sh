@@ -1,4 +1,4 @@
 # shellcheck shell=sh
 # PORT DB SECONDS WORD...: one command.
 . ./client.sh
-exec timeout "$deadline" "$client" -p "$port" -n "$db" "$@"
+exec timeout "$deadline" "$client" ${user:+--user "$user"} -p "$port" -n "$db" "$@"

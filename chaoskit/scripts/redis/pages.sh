@@ -6,7 +6,7 @@
 lua=$1 cursor=0 total=0
 shift
 while :; do
-  out=$(timeout "$deadline" "$client" -p "$port" -n "$db" EVAL "$lua" 0 "$cursor" "$total" "$@") ||
+  out=$(timeout "$deadline" "$client" ${user:+--user "$user"} -p "$port" -n "$db" EVAL "$lua" 0 "$cursor" "$total" "$@") ||
     exit 1
   case $out in
     [0-9]*' '[0-9]*) ;;

@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.faults.engines.redis import credentials
 from chaoskit.faults.engines.stores import Store, StoreUndo
 from tests.fakes.fake_world import World, container
 
@@ -58,28 +57,6 @@ def test_it_refuses_what_makes_no_sense(kind: str, fields: dict[str, Any], says:
 @pytest.mark.parametrize("table", ["members", "app.members", '"Odd name"', 'app."Order"'])
 def test_a_table_is_named_as_in_sql(table: str) -> None:
     assert fault("postgres_lock", table=table, **POSTGRES).forecast().hits.startswith("table ")
-
-
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        (["redis-server", "--requirepass", "sesame"], {"CHAOSKIT_AUTH": "sesame"}),
-        (["sh", "-c", "redis-server --requirepass 'sesame'"], {"CHAOSKIT_AUTH": "sesame"}),
-        (["redis-server", "--requirepass", 'it\'s a "pass"'], {"CHAOSKIT_AUTH": 'it\'s a "pass"'}),
-        (["redis-server", "--requirepass", "--save"], {"CHAOSKIT_AUTH": "--save"}),
-        (
-            ["sh", "-c", "exec redis-server --requirepass 'two words'"],
-            {"CHAOSKIT_AUTH": "two words"},
-        ),
-        (["sh", "-c", "redis-server /etc/my.conf && true"], {"CHAOSKIT_CONFIG": "/etc/my.conf"}),
-        (["redis-server", "/etc/redis.conf"], {"CHAOSKIT_CONFIG": "/etc/redis.conf"}),
-        (["redis-server", "--save", ""], {}),
-    ],
-)
-def test_a_password_is_found_where_the_server_got_it(
-    words: list[str], found: dict[str, str]
-) -> None:
-    assert credentials(words) == found
 
 
 async def test_a_password_goes_to_the_client_but_never_into_the_undo(world: World) -> None:

@@ -61,7 +61,8 @@ def test_the_file_has_what_the_usual_schemas_require(passing: Result, failing: R
         assert order == ["properties", *cases, "system-out", "system-err"]
         for case in suite.iter("testcase"):
             assert case.attrib.keys() == {"classname", "name", "time"}
-            assert all(problem.attrib.keys() == {"message", "type"} for problem in case)
+            problems = [child for child in case if child.tag != "system-out"]
+            assert all(problem.attrib.keys() == {"message", "type"} for problem in problems)
         assert len(suite.attrib["timestamp"]) == len("2026-03-01T12:00:00")
 
 
@@ -126,3 +127,26 @@ def test_control_characters_and_markup_survive_as_text(passing: Result, tmp_path
 def test_what_died_makes_ci_red_and_is_told(deadly: Result) -> None:
     assert run_case(deadly) == ("error", deadly.reason)
     assert "stayed down\n  redis went away</system-out>" in render([deadly])
+
+
+def test_figures_are_properties_in_seconds_and_ratios(passing: Result) -> None:
+    root = ElementTree.fromstring(render([passing]))
+    figures = {one.attrib["name"]: one.attrib["value"] for one in root.iter("property")}
+    assert figures["fault.restart.time_to_recover"] == "1.204"
+    assert figures["workload.members.latency_p99"] == "4.2"
+    assert "probe.chat.latency_p99" not in figures
+
+
+def test_the_witness_and_the_page_stand_in_the_case_that_failed(
+    passing: Result, failing: Result
+) -> None:
+    hostile = failing.checks[1].model_copy(update={"witness": ["[[ATTACHMENT|/etc/passwd]]"]})
+    failing = failing.model_copy(update={"checks": [*failing.checks, hostile]})
+    root = ElementTree.fromstring(render([passing, failing], [None, "runs/1/report.html"]))
+    outs = {case.attrib["name"]: case.findtext("system-out") for case in root.iter("testcase")}
+    lost = outs["no_loss members"] or ""
+    assert lost.startswith("LOST 1000123: acknowledged at 12.31 s")
+    assert lost.endswith("\n... and 36 more\n[[ATTACHMENT|runs/1/report.html]]")
+    assert outs["recovery cache"] == "[[ATTACHMENT|runs/1/report.html]]"
+    assert outs["availability chat"] is None
+    assert (outs["no_loss members (2)"] or "").count("[[") == 1

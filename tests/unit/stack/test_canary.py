@@ -89,6 +89,21 @@ async def test_a_request_that_meets_an_end_is_not_answered(behave: Behave, proto
     assert seen.outcome in ("closed", "reset")
 
 
+async def test_a_tls_server_is_asked_for_by_its_name() -> None:
+    heard: list[bytes] = []
+
+    async def alert(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.read(2000))
+        writer.write(b"\x15\x03\x03\x00\x02\x02\x70")  # fatal: no such name
+        await writer.drain()
+
+    async with server(alert) as port:
+        for asked in ("api", "pay_ments"):
+            assert (await exchange(LOCAL, port, "tls", server=asked)).answered
+    assert b"\x00\x03api" in heard[0]
+    assert b"\x00\x09pay_ments" in heard[1]
+
+
 async def test_nobody_listening_is_a_refusal() -> None:
     async with server(close) as port:
         pass
