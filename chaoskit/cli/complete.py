@@ -88,14 +88,17 @@ def schemas(incomplete: str) -> list[str]:
     return _starting(incomplete, ["scenario", "result", "events"])
 
 
+_FORMATS = ["annotations", "html", "json", "junit", "metrics", "prompt", "summary", "trace"]
+
+
 def reports(incomplete: str) -> list[str]:
     """Return the kinds of reports, each with its `=`."""
-    return [f"{kind}=" for kind in formats(incomplete)]
+    return [f"{kind}=" for kind in _starting(incomplete, sorted((*_FORMATS, "html-dir")))]
 
 
 def formats(incomplete: str) -> list[str]:
     """Return the kinds of reports."""
-    return _starting(incomplete, ["annotations", "json", "junit", "metrics", "prompt", "summary"])
+    return _starting(incomplete, _FORMATS)
 
 
 def run_scenarios(context: typer.Context, incomplete: str) -> list[str]:

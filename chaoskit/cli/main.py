@@ -37,7 +37,10 @@ Paths = Annotated[
     ),
 ]
 
-REPORT = "Also write a report: annotations, json, junit, metrics, prompt or summary; - for stdout."
+REPORT = (
+    "Also write a report: annotations, html, html-dir, json, junit, metrics, prompt, summary or"
+    " trace; - for stdout."
+)
 
 
 def _version(wanted: bool) -> None:
@@ -302,7 +305,7 @@ def recover(
 
 
 @app.command(
-    epilog="Examples: chaoskit report | chaoskit report latest --report junit=junit.xml"
+    epilog="Examples: chaoskit report | chaoskit report latest --html page.html"
     " | chaoskit report latest --format prompt"
 )
 def report(
@@ -331,6 +334,18 @@ def report(
             autocompletion=complete.formats,
         ),
     ] = None,
+    html: Annotated[
+        str | None,
+        typer.Option("--html", metavar="FILE", help="Write the page of the run, in one file."),
+    ] = None,
+    html_dir: Annotated[
+        str | None,
+        typer.Option(
+            "--html-dir",
+            metavar="DIR",
+            help="Write the page as files, for servers that forbid inline scripts.",
+        ),
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print result.json instead of the report.")
     ] = False,
@@ -338,7 +353,9 @@ def report(
     """Show the report of a stored run again."""
     from chaoskit.cli.report import show_report
 
-    raise typer.Exit(show_report(run, runs_dir, tuple(report or ()), form=form, json=json))
+    asked = list(report or ())
+    asked += [f"{kind}={to}" for kind, to in (("html", html), ("html-dir", html_dir)) if to]
+    raise typer.Exit(show_report(run, runs_dir, asked, form=form, json=json))
 
 
 @app.command(

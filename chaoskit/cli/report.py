@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chaoskit.cli.output import patiently
 from chaoskit.cli.progress import console
-from chaoskit.cli.reports import KINDS, STDOUT, as_json, show, wanted, write
+from chaoskit.cli.reports import FORMATS, STDOUT, as_json, show, wanted, write
 from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.stored import StoredRun
 from chaoskit.record.folder import find_run
@@ -25,8 +25,10 @@ def show_report(
     """
     if form is not None and json:
         raise UsageError("`--format` and `--json` both want stdout", hint="leave one of them out")
-    if form is not None and form not in KINDS:
-        raise UsageError(f"`{form}` is no kind of report", hint=f"it is one of {', '.join(KINDS)}")
+    if form is not None and form not in FORMATS:
+        raise UsageError(
+            f"`{form}` is no kind of report", hint=f"it is one of {', '.join(FORMATS)}"
+        )
     asked = [*reports, *([] if form is None else [f"{form}=-"])]
     listed = wanted(asked, stdout_taken_by="--json" if json else None)
     stored = StoredRun.read(find_run(runs, run))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from chaoskit.cli.output import patiently
@@ -31,7 +31,25 @@ _REPORTS: dict[str, Callable[[Sequence[StoredRun]], str]] = {
     "metrics": lambda runs: metrics.render([run.result for run in runs]),
     "annotations": lambda runs: annotation.as_links(runs, source_address(os.environ)),
 }
-KINDS = tuple(_REPORTS)
+
+
+def _page(run: StoredRun) -> str:
+    from chaoskit.report.html.page import render
+
+    return render(run.folder)
+
+
+def _trace(run: StoredRun) -> str:
+    from chaoskit.report.html.trace import render
+
+    return render(run.folder)
+
+
+# These show what the whole folder of a run holds: of several runs, each has a file of its own.
+_OF_FOLDER: dict[str, Callable[[StoredRun], str]] = {"html": _page, "trace": _trace}
+_PARTS = "html-dir"  # a directory with the page as several files
+FORMATS = (*_REPORTS, *_OF_FOLDER)
+KINDS = (*FORMATS, _PARTS)
 
 
 def wanted(texts: Sequence[str], *, stdout_taken_by: str | None = None) -> list[tuple[str, Path]]:
@@ -65,10 +83,14 @@ def parsed(text: str) -> tuple[str, Path]:
         )
     path = Path(file)
     if path == STDOUT:
+        if kind == _PARTS:
+            raise UsageError(
+                "`html-dir` makes a directory", hint="`html=-` is the page in one piece"
+            )
         return kind, path
     try:
         refuse_link(path)
-        _refuse_unwritable(path)
+        _refuse_unwritable(path / "index.html" if kind == "html-dir" else path)
     except OSError as error:
         raise _unwritable(path, error) from error
     return kind, path
@@ -84,18 +106,41 @@ def _refuse_unwritable(path: Path) -> None:
 
 
 def write(reports: Sequence[tuple[str, Path]], runs: Sequence[StoredRun]) -> None:
-    """Write each report where it is to go. Raises `UsageError` when one cannot be written."""
+    """Write each report where it is to go.
+
+    Raises `UsageError` when one cannot be written, `StoreFailed` for a run that cannot be read.
+    """
     for kind, path in reports:
-        text = _REPORTS[kind](runs)
-        if path == STDOUT:
-            show(text)
-            continue
-        try:
-            refuse_link(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8", errors="backslashreplace")
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        for target, text in _files(kind, path, runs):
+            if target == STDOUT:
+                show(text)
+                continue
+            try:
+                refuse_link(target)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(text, encoding="utf-8", errors="backslashreplace")
+            except OSError as error:
+                raise _unwritable(target, error) from error
+
+
+def _files(kind: str, path: Path, runs: Sequence[StoredRun]) -> Iterator[tuple[Path, str]]:
+    """Yield the files of one report; of several runs, each has the run's id in its name."""
+    if kind in _REPORTS:
+        yield path, _REPORTS[kind](runs)
+        return
+    if path == STDOUT and len(runs) != 1:
+        raise UsageError(f"`{kind}=-` shows one run", hint="give it a file: each run gets its own")
+    for run in runs:
+        target = path
+        if len(runs) > 1:
+            target = path.with_name(f"{path.stem}-{run.folder.name}{path.suffix}")
+        if kind == _PARTS:
+            from chaoskit.report.html.page import render_parts
+
+            for name, text in render_parts(run.folder).items():
+                yield target / name, text
+        else:
+            yield target, _OF_FOLDER[kind](run)
 
 
 def show(text: str) -> None:

@@ -101,6 +101,9 @@ class CheckResult(Part):
     witness: list[str] = []
     notes: list[str] = Field(default=[], description="what to know beside the verdict")
     log_lines: list[LogExcerpt] = []
+    at: float | None = Field(
+        default=None, description="the moment that it is about, in run-clock seconds"
+    )
 
 
 class ProbeResult(Part):

@@ -360,6 +360,7 @@ def check_result(
         witness=list(finding.witness),
         log_lines=list(log_lines),
         notes=list(finding.notes),
+        at=None if finding.at is None else round(finding.at, 6),
     )
 
 

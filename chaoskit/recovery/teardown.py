@@ -79,9 +79,10 @@ def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
 
 
 def write_reports(folder: Path, result: Result, warn: Callable[[str], None]) -> None:
-    """Write the two reports that every run folder has, and let the next runs know of this one.
+    """Write the reports that every run folder has, and let the next runs know of this one.
 
-    Raises `StoreFailed`; what only the index lacks is a warning.
+    Raises `StoreFailed` for one that cannot be written. What only the index lacks is a warning, and
+    so is a missing page: it is a convenience beside them.
     """
     forgotten = remember(folder)
     if forgotten is not None:
@@ -94,3 +95,8 @@ def write_reports(folder: Path, result: Result, warn: Callable[[str], None]) -> 
             (folder / name).write_text(text, encoding="utf-8")
         except OSError as error:
             raise StoreFailed(f"cannot write `{folder / name}`: {error.strerror}") from error
+    from chaoskit.report.html.page import write_page
+
+    missing = write_page(folder)
+    if missing is not None:
+        warn(f"warning: {missing}")

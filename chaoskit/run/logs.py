@@ -23,6 +23,8 @@ from chaoskit.tasks import whole
 
 _ENDING = 2.0  # seconds that the log of a dead container may take to end
 _CATCHING_UP, _POLL = 15.0, 0.02
+_ENGINES_TAIL = 200  # lines, of which the next life of the container may have printed some
+_EVENT = 0.1  # seconds between what happens to a process and the engine's word about it
 _CUT = f"it grew beyond {LIMIT >> 20} MiB, and the rest was not kept"
 _OVERTAKEN = "so much was printed that the engine may have dropped lines before they were read"
 
@@ -31,8 +33,8 @@ _OVERTAKEN = "so much was printed that the engine may have dropped lines before 
 class _Followed:
     """One container whose log is followed since it started at `start`, run-clock seconds.
 
-    `work` is what is done with it now, after whatever was done before; `problem` is why its log
-    could not be read.
+    `died` is when it last died; `work` is what is done with it now, after whatever was done before;
+    `problem` is why its log could not be read.
     """
 
     service: str
@@ -40,6 +42,7 @@ class _Followed:
     id: str
     start: float
     log: ContainerLog
+    died: float = float("-inf")
     work: asyncio.Task[None] | None = None
     stream: LogStream | None = None
     problem: str | None = None
@@ -92,7 +95,8 @@ class LogFollower:
         """Record the last lines of a container that died at `t`."""
         one = self._followed.get(event.container_id)
         if one is not None and not self._stopped:
-            one.work = asyncio.create_task(self._last_lines(one, one.work, t))
+            one.work = asyncio.create_task(self._last_lines(one, one.work, one.died, t))
+            one.died = t
 
     async def stop(self, *, read: bool = True) -> None:
         """Stop following and `read` what is left; record what stayed unread."""
@@ -173,17 +177,27 @@ class LogFollower:
             one.problem = None
 
     async def _last_lines(
-        self, one: _Followed, before: asyncio.Task[None] | None, died: float
+        self, one: _Followed, before: asyncio.Task[None] | None, last: float, died: float
     ) -> None:
         await _end(one, before, _ENDING)
         lines = list(one.log.tail)
         one.log.tail.clear()
-        if one.log.cut_at is not None:  # what was read last is not what was printed last
+        # Nothing may have come in time; and what was read last may not be what was printed last.
+        if not lines or one.log.cut_at is not None:
             with contextlib.suppress(ChaoskitError):
-                found = await self._engine.containers.logs(one.id, tail=TAIL)
-                lines = [line.partition(" ")[2] for line in found]
+                lines = await self._printed(one.id, last, died)
         if lines:
             self._recorder.emit(LastLines(one.service, one.replica, died, tuple(lines)))
+
+    async def _printed(self, container_id: str, last: float, died: float) -> list[str]:
+        """Return what the engine has of the last lines of a container between two of its deaths."""
+        found = []
+        for line in await self._engine.containers.logs(container_id, tail=_ENGINES_TAIL):
+            stamp, _, text = line.partition(" ")
+            when = parse_stamp(stamp)
+            if when is not None and last < self._clock.at(when) - _EVENT <= died:
+                found.append(text)
+        return found[-TAIL:]
 
 
 async def _end(one: _Followed, work: asyncio.Task[None] | None, within: float) -> None:

@@ -87,7 +87,9 @@ async def test_it_is_healed_removed_and_finished(
         f"healed fault `frozen` (pause): {PROJECT}-redis-1 running",
         f"removed the stack `{PROJECT}`",
     )
-    assert opened.count("events.ndjson") == 1, "a recovery reads the events once"
+    assert opened.count("events.ndjson") == 2, (
+        "a recovery reads the events once, and so does the page"
+    )
     assert all(entry.healed for entry in read_ledger(killed / LEDGER))
     assert not (killed / LOCK).exists()
     result = stored_result(killed)

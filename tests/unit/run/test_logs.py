@@ -270,6 +270,22 @@ async def test_a_flood_is_cut_and_said_and_its_last_words_are_asked_of_the_engin
     assert log.stat().st_size < 600
 
 
+async def test_last_words_that_did_not_come_in_time_are_asked_of_the_engine(
+    engine: FakeEngine, follower: LogFollower, heard: Heard
+) -> None:
+    engine.streams = [Live(), Live()]
+    follower.started(event("start"), -9.0)
+    engine.tail = [f"{stamp(ago)} {text}" for ago, text in ((8, "first"), (4, "second"), (1, "x"))]
+    follower.died(event("die"), -6.0)
+    follower.died(event("die"), -2.0)
+
+    async def told() -> list[tuple[str, ...]]:
+        return [one.event.lines for one in heard if isinstance(one.event, LastLines)]
+
+    both = [("first",), ("second",)]
+    assert await until(told, met=lambda now: now == both, within=6, every=0.05) == both
+
+
 async def test_a_log_that_rotates_before_it_is_read_may_lack_lines(
     engine: FakeEngine, follower: LogFollower, heard: Heard, log: Path
 ) -> None:

@@ -1,0 +1,160 @@
+"""The lanes of the time line: probes, workloads, containers and logs, thinned out for a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from chaoskit.judge.excerpts import tells
+from chaoskit.judge.result import ProbeResult, Result
+from chaoskit.record.events import ContainerChanged
+from chaoskit.record.reader import RunRecord
+from chaoskit.records import Log, Sample
+from chaoskit.report.html.downsample import extremes
+from chaoskit.report.html.latency import Timed, latency_lane
+from chaoskit.report.html.model import Lane, Line, Mark, Span, Table, Tone, Window
+from chaoskit.report.html.operations import workload_lanes
+from chaoskit.report.html.visible import brief
+from chaoskit.report.html.windows import in_force, recoveries
+
+_MOST_BARS = 10_000  # operations that are drawn one by one
+_MOST_MARKS = 1_500  # of one lane
+_BAD_ACTIONS = ("die", "oom", "kill", "pause", "stop", "unhealthy", "destroy")
+_QUIET_ACTIONS = ("create", "attach", "exec_")
+
+
+def lanes_of(result: Result, record: RunRecord, windows: Sequence[Window]) -> list[Lane]:
+    """Return every lane of a run, in the order in which they stand."""
+    span = span_of(result, record)
+    evidence = record.evidence
+    lanes = []
+    for probe in result.probes:
+        samples = evidence.samples.get(probe.name, ())
+        lanes += _probe(probe, samples, windows, span)
+    share = _MOST_BARS // max(len(result.workloads), 1)
+    for workload in result.workloads:
+        lanes += workload_lanes(
+            workload, evidence.history.get(workload.name, ()), windows, span, share
+        )
+    lanes += _containers(record, windows, span)
+    lanes += _logs(evidence.logs, span)
+    return lanes
+
+
+def span_of(result: Result, record: RunRecord) -> Span:
+    """Return the stretch that the page shows: all that was measured, without the coming up."""
+    phases = [p for p in result.phases if p.name not in ("up", "judge", "down")]
+    starts = [p.start for p in phases] + [s[0].due for s in record.evidence.samples.values() if s]
+    ends = [p.end for p in phases if p.end is not None]
+    ends += [s[-1].done for s in record.evidence.samples.values() if s]
+    ends += [h[-1].t for h in record.evidence.history.values() if h]
+    if not starts or not ends:
+        return 0.0, max(result.run.duration, 1.0)
+    return min(starts), max(*ends, min(starts) + 0.1)
+
+
+def _probe(
+    probe: ProbeResult, samples: Sequence[Sample], windows: Sequence[Window], span: Span
+) -> list[Lane]:
+    found: list[Timed] = [(s.due, s.latency, s.outcome) for s in samples]
+    title = f"probe {probe.name} ({probe.kind})"
+    lane = latency_lane(f"probe-{probe.name}", title, "samples", found, windows, span)
+    lanes = [replace(lane, arrows=recoveries(samples, windows))]
+    values = [
+        (s.done, float(s.value))
+        for s in samples
+        if isinstance(s.value, int | float) and not isinstance(s.value, bool)
+    ]
+    if len({value for _, value in values}) > 1:
+        lanes.append(_value_lane(probe.name, values, span))
+    return lanes
+
+
+def _value_lane(name: str, values: Sequence[tuple[float, float]], span: Span) -> Lane:
+    t, y = extremes([t for t, _ in values], [v for _, v in values], span)
+    lowest, highest = min(y), max(y)
+    table = Table(
+        ("value", "of probe " + name), [["lowest", f"{lowest:g}"], ["highest", f"{highest:g}"]]
+    )
+    note = f"{len(values)} values from {lowest:g} to {highest:g}"
+    return Lane(
+        f"value-{name}",
+        f"value of probe {name}",
+        note,
+        "linear",
+        table,
+        low=min(lowest, 0.0),
+        high=highest * 1.05,
+        lines=[Line("value", t, y)],
+        height=90,
+    )
+
+
+def _containers(record: RunRecord, windows: Sequence[Window], span: Span) -> list[Lane]:
+    found = [
+        (t, one)
+        for t, one in record.log.events
+        if isinstance(one, ContainerChanged) and not one.action.startswith(_QUIET_ACTIONS)
+    ]
+    names = sorted({f"{one.service}.{one.replica}" for _, one in found})
+    marks, rows = [], []
+    within = sum(span[0] <= t <= span[1] for t, _ in found)
+    for t, one in found[:_MOST_MARKS]:
+        name = f"{one.service}.{one.replica}"
+        code = "" if one.exit_code is None else f" (exit code {one.exit_code})"
+        tone: Tone = "fail" if any(bad in one.action for bad in _BAD_ACTIONS) else "ok"
+        marks.append(Mark(t, names.index(name), tone, f"{name} {one.action}{code}"))
+        during = ", ".join(f"{w.letter} {w.id}" for w in in_force(windows, t)) or "-"
+        rows.append([f"{t:.2f} s", name, f"{one.action}{code}", during])
+    if not found:
+        return []
+    note = f"{within} events in this stretch, all {len(found)} in the table"
+    if len(marks) < len(found):
+        note = f"the first {len(marks)} of {len(found)} events"
+    table = Table(("at", "replica", "what happened", "faults in force"), rows)
+    height = 34 + 20 * len(names)
+    return [
+        Lane(
+            "containers", "containers", note, "rows", table, rows=names, marks=marks, height=height
+        )
+    ]
+
+
+def _logs(logs: Mapping[str, Log], span: Span) -> list[Lane]:
+    names = sorted(name for name in logs if not name.startswith("chaoskit-"))
+    telling: list[Mark] = []
+    plain: list[Mark] = []
+    rows, total = [], 0
+    width = max((span[1] - span[0]) / 600, 1e-6)
+    for row, name in enumerate(names):
+        lines = errors = 0
+        seen: set[int] = set()
+        for line in logs[name].between(span[0] - 1, span[1] + 1):
+            lines += 1
+            column = int((line.t - span[0]) / width)
+            if tells(line.text):
+                errors += 1
+                if len(telling) < _MOST_MARKS:
+                    telling.append(Mark(line.t, row, "fail", brief(f"{name}: {line.text}", 160)))
+            elif column not in seen and len(plain) < _MOST_MARKS:
+                seen.add(column)
+                plain.append(Mark(line.t, row, "ok", brief(f"{name}: {line.text}", 100)))
+        rows.append([name, str(lines), str(errors)])
+        total += lines
+    if not total:
+        return []
+    marks = sorted([*plain, *telling], key=lambda mark: mark.t)
+    note = f"{total} lines, {len(marks)} of them marked; those that look like errors are crosses"
+    table = Table(("service", "lines", "look like errors"), rows)
+    return [
+        Lane(
+            "logs",
+            "log lines",
+            note,
+            "rows",
+            table,
+            rows=names,
+            marks=marks,
+            height=34 + 20 * len(names),
+        )
+    ]
