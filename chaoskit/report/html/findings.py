@@ -85,9 +85,9 @@ def checks_of(
     lanes: Sequence[Lane],
     source: Source,
 ) -> list[CheckView]:
-    """Return the checks, those that failed first, then the unknown ones."""
+    """Return the checks: those that failed, the unknown ones, what fails as expected, the rest."""
     span = span_of(result, record)
-    order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS)
+    order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.EXPECTED_FAIL, Verdict.PASS)
     numbered = sorted(enumerate(result.checks), key=lambda one: order.index(one[1].verdict))
     placed = len(source.expect) == len(result.checks)
     return [

@@ -47,7 +47,12 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 STYLE, SCRIPT = "report.css", "report.js"
 _SCENARIO = "scenario.yaml"
-_MARKS = {Verdict.PASS: "\u2713", Verdict.FAIL: "\u2717", Verdict.UNKNOWN: "?"}
+_MARKS = {
+    Verdict.PASS: "\u2713",
+    Verdict.FAIL: "\u2717",
+    Verdict.UNKNOWN: "?",
+    Verdict.EXPECTED_FAIL: "(\u2717)",
+}
 
 
 @dataclass(frozen=True, slots=True)
