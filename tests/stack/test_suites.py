@@ -164,3 +164,28 @@ def test_recover_finds_a_stack_that_a_killed_suite_kept_and_lent(chaoskit: Chaos
     assert nothing_open(borrower)
     assert result_of(maker).verdict is Verdict.PASS
     assert result_of(borrower).verdict is Verdict.UNKNOWN
+
+
+# -- quiet periods -------------------------------------------------------------------------------
+
+
+def test_quiet_periods_measure_recovery_several_times_in_one_run(chaoskit: Chaoskit) -> None:
+    scenario = chats(
+        faults=[
+            fault("pause", "0s", "10s", service="redis", id="frozen"),
+            fault("latency", "1s", "9s", edge="chat-1 -> redis", delay="50ms", id="slow"),
+        ],
+        timeline={"quiet": {"every": "4s", "for": "2s"}, "settle": "3s"},
+        expect=[{"check": "recovery", "probe": "two", "within": "2s"}],
+    )
+    run = chaoskit.run(scenario)
+    assert run.code == 0, run.output
+    found = {one.id: one for one in run.result.faults}
+    assert list(found) == ["frozen", "frozen.2", "slow", "slow.2"]
+    assert all(one.proven for one in found.values())
+    for first, second in (("frozen", "frozen.2"), ("slow", "slow.2")):
+        healed, again = found[first].healed_at, found[second].injected_at
+        assert healed is not None
+        assert again is not None
+        assert again - healed > 1.5
+    assert all(found[name].time_to_recover is not None for name in ("frozen", "frozen.2"))
