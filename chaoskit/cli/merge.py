@@ -15,7 +15,6 @@ from chaoskit.judge.stored import StoredRun
 from chaoskit.record.folder import RESULT, known_runs
 from chaoskit.report import terminal
 from chaoskit.scenario.source import no_such_path
-from chaoskit.suite.execution import NOWHERE
 from chaoskit.suite.verdict import FailOn, exit_code, flakes
 
 
@@ -27,23 +26,23 @@ def merge_results(
     Raises `StoreFailed` for a run without a result: a suite without it would look better than it
     is.
     """
-    files = wanted(reports, stdout_taken_by="--json" if json else None)
-    found: dict[str, StoredRun] = {}
+    listed = wanted(reports, stdout_taken_by="--json" if json else None)
+    runs: dict[str, StoredRun] = {}
     for number, run in enumerate(one for part in parts for one in _read(part)):
         # Those that could not be run have no id: each of them counts.
         name = run.result.run.id or f"#{number}"
-        if name in found:
+        if name in runs:
             tell(f"note: run `{name}` is there twice and counts once")
-        found[name] = run
-    merged = sorted(found.values(), key=lambda run: run.result.run.started_at)
-    results = [run.result for run in merged]
-    write(files, merged)
+        runs[name] = run
+    stored = sorted(runs.values(), key=lambda run: run.result.run.started_at)
+    merged = [run.result for run in stored]
+    write(listed, stored)
     if json:
-        show(as_json(results))
-    elif all(path != STDOUT for _, path in files):
-        said = flakes(results)
-        patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
-    return exit_code([ExitCode(result.exit_code) for result in results], fail_on)
+        show(as_json(merged))
+    elif all(path != STDOUT for _, path in listed):
+        said = flakes(merged)
+        patiently(lambda: terminal.render_suite(merged, console(sys.stdout), said))
+    return exit_code([ExitCode(result.exit_code) for result in merged], fail_on)
 
 
 def _read(part: Path) -> Iterator[StoredRun]:
@@ -53,7 +52,7 @@ def _read(part: Path) -> Iterator[StoredRun]:
         found = results_of(part)
         if not found:
             raise NothingSelected(f"`{part}` holds no result")
-        yield from (StoredRun(result, NOWHERE) for result in found)
+        yield from (StoredRun(result, None) for result in found)
         return
     folders = [part] if (part / RESULT).exists() else known_runs(part)
     if not folders:

@@ -33,20 +33,20 @@ _REPORTS: dict[str, Callable[[Sequence[StoredRun]], str]] = {
 }
 
 
-def _page(run: StoredRun) -> str:
+def _page(folder: Path) -> str:
     from chaoskit.report.html.page import render
 
-    return render(run.folder)
+    return render(folder)
 
 
-def _trace(run: StoredRun) -> str:
+def _trace(folder: Path) -> str:
     from chaoskit.report.html.trace import render
 
-    return render(run.folder)
+    return render(folder)
 
 
 # These show what the whole folder of a run holds: of several runs, each has a file of its own.
-_OF_FOLDER: dict[str, Callable[[StoredRun], str]] = {"html": _page, "trace": _trace}
+_OF_FOLDER: dict[str, Callable[[Path], str]] = {"html": _page, "trace": _trace}
 _PARTS = "html-dir"  # a directory with the page as several files
 FORMATS = (*_REPORTS, *_OF_FOLDER)
 KINDS = (*FORMATS, _PARTS)
@@ -128,19 +128,20 @@ def _files(kind: str, path: Path, runs: Sequence[StoredRun]) -> Iterator[tuple[P
     if kind in _REPORTS:
         yield path, _REPORTS[kind](runs)
         return
-    if path == STDOUT and len(runs) != 1:
+    folders = [run.folder for run in runs if run.folder is not None]
+    if path == STDOUT and len(folders) != 1:
         raise UsageError(f"`{kind}=-` shows one run", hint="give it a file: each run gets its own")
-    for run in runs:
+    for folder in folders:
         target = path
-        if len(runs) > 1:
-            target = path.with_name(f"{path.stem}-{run.folder.name}{path.suffix}")
+        if len(folders) > 1:
+            target = path.with_name(f"{path.stem}-{folder.name}{path.suffix}")
         if kind == _PARTS:
             from chaoskit.report.html.page import render_parts
 
-            for name, text in render_parts(run.folder).items():
+            for name, text in render_parts(folder).items():
                 yield target / name, text
         else:
-            yield target, _OF_FOLDER[kind](run)
+            yield target, _OF_FOLDER[kind](folder)
 
 
 def show(text: str) -> None:
@@ -165,7 +166,8 @@ def _attached(runs: Sequence[StoredRun]) -> list[str | None]:
     here = Path.cwd()
     found: list[str | None] = []
     for run in runs:
-        pages = [run.folder.resolve() / name for name in ("report.html", "summary.md")]
+        folder = None if run.folder is None else run.folder.resolve()
+        pages = [] if folder is None else [folder / "report.html", folder / "summary.md"]
         page = next((p for p in pages if p.is_file() and p.is_relative_to(here)), None)
         found.append(None if page is None else str(page.relative_to(here)))
     return found

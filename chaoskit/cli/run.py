@@ -18,6 +18,7 @@ from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
 from chaoskit.cli.watching import OneRun, Watching
 from chaoskit.errors import ChaoskitError, ExitCode, StoreFailed, UsageError
 from chaoskit.files import refuse_link
+from chaoskit.judge.result import Result
 from chaoskit.judge.stored import StoredRun
 from chaoskit.report import terminal
 from chaoskit.run.kept import Shelf
@@ -70,12 +71,12 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     watching = Watching(scenarios, at_once, suite.said, events.write)
     if at_once > 1:
         watching.progress.start()
-        with quoted():
+        with quoted(f"run {len(scenarios)} scenarios"):
             outcome = run_side_by_side(scenarios, settings, at_once, watching)
         watching.progress.stop()
     else:
         outcome = _one_after_another(scenarios, settings, watching)
-    stored = [one.stored for one in outcome.ended]
+    stored = [StoredRun(one.result, one.folder) for one in outcome.ended]
     write(reports, stored)
     say_in_job(stored)
     results = [run.result for run in stored]
@@ -157,14 +158,14 @@ class _Suite:
                 complain(StoreFailed(ended.unreported))
             if not self._quiet:
                 with quoted():
-                    _show(ended.stored)
+                    _show(ended.result, ended.folder)
         self.codes.append(code)
         stops = request.fail_fast and counts_as_failed(code, request.fail_on)
         return not (code.by_signal or stops)
 
 
-def _show(run: StoredRun) -> None:
-    patiently(lambda: terminal.render(run.result, console(sys.stdout), run.folder))
+def _show(result: Result, folder: Path) -> None:
+    patiently(lambda: terminal.render(result, console(sys.stdout), folder))
 
 
 class _Events:

@@ -97,8 +97,8 @@ class OneRun:
     def warn(self, warnings: Iterable[Problem]) -> None:
         warn(warnings)
 
-    def warned(self, text: str) -> None:
-        self._watching.warned(text)
+    def note(self, text: str) -> None:
+        tell(text)
 
     def begin(self, plan: Plan, folder: RunFolder) -> Listener:
         clean = folder.redactor

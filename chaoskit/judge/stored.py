@@ -28,10 +28,10 @@ _SHARED = re.compile(r"x-[^\s:]+:\s+&(\S+)")
 
 @dataclass(frozen=True, slots=True)
 class StoredRun:
-    """A run that has its result, and its folder."""
+    """A run that has its result, and its folder; None where only the result is there."""
 
     result: Result
-    folder: Path
+    folder: Path | None
 
     @classmethod
     def read(cls, folder: Path) -> StoredRun:
@@ -57,6 +57,8 @@ class StoredRun:
         return [read.span(place).line if read.node(place) else None for place in places]
 
     def _text(self, name: str) -> str:
+        if self.folder is None:
+            return ""
         try:
             return files.read_text(self.folder / name)
         except (OSError, UnicodeDecodeError):

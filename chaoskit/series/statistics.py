@@ -6,7 +6,7 @@ Nothing here knows what a run is. Values are seconds or anything else of which m
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from statistics import NormalDist, fmean, variance
 
@@ -114,14 +114,7 @@ def most_failures(failed: int, runs: int, confidence: float = 0.95) -> float:
     seen as often as 1 - `confidence`: the one-sided bound of Clopper and Pearson (1934)."""
     if failed >= runs:
         return 1.0
-    low, high = failed / runs, 1.0
-    for _ in range(50):  # halving: to the last digit of a float
-        share = (low + high) / 2
-        as_few = sum(
-            math.comb(runs, k) * share**k * (1 - share) ** (runs - k) for k in range(failed + 1)
-        )
-        low, high = (share, high) if as_few > 1 - confidence else (low, share)
-    return high
+    return _share_where(lambda share: _at_most(failed, runs, share) <= 1 - confidence)
 
 
 def share_bounds(hits: int, runs: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -130,6 +123,27 @@ def share_bounds(hits: int, runs: int, confidence: float = 0.95) -> tuple[float,
     Exact (Clopper and Pearson, 1934): one-sided where all runs or none are hits, so that 0 of 20
     means less than 14%, which the rule of three calls 3/20.
     """
-    sided = confidence if hits in (0, runs) else (1 + confidence) / 2
-    low = 0.0 if hits == 0 else 1 - most_failures(runs - hits, runs, sided)
-    return low, most_failures(hits, runs, sided)
+    alpha = 1 - confidence
+    if hits == 0:
+        return 0.0, 1 - alpha ** (1 / runs)
+    if hits == runs:
+        return alpha ** (1 / runs), 1.0
+    low = _share_where(lambda share: 1 - _at_most(hits - 1, runs, share) >= alpha / 2)
+    high = _share_where(lambda share: _at_most(hits, runs, share) <= alpha / 2)
+    return low, high
+
+
+def _at_most(hits: int, runs: int, share: float) -> float:
+    """Return how likely at most so many hits are."""
+    return math.fsum(
+        math.comb(runs, k) * share**k * (1 - share) ** (runs - k) for k in range(hits + 1)
+    )
+
+
+def _share_where(reached: Callable[[float], bool]) -> float:
+    """Return the smallest share at which something is true that stays true for all above."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return high

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import shlex
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +26,6 @@ from chaoskit.errors import (
 )
 from chaoskit.fields import Target
 from chaoskit.judge.result import Result, RunInfo, StackResult
-from chaoskit.judge.stored import StoredRun
 from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Listener, LiveCounts
@@ -38,8 +36,6 @@ from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
 from chaoskit.scenario.loading import Loaded
 from chaoskit.suite.warm import fresh
-
-NOWHERE = Path(os.devnull)  # the folder of a run that has none
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +64,6 @@ class Ended:
     unreported: str | None = None
 
     @property
-    def stored(self) -> StoredRun:
-        """The run as reports see it; one that never began has no texts of its own."""
-        return StoredRun(self.result, self.folder or NOWHERE)
-
-    @property
     def code(self) -> ExitCode:
         if self.unreported is not None:
             return ExitCode.ENVIRONMENT
@@ -85,8 +76,8 @@ class Audience(Protocol):
     def warn(self, warnings: Iterable[Problem]) -> None:
         """Hear what makes it prove little."""
 
-    def warned(self, text: str) -> None:
-        """Hear of something that others should know."""
+    def note(self, text: str) -> None:
+        """Hear what went wrong beside the run, for a person."""
 
     def begin(self, plan: Plan, folder: RunFolder) -> Listener:
         """Hear that it is about to begin; return what is told every event."""
@@ -140,7 +131,7 @@ def run_scenario(
     except ChaoskitError as error:
         return Ended(not_run(loaded, settings, error), hint=error.hint)
     try:
-        write_reports(folder, result, audience.warned)
+        write_reports(folder, result, audience.note)
     except StoreFailed as error:  # such as a full disk: other scenarios go on
         return Ended(result, folder, unreported=error.message)
     return Ended(result, folder)

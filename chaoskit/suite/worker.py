@@ -65,7 +65,7 @@ class _Told:
         for warning in warnings:
             _tell("warning", warning.render())
 
-    def warned(self, text: str) -> None:
+    def note(self, text: str) -> None:
         _tell("warning", text)
 
     def begin(self, plan: Plan, folder: RunFolder) -> Listener:

@@ -68,6 +68,7 @@ def test_hostile_text_stays_one_command(run: StoredRun) -> None:
 
 
 def test_a_scenario_that_a_mask_broke_has_its_first_line(run: StoredRun) -> None:
+    assert run.folder is not None
     (run.folder / "scenario.yaml").write_text("expect: [ {\n")
     assert {one.line for one in worst([run])} == {1}
 
