@@ -22,7 +22,9 @@ from chaoskit.scenario.loading import Loaded
 from chaoskit.suite.execution import Ended, Settings, not_run
 from chaoskit.suite.warm import Group, group_of, targets_of
 from chaoskit.suite.worker import job_of
+from chaoskit.text import count
 
+_FOR_EACH_CORE = 2  # scenarios: they wait more than they work
 _EACH = 1024**3  # bytes of memory that a stack and what runs it are thought to take
 _LONGEST = 64 * 1024**2  # bytes of one line: a result with many witnesses
 _LEAVING = 60.0  # seconds a process may take to remove the stack that it keeps
@@ -50,9 +52,10 @@ class Watcher(Protocol):
 
 def bounded(asked: int) -> tuple[int, str | None]:
     """Return how many scenarios this machine runs at once, and why not as many as asked for."""
-    cores = os.cpu_count() or 1
-    if asked > cores:
-        return cores, f"`--parallel {asked}` becomes {cores}: this machine has so many processors"
+    most = _FOR_EACH_CORE * (os.cpu_count() or 1)
+    if asked > most:
+        why = f"this machine has {count(os.cpu_count() or 1, 'processor')}"
+        return most, f"`--parallel {asked}` becomes {most}: {why}"
     free = _available_memory()
     if free is not None and asked > max(1, free // _EACH):
         most = max(1, free // _EACH)
