@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -297,7 +298,7 @@ def window(check: Check, evidence: Evidence) -> tuple[float, float]:
     against the stack, and neither are the final reads. Raises `NotJudged` when there is none.
     """
     if isinstance(check.during, DuringFault):
-        (fault,) = fault_windows(evidence, check.during.fault)
+        fault, *_ = fault_windows(evidence, check.during.fault)
         last = max((p.end or p.start for p in evidence.phases), default=fault.injected)
         return fault.injected, last if fault.healed is None else fault.healed
     if check.during == "all":
@@ -312,7 +313,7 @@ def window(check: Check, evidence: Evidence) -> tuple[float, float]:
 
 
 def fault_windows(evidence: Evidence, fault_id: str | None, so: str = "") -> Sequence[FaultWindow]:
-    """Return the one fault named, or every fault.
+    """Return the one fault named, with its parts between quiet periods, or every fault.
 
     Raises `NotJudged` when there is none, with what follows from it (`so`) in the sentence.
     """
@@ -323,7 +324,8 @@ def fault_windows(evidence: Evidence, fault_id: str | None, so: str = "") -> Seq
     found = [fault for fault in evidence.faults if fault.id == fault_id]
     if not found:
         raise NotJudged(f"fault `{fault_id}` was never injected{so}")
-    return found[:1]
+    parts = re.compile(rf"{re.escape(fault_id)}\.[0-9]+")
+    return [found[0], *(fault for fault in evidence.faults if parts.fullmatch(fault.id))]
 
 
 def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:

@@ -94,6 +94,12 @@ def run(
             min=1, help="How many scenarios to run at once; bounded by processors and memory."
         ),
     ] = 1,
+    warm: Annotated[
+        bool,
+        typer.Option(
+            "--warm", help="Share proxies and networks of equal stacks that are proven clean."
+        ),
+    ] = False,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Start no other scenario after one that failed.")
     ] = False,
@@ -151,7 +157,9 @@ def run(
             tuple(name or ()),
             None if shard is None else Shard.parse(shard),
         ),
-        settings=Settings(runs_dir, seed, tuple(only_fault or ()), keep, allow_host_exec),
+        settings=Settings(
+            runs_dir, seed, tuple(only_fault or ()), keep, allow_host_exec, warm=warm
+        ),
         repeat=repeat,
         parallel=parallel,
         fail_fast=fail_fast,

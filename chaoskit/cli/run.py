@@ -21,6 +21,7 @@ from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.judge.stored import StoredRun
 from chaoskit.report import terminal
+from chaoskit.run.kept import Shelf
 from chaoskit.scenario.loading import Loaded, load_all
 from chaoskit.suite.execution import (
     Ended,
@@ -32,6 +33,7 @@ from chaoskit.suite.execution import (
 from chaoskit.suite.pool import Outcome, bounded, run_side_by_side
 from chaoskit.suite.selection import Selection
 from chaoskit.suite.verdict import FailOn, counts_as_failed, exit_code, flakes
+from chaoskit.suite.warm import cleared, group_of, in_order, targets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +65,23 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         raise UsageError("--only-fault needs exactly one scenario")
     if not settings.allow_host_exec:
         refuse_host_commands(scenarios, settings.only_faults)
-    scenarios *= request.repeat
+    scenarios = in_order(scenarios * request.repeat, warm=settings.warm)
     at_once = _at_once(request, len(scenarios))
     events = _Events(request.events)
     recover_before_run(settings.runs_dir, allow_host_exec=settings.allow_host_exec)
     suite = _Suite(request, quiet=quiet)
     watching = Watching(scenarios, at_once, suite.said, events.write)
     if at_once > 1:
+        watching.progress.start()
         with quoted(f"run {len(scenarios)} scenarios"):
-            watching.progress.start()
             outcome = run_side_by_side(scenarios, settings, at_once, watching)
-            watching.progress.stop()
+        watching.progress.stop()
     else:
         outcome = _one_after_another(scenarios, settings, watching)
     stored = [StoredRun(one.result, one.folder) for one in outcome.ended]
-    results = [one.result for one in outcome.ended]
     write(reports, stored)
     say_in_job(stored)
+    results = [run.result for run in stored]
     if request.json:
         show(as_json(results))
     elif len(scenarios) > 1 and not quiet:
@@ -89,8 +91,9 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     if outcome.left:
         names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in outcome.left))
         tell(f"not started any more: {names}")
-    by_signal = [] if outcome.signal is None else [outcome.signal]
-    return exit_code([*by_signal, *suite.codes], request.fail_on)
+    codes = [] if outcome.signal is None else [outcome.signal]
+    codes += [ExitCode.LEFT_BEHIND] if outcome.left_behind else []
+    return exit_code([*codes, *suite.codes], request.fail_on)
 
 
 def _at_once(request: RunRequest, many: int) -> int:
@@ -113,20 +116,26 @@ def _one_after_another(
 ) -> Outcome:
     """Run scenarios in this process."""
     outcome = Outcome(left=list(scenarios))
-    for number, loaded in enumerate(scenarios):
-        outcome.left.pop(0)
-        watching.began(number, loaded)
-        try:
-            with quoted(f"run {loaded.path}"):
-                ended = run_scenario(loaded, settings, OneRun(watching, number))
-        except Interrupted as interrupted:
-            outcome.signal = interrupted.code
-            break
-        outcome.ended.append(ended)
-        with quoted():
-            go_on = watching.ended(number, ended)
-        if not go_on:
-            break
+    shelf = Shelf()
+    try:
+        for number, loaded in enumerate(scenarios):
+            outcome.left.pop(0)
+            watching.began(number, loaded)
+            group = group_of(loaded, warm=settings.warm)
+            also = targets_of(scenarios, group, warm=settings.warm)
+            try:
+                with quoted(f"run {loaded.path}"):
+                    ended = run_scenario(loaded, settings, OneRun(watching, number), shelf, also)
+            except Interrupted as interrupted:
+                outcome.signal = interrupted.code
+                break
+            outcome.ended.append(ended)
+            if not watching.ended(number, ended):
+                break
+    finally:
+        for one in cleared(shelf):
+            tell(f"left behind: {one.what}\n  remove it with: {one.command}")
+    outcome.left_behind = bool(shelf.left)
     return outcome
 
 
@@ -134,6 +143,7 @@ class _Suite:
     """Says how each scenario ended, and keeps the exit codes."""
 
     def __init__(self, request: RunRequest, *, quiet: bool) -> None:
+        """`quiet` is where something else has stdout."""
         self._request = request
         self._quiet = quiet
         self.codes: list[ExitCode] = []
@@ -144,18 +154,20 @@ class _Suite:
         if ended.folder is None:
             error = ChaoskitError(ended.result.reason or "", hint=ended.hint)
             error.exit_code = ended.code
-            complain(error)
+            with quoted():
+                complain(error)
         else:
-            if not self._quiet:
-                _print(ended.result, ended.folder)
             if ended.unreported is not None:
                 complain(StoreFailed(ended.unreported))
+            if not self._quiet:
+                with quoted():
+                    _show(ended.result, ended.folder)
         self.codes.append(code)
         stops = request.fail_fast and counts_as_failed(code, request.fail_on)
         return not (code.by_signal or stops)
 
 
-def _print(result: Result, folder: Path) -> None:
+def _show(result: Result, folder: Path) -> None:
     patiently(lambda: terminal.render(result, console(sys.stdout), folder))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,18 @@ class Cleanup:
             ),
         )
         return await self.leftovers(project)
+
+    async def services(self, project: str, containers: Sequence[str]) -> None:
+        """Remove containers of a project, by id, and all of its volumes: services with their data.
+
+        Raises `EnvironmentFailure` where a volume stays, whose data would be old.
+        """
+        await asyncio.gather(*(self._remove_container(id) for id in containers))
+        label = {"label": f"{COMPOSE_PROJECT_LABEL}={project}"}
+        volumes = await self._call("list", lambda: self._api.volumes(filters=label))
+        for volume in volumes["Volumes"] or ():
+            name = volume["Name"]
+            await self._call("remove volume", lambda name=name: self._api.remove_volume(name))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 
     async def dead_helpers(self, project: str) -> None:
         """Remove helper containers of a project that do nothing and were made a minute ago or

@@ -126,6 +126,17 @@ class Fault(Model, Generic[U]):
             found.append(repetition)
         return found
 
+    def part(self, number: int, at: float, lasts: float, previous: str | None) -> Fault:
+        """Return the part of itself that starts at a time, after the one called `previous`; the
+        first has its own name, the others are `ID.2`, `ID.3`, ..."""
+        update: dict[str, object] = {"at": Duration(at), "for_": Duration(lasts)}
+        if number > 1:
+            update["id"] = f"{self.name}.{number}"
+        found = self.model_copy(update=update)
+        if previous is not None:
+            found._previous = previous
+        return found
+
     @property
     def previous(self) -> str | None:
         """The repetition before this one, which must be healed before this one starts."""

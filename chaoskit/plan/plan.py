@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from ipaddress import ip_network
 from os.path import normpath
 from pathlib import Path
@@ -52,6 +54,7 @@ class Plan:
     shared: tuple[Uncopyable, ...]
     refused: tuple[Uncopyable, ...]
     secrets: Secrets
+    config: str  # a digest of the project as Compose reads it
     warnings: tuple[Problem, ...] = ()
 
     @property
@@ -75,16 +78,31 @@ class Plan:
 
     def layout(self, folder: Path, image: str) -> Layout:
         """Return the proxies and the overlay for the run with this folder."""
+        return self._layout(folder, image, self.targets)
+
+    def digest(self, folder: Path, image: str) -> str:
+        """Return a digest of the stack that the run with this folder makes, but for what reaches
+        it from the host: who has the same has the same stack."""
+        block = self.loaded.scenario.stack.model_dump(mode="json", exclude={"fresh", "up_timeout"})
+        layout = self._layout(folder, image, ())
+        return sha256(json.dumps([self.config, block, layout.text]).encode()).hexdigest()
+
+    def _layout(self, folder: Path, image: str, targets: Sequence[Target]) -> Layout:
         return build_layout(
             self.project,
             folder=folder,
             edges=self.proxied,
-            targets=self.targets,
+            targets=targets,
             image=image,
             felt={service for fault in self.faults for service in fault.services()},
             keep_ports=self.loaded.scenario.stack.ports == "keep",
             user_project=self.user_project,
         )
+
+    @property
+    def alone(self) -> bool:
+        """Whether its stack has something that there can be only once on a machine."""
+        return bool(self.shared or self.project.fixed_networks)
 
     def refuse_shared(self) -> None:
         """Raise `UsageError` when the run would touch something that is not its own copy."""
@@ -218,8 +236,11 @@ async def make_plan(
     run_project: str,
     engine: Engine | None = None,
     only_faults: Sequence[str] = (),
+    also: Sequence[Target] = (),
 ) -> Plan:
     """Read the Compose project under the run's name and check the scenario against it.
+
+    What is `also` to be reached from the host is for later runs on the same stack.
 
     Without an engine, ports that only images know are missing. Raises `ScenarioInvalid` for
     references that do not fit the stack, `UsageError` when Compose refuses its files.
@@ -256,6 +277,7 @@ async def make_plan(
             if edge.client == HOST:
                 ports = [edge.port] if edge.port else edges.ports[edge.upstream]
                 targets += [Target(edge.upstream, port) for port in ports]
+    targets += [target for target in also if target.service in project.services]
     shared = uncopyable_things(project, loaded.compose_files[0].parent)
     return Plan(
         loaded=loaded,
@@ -269,6 +291,7 @@ async def make_plan(
         shared=tuple(shared),
         refused=tuple(thing for thing in shared if not thing.allowed_by(stack.shared)),
         secrets=secrets_of(loaded, project, own),
+        config=sha256(json.dumps(own, sort_keys=True, default=str).encode()).hexdigest(),
         warnings=tuple(warnings),
     )
 

@@ -46,6 +46,7 @@ class Opening:
     run: str
     project: str
     signed: bool
+    maker: Path | None = None  # the folder of the run that made the stack, where that is another
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,12 @@ class Entry:
 class Ledger:
     """Appends to the ledger of one run."""
 
-    def __init__(self, folder: RunFolder, clock: Clock, project: str | None) -> None:
+    def __init__(
+        self, folder: RunFolder, clock: Clock, project: str | None, maker: Path | None = None
+    ) -> None:
         """Open the ledger of a new run, or without `project` go on with one that is there.
+
+        `maker` is the folder of the run that made the stack, where that is another run.
 
         Raises `StoreFailed`, also where this user can have no key.
         """
@@ -102,7 +107,13 @@ class Ledger:
         self._clean = folder.redactor.clean
         self._clock = clock
         if project is not None:
-            self._append({"step": "open", "version": VERSION, "run": folder.id, "project": project})
+            opening: dict[str, Json] = {
+                "step": "open",
+                "version": VERSION,
+                "run": folder.id,
+                "project": project,
+            }
+            self._append(opening if maker is None else opening | {"maker": str(maker)})
 
     def _append(self, row: Mapping[str, Json]) -> None:
         # Cleaned first: what is signed must be what is written.
@@ -146,7 +157,9 @@ def opening_of(path: Path) -> Opening | None:
             raise StoreFailed(f"`{path}` line {number}: `project` names no Compose project")
         if not isinstance(run, str):
             raise StoreFailed(f"`{path}` line {number}: `run` is no name of a run")
-        return Opening(run, project, _signer(path).signed(row))
+        maker, signed = row.get("maker"), _signer(path).signed(row)
+        made_by = Path(maker) if signed and isinstance(maker, str) else None
+        return Opening(run, project, signed, made_by)
     return None
 
 

@@ -136,7 +136,7 @@ async def recover(
     try:
         events = _events(path)
         if opening is not None:
-            await refuse_foreign(path, opening.project, engine, engine_back)
+            await refuse_foreign(path, opening, engine, engine_back)
             work = _Undoing(path, opening, engine, note, lock, engine_back, allow_host_exec)
             left = await work.everything(by, events)
         finished = not left

@@ -37,10 +37,13 @@ def trusted(path: Path, *, named: bool) -> Opening | None:
     return opening
 
 
-async def refuse_foreign(path: Path, project: str, engine: Engine, engine_back: float) -> None:
-    """Raise `NotTrusted` where a Compose project holds what this run did not make."""
+async def refuse_foreign(path: Path, opening: Opening, engine: Engine, engine_back: float) -> None:
+    """Raise `NotTrusted` where the Compose project of a run holds what neither it made nor the run
+    whose stack it went on with."""
 
-    folder = await asyncio.to_thread(path.resolve)
+    project = opening.project
+    own = await asyncio.to_thread(path.resolve)
+    folder = own if opening.maker is None else opening.maker
 
     async def foreign() -> list[str] | EngineGone:
         try:

@@ -120,7 +120,9 @@ def _latencies(
 
 
 def _passed(verdict: Verdict) -> float:
-    return {Verdict.PASS: 1.0, Verdict.FAIL: 0.0, Verdict.UNKNOWN: math.nan}[verdict]
+    if verdict is Verdict.UNKNOWN:
+        return math.nan
+    return 0.0 if verdict is Verdict.FAIL else 1.0
 
 
 def _labels(labels: dict[str, str]) -> str:

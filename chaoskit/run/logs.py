@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from chaoskit.clock import Clock, parse_stamp, until
 from chaoskit.docker.call import NoSuchContainer
 from chaoskit.docker.client import Engine
+from chaoskit.docker.containers import Container
 from chaoskit.docker.events import EngineEvent
 from chaoskit.docker.logs import LogStream
 from chaoskit.errors import ChaoskitError
@@ -79,6 +80,16 @@ class LogFollower:
             one = _Followed(event.service, event.replica, event.container_id, t, log)
             self._followed[event.container_id] = one
         one.work = asyncio.create_task(self._follow(one, one.work))
+
+    def adopt(self, container: Container, since: str) -> None:
+        """Follow a container that runs already, from a time on. Raises `StoreFailed`."""
+        service = container.state.service
+        if service not in self._writers:
+            self._writers[service] = LogWriter.of(self._folder, service)
+        log = ContainerLog(self._writers[service], since)
+        one = _Followed(service, container.state.replica, container.id, self._clock.now(), log)
+        self._followed[container.id] = one
+        one.work = asyncio.create_task(self._follow(one, None))
 
     def died(self, event: EngineEvent, t: float) -> None:
         """Record the last lines of a container that died at `t`."""

@@ -46,7 +46,9 @@ from chaoskit.run.bring_up import bring_up, has_failed, images
 from chaoskit.run.bypass import BypassWatch
 from chaoskit.run.clients import Clients, GateUnmet
 from chaoskit.run.engine_events import EngineEvents
+from chaoskit.run.handover import Handover
 from chaoskit.run.injector import Injection, Injector
+from chaoskit.run.kept import Shelf
 from chaoskit.run.logs import LogFollower
 from chaoskit.run.port_watch import PortWatch
 from chaoskit.run.signals import Signals
@@ -72,14 +74,22 @@ class Options:
     image: str  # Toxiproxy's
     keep: bool = False
     allow_host_exec: bool = False
+    as_it_is: bool = False  # a stack of the run before is taken with its data
 
 
 class Runner:
     """Executes one plan in one run folder."""
 
     def __init__(
-        self, plan: Plan, engine: Engine, folder: RunFolder, options: Options, listener: Listener
+        self,
+        plan: Plan,
+        engine: Engine,
+        folder: RunFolder,
+        options: Options,
+        listener: Listener,
+        shelf: Shelf | None = None,
     ) -> None:
+        """Without a `shelf` the run makes a stack of its own and leaves none."""
         self._plan = plan
         self._scenario = plan.loaded.scenario
         self._engine = engine
@@ -87,8 +97,12 @@ class Runner:
         self._options = options
         self._clock = Clock()
         self._recorder = Recorder(folder, self._clock, listener)
-        self._ledger = Ledger(folder, self._clock, plan.project.name)
         self._stack = Stack(engine, plan.project.name, plan.protocols, options.seed)
+        self._handover = Handover(plan, self._stack, self._recorder, options.image, shelf)
+        borrowed = self._handover.borrowed
+        self._ledger = Ledger(
+            folder, self._clock, plan.project.name, None if borrowed is None else borrowed.folder
+        )
         self._guard = Guard(folder.path, allow_host_exec=options.allow_host_exec)
         self._injector = Injector(
             self._stack, self._ledger, self._guard, self._recorder, self._clock
@@ -215,6 +229,7 @@ class Runner:
             await self._clients.gate(timeline.gate)
             await self._nothing_failed()
             await self._ports.settled(self._plan)
+            await self._handover.look()
         async with self._phase_of("baseline"):
             self._clients.start_workloads()
             self._bypass.start()
@@ -240,23 +255,31 @@ class Runner:
             await self._final()
 
     async def _bring_up(self) -> None:
-        await self._refuse_taken_name()
-        layout = self._plan.layout(self._folder.path, self._options.image)
+        borrowed = self._handover.borrowed
+        if borrowed is None:
+            await self._refuse_taken_name()
+        maker = self._folder.path if borrowed is None else borrowed.folder
+        layout = self._plan.layout(maker, self._options.image)
         # As it is: it holds no value of the user's, and a mask in it would change the stack.
         overlay = self._folder.write("overlay.yaml", layout.text, masked=False)
-        await self._events.start()
         self._ledger.intent("stack", "stack", StackUndo(project=self._stack.project))
         self._up = True
+        as_it_is = await self._handover.taken(new_data=not self._options.as_it_is)
+        await self._events.start()
         async with asyncio.TaskGroup() as group:
             group.create_task(asyncio.to_thread(self._clients.load))
-            await bring_up(
-                self._plan,
-                layout,
-                overlay,
-                self._stack,
-                lambda text: self._recorder.emit(Progressed(text)),
-                self._ports.start,
-            )
+            if as_it_is:
+                await self._handover.follow(self._logs)
+                self._ports.start()
+            else:
+                await bring_up(
+                    self._plan,
+                    layout,
+                    overlay,
+                    self._stack,
+                    lambda text: self._recorder.emit(Progressed(text)),
+                    self._ports.start,
+                )
             self._ledger.done("stack")
         services = await images(self._stack, self._plan.project.services)
         self._recorder.emit(ServicesUp(tuple(services)))
@@ -334,12 +357,17 @@ class Runner:
                 self._ledger.kept("stack")
                 text = f"the stack stays up; remove it with `{self._recover_command}`"
                 self._recorder.emit(Noted(text))
+            elif self._up and not self._ended_early and not leftovers:
+                await self._injector.meters.stop()
+                await self._handover.weigh()
             judged = await self._judged()
         except Exception as error:  # noqa: BLE001  # raised again below, after the teardown
             judged = error
-        if self._up and not self._keeps:
+        hands_over = self._handover.hands_over and not isinstance(judged, Exception)
+        if self._up and not self._keeps and not hands_over:
             within = _HURRIED if signals.hurry.is_set() else _ENGINE_BACK
             left = await self._tear_down(within)
+            self._handover.removed(left)
             if left or self._reaches_out:
                 leftovers = left + leftovers
             else:
@@ -352,7 +380,7 @@ class Runner:
         await self._stack.close()
         if isinstance(judged, Exception):
             raise judged
-        return self._finished(judged, leftovers)
+        return self._finished(judged, leftovers, hands_over=hands_over)
 
     async def _heal_and_save(self, *, hurry: bool) -> list[Leftover]:
         """Heal what is in force and, unless in a hurry, record the edges and keep the logs."""
@@ -376,7 +404,9 @@ class Runner:
             self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result
 
-    def _finished(self, judged: Result, leftovers: Sequence[Leftover]) -> Result:
+    def _finished(
+        self, judged: Result, leftovers: Sequence[Leftover], *, hands_over: bool
+    ) -> Result:
         """Complete the result with what only the teardown could tell, and close the files."""
         result = with_leftovers(judged, leftovers, self._recorder.phases)
         # Reports are rendered from this document: what it does not hold, they cannot leak.
@@ -387,6 +417,8 @@ class Runner:
             self._recorder.emit(LeftBehind(one.what, one.command))
         self._recorder.emit(RunEnded(result.verdict, result.exit_code))
         self._recorder.close()
+        if hands_over and self._handover.put(self._folder, self._ledger, self._guard):
+            return result
         self._ledger.close()
         self._guard.dismiss()
         if self._folder.lock is not None:

@@ -14,7 +14,7 @@ from typing import Self
 from chaoskit.errors import ExitCode
 from chaoskit.text import printable
 
-_HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Signals:
@@ -44,7 +44,8 @@ class Signals:
 
     def __enter__(self) -> Self:
         loop = asyncio.get_running_loop()
-        for sign in _HANDLED:
+        self._before = {sign: signal.getsignal(sign) for sign in HANDLED}
+        for sign in HANDLED:
             loop.add_signal_handler(sign, self._handle, sign)
         return self
 
@@ -55,8 +56,10 @@ class Signals:
         trace: TracebackType | None,
     ) -> None:
         loop = asyncio.get_running_loop()
-        for sign in _HANDLED:
+        for sign in HANDLED:
             loop.remove_signal_handler(sign)
+            if (before := self._before[sign]) is not None:
+                signal.signal(sign, before)
 
     def _handle(self, sign: signal.Signals) -> None:
         self._relay(sign)

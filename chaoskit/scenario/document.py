@@ -14,6 +14,7 @@ from chaoskit.fields import Day, Duration, Edge, Model, Name, ServiceName
 from chaoskit.probes._base import REGISTRY as PROBES
 from chaoskit.probes._base import Probe
 from chaoskit.scenario.kinds import OneOf
+from chaoskit.scenario.quiet import with_quiet
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 from chaoskit.workloads._base import Workload
 
@@ -82,6 +83,13 @@ class Stack(Model):
         Literal["drop", "keep"],
         Field(description="What becomes of ports that the project publishes on the host."),
     ] = "drop"
+    fresh: Annotated[
+        Literal["always", "data", "never"] | None,
+        Field(
+            description="What of a stack that another scenario of a suite leaves clean must be new:"
+            " everything, services and their data, or nothing; everything unless `--warm` is given."
+        ),
+    ] = None
     shared: list[str] = Field(
         default_factory=list,
         description="What the run may share with the host although it cannot be copied.",
@@ -107,6 +115,15 @@ class Gate(Model):
     within: Annotated[Duration, Field(description="How long that may take.")] = Duration(15)
 
 
+class QuietPeriods(Model):
+    """When nothing is in force during the faults phase, so that recovery is measured each time."""
+
+    every: Annotated[
+        Duration, Field(description="When the first begins, and how far they are apart.")
+    ]
+    for_: Annotated[Duration, Field(alias="for", description="How long each of them is.")]
+
+
 class Timeline(Model):
     """What happens when: gate, baseline, faults, settle."""
 
@@ -125,6 +142,10 @@ class Timeline(Model):
             description="How long faults without `for` are held, after the last other fault ended."
         ),
     ] = Duration(5)
+    quiet: Annotated[
+        QuietPeriods | None,
+        Field(description="Heal everything now and then, and inject it again afterwards."),
+    ] = None
     settle: Annotated[Duration, Field(description="How long to measure after the last heal.")] = (
         Duration(3)
     )
@@ -206,8 +227,13 @@ class Scenario(Model):
         return any(one.service == service and one.may in ("exit", what) for one in self.allowed)
 
     def injections(self) -> list[Fault]:
-        """Return every fault as often as it is injected; each repetition has its own id."""
-        return [one for fault in self.timeline.faults for one in fault.repetitions()]
+        """Return every fault as often as it is injected; each repetition, and each part between
+        quiet periods, has its own id."""
+        repeated = [one for fault in self.timeline.faults for one in fault.repetitions()]
+        quiet = self.timeline.quiet
+        if quiet is None:
+            return repeated
+        return with_quiet(repeated, quiet, self.timeline.hold)
 
 
 _built: list[type] = []

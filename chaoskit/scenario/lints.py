@@ -13,11 +13,13 @@ from chaoskit.errors import Problem
 from chaoskit.scenario.document import KINDS, Scenario
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
+from chaoskit.scenario.quiet import end_of, parts_of
 from chaoskit.scenario.source import Source
 from chaoskit.scenario.suggest import closest, did_you_mean
 from chaoskit.text import listed, seconds_text
 
 _DAY = 24 * 3600
+_SHORTEST_PART = 1.0  # seconds of a fault between quiet periods
 
 
 def references(source: Source) -> Iterator[Problem]:
@@ -56,6 +58,39 @@ def timing(source: Source, scenario: Scenario) -> Iterator[Problem]:
         if end > _DAY:
             where = ("timeline", "faults", index, "at" if at > _DAY else "for")
             yield source.problem(where, f"the fault would end {seconds_text(end)} into the run")
+
+
+def quiet(source: Source, scenario: Scenario) -> Iterator[Problem]:
+    """Yield a problem for quiet periods that cannot be kept, or that leave a fault no time."""
+    periods = scenario.timeline.quiet
+    if periods is None:
+        return
+    where: Path = ("timeline", "quiet")
+    if periods.for_ <= 0:
+        yield source.problem((*where, "for"), "`for` must be longer than zero")
+        return
+    if periods.every <= periods.for_:
+        text = "`quiet.every` must be longer than `for`: it counts between starts"
+        yield source.problem((*where, "every"), text)
+        return
+    faults = [one for fault in scenario.timeline.faults for one in fault.repetitions()]
+    over = end_of(faults, scenario.timeline.hold)
+    if over <= periods.every:
+        text = f"all faults are over after {seconds_text(over)}, before the first quiet period"
+        yield source.problem((*where, "every"), text, "shorter `every`, or longer faults")
+    for index, fault in enumerate(scenario.timeline.faults):
+        path: Path = ("timeline", "faults", index)
+        if fault.when is not None or fault.after is not None:
+            text = f"`{fault.name}` starts when something is observed: quiet periods need a time"
+            yield source.problem(path, text, "give it `at`, or leave `timeline.quiet` out")
+            continue
+        for one in [p for r in fault.repetitions() for p in parts_of(r, periods, over)]:
+            if one.for_ is not None and one.for_ < _SHORTEST_PART and one.for_ != fault.for_:
+                text = (
+                    f"quiet periods leave `{one.name}` only {one.for_} from {one.at} on: too short"
+                    " to prove it"
+                )
+                yield source.problem(path, text, "let it start, end or be quiet at other times")
 
 
 def order(source: Source, scenario: Scenario) -> Iterator[Problem]:

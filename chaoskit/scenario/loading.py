@@ -70,6 +70,7 @@ def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loa
     else:
         problems += lints.timing(source, scenario)
         problems += lints.order(source, _with_ids(scenario))
+        problems += lints.quiet(source, _with_ids(scenario))
         problems += lints.expected_failures(source, scenario)
     problems += lints.references(source)
     problems += missing

@@ -142,6 +142,20 @@ def settle_too_short(scenario: Scenario) -> Iterator[Warned]:
             )
 
 
+def quiet_too_short(scenario: Scenario) -> Iterator[Warned]:
+    """Yield quiet periods that are over before a recovery must be."""
+    quiet = scenario.timeline.quiet
+    longest = max((c.within for c in scenario.expect if isinstance(c, RecoveryCheck)), default=0.0)
+    if quiet is not None and longest > quiet.for_:
+        yield Warned(
+            ("timeline", "quiet", "for"),
+            "quiet-too-short",
+            f"a recovery may take {Duration(longest)}, but the next injection comes after"
+            f" {quiet.for_} of quiet",
+            f"`for: {Duration(longest)}`, or a shorter `within`",
+        )
+
+
 def baseline_only(scenario: Scenario) -> Iterator[Warned]:
     """Yield checks that look only at the time before the faults, where no other check of the same
     subject looks at the rest."""
@@ -174,6 +188,7 @@ RULES: tuple[Rule, ...] = (
     any_status,
     never_missed,
     settle_too_short,
+    quiet_too_short,
     baseline_only,
     no_gate,
 )

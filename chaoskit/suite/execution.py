@@ -24,15 +24,18 @@ from chaoskit.errors import (
     StoreFailed,
     UsageError,
 )
+from chaoskit.fields import Target
 from chaoskit.judge.result import Result, RunInfo, StackResult
 from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Listener, LiveCounts
 from chaoskit.records import Verdict
 from chaoskit.recovery.teardown import write_reports
+from chaoskit.run.kept import Shelf
 from chaoskit.run.runner import Options, Runner, prepare_folder
 from chaoskit.run.signals import Signals
 from chaoskit.scenario.loading import Loaded
+from chaoskit.suite.warm import fresh
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Settings:
     only_faults: tuple[str, ...] = ()
     keep: bool = False
     allow_host_exec: bool = False
+    warm: bool = False  # scenarios that do not say what must be new share stacks
     silent: bool = False  # about signals: whoever started this process says it
 
 
@@ -107,14 +111,23 @@ def refuse_host_commands(scenarios: Sequence[Loaded], only: Sequence[str]) -> No
                 )
 
 
-def run_scenario(loaded: Loaded, settings: Settings, audience: Audience) -> Ended:
+def run_scenario(
+    loaded: Loaded,
+    settings: Settings,
+    audience: Audience,
+    shelf: Shelf,
+    also: Sequence[Target] = (),
+) -> Ended:
     """Run a scenario in an event loop of its own; what keeps it from running is its result too.
+
+    Stacks that may be shared come from the shelf and go there; what is `also` to be reached in them
+    is for other scenarios.
 
     Raises `Interrupted` for a signal before it began.
     """
     audience.warn(loaded.warnings())
     try:
-        result, folder = asyncio.run(_run(loaded, settings, audience))
+        result, folder = asyncio.run(_run(loaded, settings, audience, shelf, also))
     except ChaoskitError as error:
         return Ended(not_run(loaded, settings, error), hint=error.hint)
     try:
@@ -124,9 +137,17 @@ def run_scenario(loaded: Loaded, settings: Settings, audience: Audience) -> Ende
     return Ended(result, folder)
 
 
-async def _run(loaded: Loaded, settings: Settings, audience: Audience) -> tuple[Result, Path]:
+async def _run(
+    loaded: Loaded,
+    settings: Settings,
+    audience: Audience,
+    shelf: Shelf,
+    also: Sequence[Target],
+) -> tuple[Result, Path]:
     async with contextlib.AsyncExitStack() as connection:
-        preparing = asyncio.create_task(_prepared(loaded, settings, audience, connection))
+        preparing = asyncio.create_task(
+            _prepared(loaded, settings, audience, connection, shelf, also)
+        )
         interrupt: Callable[[], object] = preparing.cancel
         with Signals(lambda: interrupt(), silent=settings.silent) as signals:
             try:
@@ -145,6 +166,8 @@ async def _prepared(
     settings: Settings,
     audience: Audience,
     connection: contextlib.AsyncExitStack,
+    shelf: Shelf,
+    also: Sequence[Target],
 ) -> tuple[Runner, Path]:
     """Check engine, images and stack, and make the run folder; nothing is started yet.
 
@@ -154,12 +177,24 @@ async def _prepared(
     image = await toxiproxy_image(engine.images)
     token = secrets.token_hex(3)
     name = loaded.scenario.name.lower().replace(".", "-")[:24].strip("-_")
-    plan = await make_plan(
-        loaded,
-        run_project=f"ck-{name}-{token}",
-        engine=engine,
-        only_faults=settings.only_faults,
-    )
+
+    async def planned(project: str) -> Plan:
+        return await make_plan(
+            loaded,
+            run_project=project,
+            engine=engine,
+            only_faults=settings.only_faults,
+            also=also,
+        )
+
+    new = fresh(loaded, warm=settings.warm)
+    plan = None
+    if shelf.stack is not None and new != "always":
+        plan = await planned(shelf.stack.project)
+        plan = plan if shelf.stack.fits(plan, image) else None
+    if plan is None:
+        await shelf.clear(engine)
+        plan = await planned(f"ck-{name}-{token}")
     await compose_cli.version()
     audience.warn(plan.warnings)
     plan.refuse_shared()
@@ -182,8 +217,11 @@ async def _prepared(
         image=image,
         keep=settings.keep,
         allow_host_exec=settings.allow_host_exec,
+        as_it_is=new == "never",
     )
-    runner = Runner(plan, engine, folder, options, audience.begin(plan, folder))
+    shared = new != "always" and not plan.alone and not settings.keep
+    listener = audience.begin(plan, folder)
+    runner = Runner(plan, engine, folder, options, listener, shelf if shared else None)
     audience.watch(runner.counts)
     return runner, folder.path
 

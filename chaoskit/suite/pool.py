@@ -20,11 +20,14 @@ from chaoskit.record.events import Recorded, from_row
 from chaoskit.run.signals import Signals
 from chaoskit.scenario.loading import Loaded
 from chaoskit.suite.execution import Ended, Settings, not_run
+from chaoskit.suite.warm import Group, group_of, targets_of
 from chaoskit.suite.worker import job_of
+from chaoskit.text import count
 
+_FOR_EACH_CORE = 2  # scenarios: they wait more than they work
 _EACH = 1024**3  # bytes of memory that a stack and what runs it are thought to take
 _LONGEST = 64 * 1024**2  # bytes of one line: a result with many witnesses
-_LEAVING = 5.0  # seconds a process may take to end when it has nothing to do
+_LEAVING = 60.0  # seconds a process may take to remove the stack that it keeps
 
 
 class Crashed(ChaoskitError):
@@ -49,9 +52,10 @@ class Watcher(Protocol):
 
 def bounded(asked: int) -> tuple[int, str | None]:
     """Return how many scenarios this machine runs at once, and why not as many as asked for."""
-    cores = os.cpu_count() or 1
-    if asked > cores:
-        return cores, f"`--parallel {asked}` becomes {cores}: this machine has so many processors"
+    most = _FOR_EACH_CORE * (os.cpu_count() or 1)
+    if asked > most:
+        why = f"this machine has {count(os.cpu_count() or 1, 'processor')}"
+        return most, f"`--parallel {asked}` becomes {most}: {why}"
     free = _available_memory()
     if free is not None and asked > max(1, free // _EACH):
         most = max(1, free // _EACH)
@@ -78,6 +82,7 @@ class Outcome:
     ended: list[Ended] = field(default_factory=list)
     left: list[Loaded] = field(default_factory=list)
     signal: ExitCode | None = None
+    left_behind: bool = False  # a stack that was kept between scenarios
 
 
 def run_side_by_side(
@@ -92,6 +97,10 @@ class _Pool:
         self._settings = settings
         self._watcher = watcher
         self._waiting = list(enumerate(scenarios))
+        self._scenarios = scenarios
+        self._groups = [group_of(one, warm=settings.warm) for one in scenarios]
+        self._running: dict[int, Group | None] = {}
+        self._left_behind = False
         self._processes: list[Process] = []
         self._ended: dict[int, Ended] = {}
         self._going_on = True
@@ -104,7 +113,7 @@ class _Pool:
                     group.create_task(self._one_process())
         ended = [self._ended[number] for number in sorted(self._ended)]
         left = [loaded for _, loaded in self._waiting]
-        return Outcome(ended, left, signals.exit_code)
+        return Outcome(ended, left, signals.exit_code, self._left_behind)
 
     def _stop(self) -> None:
         self._going_on = False
@@ -117,12 +126,16 @@ class _Pool:
     async def _one_process(self) -> None:
         """Keep one process busy; a new one takes over where it died."""
         process: Process | None = None
+        last: Group | None = None
         while self._going_on and self._waiting:
-            number, loaded = self._waiting.pop(0)
+            number, loaded = self._next(last)
+            last = self._groups[number]
             if process is None:
                 process = await self._started()
             self._watcher.began(number, loaded)
+            self._running[number] = last
             ended = await self._ran(process, number, loaded)
+            del self._running[number]
             if ended is not None:
                 self._ended[number] = ended
                 self._going_on = self._watcher.ended(number, ended) and self._going_on
@@ -131,6 +144,16 @@ class _Pool:
                 process = None
         if process is not None:
             await self._dismissed(process)
+
+    def _next(self, last: Group | None) -> tuple[int, Loaded]:
+        """Return the scenario to run next: one that may share the stack of the last one, else one
+        whose stack no other process has now."""
+        groups = [self._groups[number] for number, _ in self._waiting]
+        others = {group for group in self._running.values() if group is not None}
+        same = [place for place, group in enumerate(groups) if group is not None and group == last]
+        free = [place for place, group in enumerate(groups) if group not in others]
+        number, loaded = self._waiting.pop((same or free or [0])[0])
+        return number, loaded
 
     async def _started(self) -> Process:
         process = await asyncio.create_subprocess_exec(
@@ -150,7 +173,9 @@ class _Pool:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(OSError):
-            job = job_of(loaded.path, replace(self._settings, silent=True))
+            group, warm = self._groups[number], self._settings.warm
+            also = targets_of(self._scenarios, group, warm=warm)
+            job = job_of(loaded.path, replace(self._settings, silent=True), also)
             process.stdin.write(job.encode() + b"\n")
             await process.stdin.drain()
         async for line in process.stdout:
@@ -190,5 +215,6 @@ class _Pool:
         assert process.stdin is not None
         process.stdin.close()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), _LEAVING)
+            left_behind = await asyncio.wait_for(process.wait(), _LEAVING)
+            self._left_behind = self._left_behind or left_behind == ExitCode.LEFT_BEHIND
         self._processes.remove(process)

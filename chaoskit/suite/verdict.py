@@ -75,9 +75,9 @@ def _flake(name: str, verdicts: Sequence[Verdict]) -> str:
     low, high = share_bounds(failed, judged)
     said = f"{name}: {failed} of {judged} failed: "
     if failed == 0:
-        said += f"under {ceil(100 * high)}%"
+        said += f"under {ceil(round(100 * high, 6))}%"
     elif failed == judged:
-        said += f"over {floor(100 * low)}%"
+        said += f"over {floor(round(100 * low, 6))}%"
     else:
-        said += f"{floor(100 * low)}% to {ceil(100 * high)}%"
+        said += f"{floor(round(100 * low, 6))}% to {ceil(round(100 * high, 6))}%"
     return f"{said} at 95%{beside}"

@@ -14,25 +14,34 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from chaoskit.errors import ChaoskitError, Problem
+from chaoskit.errors import ChaoskitError, ExitCode, Problem
+from chaoskit.fields import Target
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import Recorded
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Listener, LiveCounts
+from chaoskit.run.kept import Shelf
+from chaoskit.run.signals import HANDLED
 from chaoskit.scenario.loading import load
 from chaoskit.suite.execution import Interrupted, Settings, run_scenario
+from chaoskit.suite.warm import cleared
 
 _STDIN = 0
 
 
-def job_of(path: Path, settings: Settings) -> str:
+def job_of(path: Path, settings: Settings, also: Sequence[Target] = ()) -> str:
     """Return the line that has a worker run a scenario."""
-    return json.dumps({"path": str(path), "settings": asdict(settings)}, default=str)
+    job = {
+        "path": str(path),
+        "settings": asdict(settings),
+        "also": [[target.service, target.port, target.protocol] for target in also],
+    }
+    return json.dumps(job, default=str)
 
 
 def settings_of(written: dict[str, Any]) -> Settings:
@@ -79,10 +88,11 @@ class _Told:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _run(job: dict[str, Any]) -> None:
+def _run(job: dict[str, Any], shelf: Shelf) -> None:
     try:
         loaded = load(Path(job["path"]), os.environ)
-        ended = run_scenario(loaded, settings_of(job["settings"]), _Told())
+        also = [Target(*target) for target in job["also"]]
+        ended = run_scenario(loaded, settings_of(job["settings"]), _Told(), shelf, also)
     except Interrupted as interrupted:
         _tell("interrupted", interrupted.code)
     except ChaoskitError as error:  # the file was changed meanwhile
@@ -100,15 +110,20 @@ def _run(job: dict[str, Any]) -> None:
         _tell("ended", content)
 
 
-def main() -> None:
-    """Run jobs until there are no more."""
+def main() -> ExitCode:
+    """Run jobs until there are no more, and remove what is still up."""
+    shelf = Shelf()
     # Unbuffered: a byte that Python read ahead would hide from the loop that stdin ended.
     with open(_STDIN, "rb", buffering=0, closefd=False) as lines:
         while line := lines.readline():
-            _run(json.loads(line))
+            _run(json.loads(line), shelf)
+    for one in cleared(shelf):
+        print(f"left behind: {one.what}; remove it with `{one.command}`", file=sys.stderr)
+    return ExitCode.LEFT_BEHIND if shelf.left else ExitCode.PASSED
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
-    sys.exit(0)
+    # Between two runs no signal ends it: its stdin does, and the stack that is kept goes first.
+    for sign in HANDLED:
+        signal.signal(sign, signal.SIG_IGN)
+    sys.exit(main())

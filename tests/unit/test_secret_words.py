@@ -90,6 +90,7 @@ def planned(folder: Path, name: str, secret: str) -> Plan:
     config: dict[str, Json] = {"name": "words", "services": {"app": app}}
     project = parse(config)
     return Plan(
+        config="",
         loaded=loaded,
         compose=cast("Compose", None),
         project=project,

@@ -87,7 +87,7 @@ def checks_of(
     lanes: Sequence[Lane],
     source: Source,
 ) -> list[CheckView]:
-    """Return the checks: those that failed, the unknown ones, those that failed as expected."""
+    """Return the checks: those that failed, the unknown ones, what fails as expected, the rest."""
     span = span_of(result, record)
     order = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.EXPECTED_FAIL, Verdict.PASS)
     numbered = sorted(enumerate(result.checks), key=lambda one: order.index(one[1].verdict))

@@ -16,7 +16,7 @@ from chaoskit.faults.exec import ExecUndo
 from chaoskit.faults.postgres_lock import LockUndo
 from chaoskit.record.folder import RunFolder, read_ndjson
 from chaoskit.records import Json
-from chaoskit.recovery.ledger import LEDGER, Ledger, project_of, read_ledger
+from chaoskit.recovery.ledger import LEDGER, Ledger, opening_of, project_of, read_ledger
 from chaoskit.recovery.signing import Signer, own_key
 from chaoskit.secrets import Redactor
 
@@ -49,6 +49,19 @@ def test_it_opens_with_the_run_and_its_project(folder: RunFolder) -> None:
     Ledger(folder, Clock(), "run-1").close()
     (row,) = read_ndjson(folder.path / LEDGER)
     assert (row["step"], row["run"], row["project"]) == ("open", folder.id, "run-1")
+
+
+def test_who_made_the_stack_counts_only_where_this_user_wrote_it(folder: RunFolder) -> None:
+    maker = Path("/runs/20260101T000000Z-first-a")
+    Ledger(folder, Clock(), "run-1", maker).close()
+    path = folder.path / LEDGER
+    opening = opening_of(path)
+    assert opening is not None
+    assert (opening.signed, opening.maker) == (True, maker)
+    path.write_text(path.read_text().replace("first", "other"))
+    opening = opening_of(path)
+    assert opening is not None
+    assert (opening.signed, opening.maker) == (False, None)
 
 
 def test_an_intent_is_synced_to_disk_before_it_returns(

@@ -112,6 +112,23 @@ def test_verdict_checks_and_faults_are_there_with_scripts_off(tmp_path: Path) ->
     assert text.index("no_loss") < text.index("availability"), "failures come first"
 
 
+def test_a_check_that_fails_as_expected_is_called_so(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    result = stored_result(folder)
+    checks = [
+        check.model_copy(update={"verdict": Verdict.EXPECTED_FAIL})
+        if check.verdict is Verdict.FAIL
+        else check
+        for check in result.checks
+    ]
+    (folder / "result.json").write_text(
+        result.model_copy(update={"checks": checks}).model_dump_json()
+    )
+    text = Reader(page.render(folder)).text
+    assert "EXPECTED FAIL" in text
+    assert "37 of 912 values are lost: connection refused" in text
+
+
 def test_the_lines_of_a_failed_check_are_marked_in_the_source(tmp_path: Path) -> None:
     found = page.render(make_run_folder(tmp_path))
     marked = re.findall(r'<li id="line-(\d+)" class="fail">', found)
