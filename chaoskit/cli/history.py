@@ -3,6 +3,7 @@
 Like `main` it imports nothing heavy, and its annotations are not strings.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -125,20 +126,24 @@ def prune(
 
 
 @_commands.command(
-    epilog="Examples: chaoskit trend redis-kill | chaoskit trend redis-kill --limit 100"
+    epilog="Examples: chaoskit trend redis-kill | chaoskit trend redis-kill --html trend.html"
 )
 def trend(
     scenario: Annotated[
         str, typer.Argument(help="Its name.", autocompletion=complete.run_scenarios)
     ],
     limit: Annotated[int, typer.Option(min=1, help="Only the newest so many runs.")] = 60,
+    html: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a page with drawings instead.", dir_okay=False),
+    ] = None,
     runs_dir: RunsDir = RUNS,
     json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,
 ) -> None:
     """Show how the verdicts and the figures of a scenario went over its runs."""
     from chaoskit.cli.trend import show_trend
 
-    raise typer.Exit(show_trend(scenario, runs_dir, limit, as_json=json))
+    raise typer.Exit(show_trend(scenario, runs_dir, limit, as_json=json, html=html))
 
 
 @_commands.command(

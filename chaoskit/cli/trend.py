@@ -1,15 +1,18 @@
-"""`chaoskit trend`: how the runs of one scenario went over time, in a terminal."""
+"""`chaoskit trend`: how the runs of one scenario went over time, in a terminal or as a page."""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from urllib.parse import quote
 
 from chaoskit.cli.output import say
-from chaoskit.errors import ExitCode, NothingSelected
+from chaoskit.errors import ExitCode, NothingSelected, UsageError
+from chaoskit.files import refuse_link, write_whole
 from chaoskit.series.compare import Outcome, compare_values
 from chaoskit.series.index import Index, Row
 from chaoskit.series.statistics import most_failures
@@ -21,11 +24,15 @@ _ENOUGH = 10  # runs on each side of what is called a change
 _WIDE = 60  # runs of a strip
 
 
-def show_trend(scenario: str, runs: Path, limit: int, *, as_json: bool) -> ExitCode:
-    """Print the verdicts and the figures of a scenario's runs, the oldest first.
+def show_trend(
+    scenario: str, runs: Path, limit: int, *, as_json: bool, html: Path | None = None
+) -> ExitCode:
+    """Print the verdicts and the figures of a scenario's runs, the oldest first, or write a page.
 
-    Raises `NothingSelected` when it has none.
+    Raises `NothingSelected` when it has none, `UsageError` for a page that cannot be written.
     """
+    if as_json and html is not None:
+        raise UsageError("`--json` prints, and `--html` writes", hint="take one of them")
     with Index.of(runs) as index:
         rows = index.rows(scenario)
         known = sorted({row.scenario for row in index.rows()}) if not rows else []
@@ -33,26 +40,56 @@ def show_trend(scenario: str, runs: Path, limit: int, *, as_json: bool) -> ExitC
         hint = f"there is {', '.join(known[:20])}" if known else "name its folder with --runs-dir"
         raise NothingSelected(f"no run of `{scenario}` in `{runs}`", hint=hint)
     rows = rows[-limit:]
-    same = [row for row in rows if row.digest == rows[-1].digest]
     if as_json:
         say(json.dumps([asdict(row) for row in rows], indent=2))
-        return ExitCode.PASSED
-    say(f"{scenario}: {count(len(rows), 'run')}, {rows[0].started[:16]} to {rows[-1].started[:16]}")
+    elif html is not None:
+        _write(html, scenario, rows, runs)
+    else:
+        _print(scenario, rows)
+    return ExitCode.PASSED
+
+
+def _write(page: Path, scenario: str, rows: Sequence[Row], runs: Path) -> None:
+    from chaoskit.series.trend_page import render
+
+    above = page.parent.resolve()
+
+    def page_of(run: str) -> str | None:
+        target = runs.resolve() / run / "report.html"
+        return quote(os.path.relpath(target, above)) if target.is_file() else None
+
+    try:
+        refuse_link(page)
+        write_whole(page, render(scenario, rows, _sentences(rows), page_of))
+    except OSError as error:
+        raise UsageError(f"cannot write the page `{page}`: {error.strerror}") from error
+
+
+def _sentences(rows: Sequence[Row]) -> list[str]:
+    """Return what is to be known before looking at figures."""
+    said = [
+        f"{count(len(rows), 'run')}, {rows[0].started[:16]} to {rows[-1].started[:16]}",
+        _failures(rows),
+    ]
+    others = sum(row.digest != rows[-1].digest for row in rows)
+    if others:
+        text = "run has another text" if others == 1 else "runs have another text"
+        said.append(f"{others} {text} of the scenario: their figures are left out")
+    return said
+
+
+def _print(scenario: str, rows: Sequence[Row]) -> None:
+    first, *others = _sentences(rows)
+    say(f"{scenario}: {first}")
     say(f"  verdicts  {''.join(_MARKS.get(row.verdict, '-') for row in rows[-_WIDE:])}")
-    say(f"  {_failures(rows)}")
-    if len(same) < len(rows):
-        text = "run has another text" if len(rows) - len(same) == 1 else "runs have another text"
-        say(f"  {len(rows) - len(same)} {text} of the scenario: their figures are left out")
-    names = list(dict.fromkeys(name for row in same for name in _figures(row)))
+    for sentence in others:
+        say(f"  {sentence}")
+    same = [row for row in rows if row.digest == rows[-1].digest]
+    names = list(dict.fromkeys(name for row in same for name in row.measured()))
     width = max((len(one_line(name)) for name in names), default=0)
     for name in names:
         for line in _figure(name, same, width):
             say(line)
-    return ExitCode.PASSED
-
-
-def _figures(row: Row) -> dict[str, float]:
-    return {**row.recovery, **row.figures}
 
 
 def _failures(rows: Sequence[Row]) -> str:
@@ -69,7 +106,7 @@ def _failures(rows: Sequence[Row]) -> str:
 
 
 def _figure(name: str, rows: Sequence[Row], width: int) -> list[str]:
-    values = [_figures(row).get(name) for row in rows]
+    values = [row.measured().get(name) for row in rows]
     there = [value for value in values if value is not None]
     low, high = min(there), max(there)
     text = (

@@ -57,6 +57,10 @@ class Row:
     recovery: Mapping[str, float]
     figures: Mapping[str, float]
 
+    def measured(self) -> dict[str, float]:
+        """Return all that is worth a trend, in seconds by name."""
+        return {**self.recovery, **self.figures}
+
 
 _COLUMNS = ", ".join(field.name for field in fields(Row))
 _TYPES = (str, str, str, str, int, str, float, int, int, int, str)  # before the two mappings
