@@ -30,6 +30,8 @@ def clone(tmp_path: Path) -> Path:
             (clone / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, clone / name)
     (clone / ".venv").symlink_to(ROOT / ".venv")
+    for name in ("pyproject.toml", "requirements.lock"):
+        os.utime(clone / name, (0, 0))  # what was installed from them stays as it is
     return clone
 
 
