@@ -26,6 +26,12 @@ def _key_of_the_tests() -> Iterator[None]:
             os.environ["XDG_STATE_HOME"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_job_of_github() -> None:
+    """Let nothing here annotate the job in which the tests themselves run."""
+    os.environ.pop("GITHUB_ACTIONS", None)
+
+
 @pytest.fixture
 async def world() -> AsyncIterator[World]:
     """An empty stack in memory; tests add services and proxies."""

@@ -1,4 +1,6 @@
-"""Runs the scenarios at `scenarios/*.yaml` on other versions of Docker Compose, built from their Go modules.
+"""Runs the scenarios at `scenarios/*.yaml` on other versions of Docker Compose.
+
+They are built from their Go modules.
 
 python tools/compat.py                     all versions of the table below
 python tools/compat.py --only 2.40.3       one of them; any version will do
@@ -52,7 +54,9 @@ def built(version: str) -> Path:
         ):
             done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
-                sys.exit(f"compat: {' '.join(argv[:3])} for Compose {version}:\n{done.stderr[-2000:]}")
+                sys.exit(
+                    f"compat: {' '.join(argv[:3])} for Compose {version}:\n{done.stderr[-2000:]}"
+                )
         plugin.parent.mkdir(parents=True, exist_ok=True)
         partial = plugin.with_suffix(".new")
         shutil.copy(output, partial)

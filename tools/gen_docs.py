@@ -1,5 +1,5 @@
 """Writes what is generated in `docs/`: `faults.md`, the JSON Schemas and the table of packages in
-`architecture.md`. A test keeps them current.
+`architecture.md`; and the table of versions in `README.md`. A test keeps them current.
 
 python tools/gen_docs.py          write them
 python tools/gen_docs.py --check  exit 1 when one is out of date
@@ -202,6 +202,29 @@ def architecture_page() -> str:
     return PACKAGES.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page)
 
 
+COMPOSE = re.compile(r"(<!-- compose:[^\n]*-->\n).*?(<!-- end of compose -->)", re.DOTALL)
+
+
+def readme() -> str:
+    """Return `README.md` with its table of supported versions, from what `make compat` saw."""
+    record = json.loads((DOCS / "compatibility.json").read_text(encoding="utf-8"))
+    seen = ", ".join(
+        f"{version} ({row['passed']} of {row['of']} scenarios, {row['date']})"
+        for version, row in record.items()
+    )
+    rows = [
+        ["Compose", f"from 2.24.6; tests run on 2.26.1, `make compat` on {seen}", "before 2.24.6"],
+        [
+            "engine",
+            "Docker; tests run on 26.1, the own scenarios were tried by hand on 28.5",
+            "Podman: no links, which lead a client to its proxy",
+        ],
+    ]
+    table = _table(["", "works", "refused, with the reason"], rows)
+    page = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    return COMPOSE.sub(lambda found: f"{found[1]}\n{table}\n\n{found[2]}", page)
+
+
 def layers() -> list[list[str]]:
     """Return the packages on each floor, from the top, as the import contract has them."""
     document = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
@@ -220,6 +243,7 @@ def _said_of(layer: Sequence[str]) -> str:
 def pages() -> dict[Path, str]:
     """Return every generated file and its text."""
     return {
+        DOCS.parent / "README.md": readme(),
         DOCS / "faults.md": faults_page(),
         DOCS / "architecture.md": architecture_page(),
         DOCS / "scenario.schema.json": schema_text("scenario"),

@@ -14,7 +14,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly OFFICIAL_BASE=debian:trixie-slim OUR_BASE=chaoskit/base:trixie
-readonly TOXIPROXY_VERSION=2.12.0
+readonly TOXIPROXY_VERSION=2.12.0 ACTIONLINT_VERSION=1.7.12
 readonly OFFICIAL_TOXIPROXY=ghcr.io/shopify/toxiproxy:$TOXIPROXY_VERSION OUR_TOXIPROXY=chaoskit/toxiproxy:$TOXIPROXY_VERSION
 readonly LAB=chaoskit/lab:1 PARTICIPANTS=chaoskit/participants:1 MUSEUM=chaoskit/museum:1
 readonly HASH_LABEL=io.chaoskit.sources # on our images: a hash of what they were built from
@@ -46,6 +46,13 @@ setup_venv() {
   quietly .venv/bin/python -m pip install --disable-pip-version-check -r requirements.lock
   quietly .venv/bin/python -m pip install --disable-pip-version-check --no-deps -e .
   touch "$stamp"
+}
+
+# Checks workflows in `make lint`. It comes as Go source only where no release can be downloaded.
+setup_actionlint() {
+  [[ -x .venv/bin/actionlint ]] || ! command -v go >/dev/null && return
+  say "compiling actionlint $ACTIONLINT_VERSION"
+  GOBIN=$PWD/.venv/bin quietly go install "github.com/rhysd/actionlint/cmd/actionlint@v$ACTIONLINT_VERSION"
 }
 
 # ---- Debian packages ----
@@ -282,6 +289,22 @@ setup_images() { # [--rebuild]
   fi
 }
 
+# ---- a browser, for the tests of the page ----
+
+setup_browser() {
+  local version=4.14.1 missing=()
+  command -v chromium >/dev/null || missing+=(chromium fonts-dejavu-core)
+  [[ -e .cache/package/axe.min.js ]] || command -v npm >/dev/null || missing+=(npm)
+  if ((${#missing[@]})); then
+    can_install || die "the tests of the page need chromium and npm"
+    apt_install "${missing[@]}"
+  fi
+  [[ -e .cache/package/axe.min.js ]] && return
+  mkdir -p .cache
+  quietly npm pack "axe-core@$version" --pack-destination .cache
+  tar -xzf ".cache/axe-core-$version.tgz" -C .cache package/axe.min.js
+}
+
 # ---- one set-up at a time ----
 
 # The engine and the images belong to the machine, so the lock is the machine's too (macOS has no flock).
@@ -293,6 +316,7 @@ fi
 case ${1:-} in
   "")
     setup_venv
+    setup_actionlint
     setup_engine
     setup_images
     ;;
@@ -301,5 +325,6 @@ case ${1:-} in
     setup_engine
     setup_images "${2:-}"
     ;;
-  *) echo "usage: tools/setup.sh [images [--rebuild]]" >&2; exit 2 ;;
+  browser) setup_browser ;;
+  *) echo "usage: tools/setup.sh [images [--rebuild] | browser]" >&2; exit 2 ;;
 esac

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,14 @@ LARGEST_SUMMARY = 900_000  # bytes that a step's summary may have; GitHub drops 
 def is_here(environ: Mapping[str, str]) -> bool:
     """Return whether this is a step of a GitHub job."""
     return environ.get("GITHUB_ACTIONS") == "true"
+
+
+def on_one_stream() -> None:
+    """Let stderr lead where stdout does: a runner reads two streams in no certain order, and what
+    stops commands must come before what it stops."""
+    if is_here(os.environ):
+        sys.stdout.flush()
+        os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
 
 
 @contextlib.contextmanager

@@ -128,20 +128,52 @@ def _files(kind: str, path: Path, runs: Sequence[StoredRun]) -> Iterator[tuple[P
     if kind in _REPORTS:
         yield path, _REPORTS[kind](runs)
         return
-    folders = [run.folder for run in runs if run.folder is not None]
-    if path == STDOUT and len(folders) != 1:
-        raise UsageError(f"`{kind}=-` shows one run", hint="give it a file: each run gets its own")
-    for folder in folders:
-        target = path
-        if len(folders) > 1:
-            target = path.with_name(f"{path.stem}-{folder.name}{path.suffix}")
+    pages = {run.folder: _page_of(kind, path, run.folder, len(runs)) for run in runs if run.folder}
+    if kind != "trace" and len(runs) > 1:
+        yield from _overview(kind, path, runs, pages)
+    if path == STDOUT and len(runs) > 1:
+        if kind == "trace":
+            hint = "give it a file: each run gets its own"
+            raise UsageError("`trace=-` shows one run", hint=hint)
+        return
+    for folder, target in pages.items():
         if kind == _PARTS:
             from chaoskit.report.html.page import render_parts
 
             for name, text in render_parts(folder).items():
-                yield target / name, text
+                yield target.with_name(name), text
         else:
             yield target, _OF_FOLDER[kind](folder)
+
+
+def _page_of(kind: str, path: Path, folder: Path, runs: int) -> Path:
+    """Return where the page of one of so many runs goes."""
+    if kind == _PARTS:
+        return (path if runs == 1 else path / folder.name) / "index.html"
+    return path if runs == 1 else path.with_name(f"{path.stem}-{folder.name}{path.suffix}")
+
+
+def _overview(
+    kind: str, path: Path, runs: Sequence[StoredRun], pages: Mapping[Path, Path]
+) -> Iterator[tuple[Path, str]]:
+    """Yield the page of several runs, with links to their own pages as far as they have some."""
+    from chaoskit.report.html import suite
+
+    base = path if kind == _PARTS else path.parent
+    listed = [
+        suite.Listed(
+            run.result,
+            None
+            if run.folder is None or path == STDOUT
+            else pages[run.folder].relative_to(base).as_posix(),
+        )
+        for run in runs
+    ]
+    if kind == _PARTS:
+        for name, text in suite.render_parts(listed).items():
+            yield path / name, text
+    else:
+        yield path, suite.render(listed)
 
 
 def show(text: str) -> None:

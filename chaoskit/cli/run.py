@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TextIO
 
 from chaoskit.cli.errors import complain
-from chaoskit.cli.github import quoted, say_in_job
+from chaoskit.cli.github import on_one_stream, quoted, say_in_job
 from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import console
 from chaoskit.cli.recover import recover_before_run
@@ -57,6 +57,8 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     taken = "--json" if request.json else "--events -" if request.events == "-" else None
     reports = wanted(request.reports, stdout_taken_by=taken)
     quiet = taken is not None or any(path == STDOUT for _, path in reports)
+    if not quiet:
+        on_one_stream()
     settings = request.settings
     scenarios = request.selection.of(load_all(request.paths, os.environ))
     if settings.only_faults and len(scenarios) > 1:
@@ -84,7 +86,8 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         show(as_json(results))
     elif len(scenarios) > 1 and not quiet:
         said = flakes(results)
-        patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
+        with quoted():
+            patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
     if outcome.left and len(scenarios) > 1:
         names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in outcome.left))
         tell(f"not started any more: {names}")

@@ -272,6 +272,17 @@ class TestARun:
         assert "PASS     no_loss        m        1 lost, 10% (of 10)" in out
         assert "`kill` ends processes, not the machine" in " ".join(out.split())
 
+    def test_keeps_the_reason_that_the_run_had(self, cli: Cli, run: Path) -> None:
+        rows: list[Row] = [
+            {"t": 20, "event": "phase_started", "phase": "final"},
+            {"t": 20, "event": "run_unproven", "text": "a port was served too late"},
+            {"t": 21, "event": "phase_ended", "phase": "final"},
+        ]
+        with (run / "events.ndjson").open("a") as events:
+            events.write(lines(rows))
+        done = cli("check", run.name)
+        assert (done.code, "UNKNOWN  small: a port was served too late" in done.stdout) == (3, True)
+
     def test_may_be_held_to_another_bound(self, cli: Cli, run: Path) -> None:
         done = cli("check", "abc", "--check", "no_loss", "--field", "at_most=5%")
         assert done.code == 3

@@ -88,6 +88,7 @@ def test_the_guard_heals_removes_and_finishes_the_folder_of_a_killed_run(
     assert all(entry.healed for entry in read_ledger(folder / "ledger.ndjson"))
     assert "healed fault `frozen` (pause)" in (folder / "guard.log").read_text()
     assert (folder / "junit.xml").exists()
+    assert "UNKNOWN" in (folder / "report.html").read_text()
     assert (folder / "logs" / "chat-1.log").exists()
     shown = command(chaoskit, "report", "latest")
     assert shown.returncode == 0, shown.stderr

@@ -55,6 +55,7 @@ def test_a_signal_is_answered_at_once_and_everything_is_healed_and_removed(
     assert run.result.exit_code == run.code
     assert run.result.reason == f"the run was interrupted by {sign.name} in the {phase} phase"
     assert run.result.leftovers == []
+    assert run.result.reason in (run.path / "report.html").read_text()
     assert all(entry.healed for entry in read_ledger(run.path / "ledger.ndjson"))
     assert "Traceback" not in run.output
     assert "interrupted" in run.stdout

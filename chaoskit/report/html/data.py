@@ -19,6 +19,7 @@ def script_data(lanes: Sequence[Lane], windows: Sequence[Window], span: Span) ->
         "windows": [
             {
                 "letter": w.letter,
+                "kind": visible(w.fault),
                 "name": visible(f"{w.id} ({w.fault} {w.target})"),
                 "at": [
                     None if t is None else _ms(t) for t in (w.asked, w.in_force, w.felt, w.healed)

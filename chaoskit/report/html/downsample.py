@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-COLUMNS = 2000  # what a wide screen shows, twice
-
 
 def extremes(
-    t: Sequence[float], y: Sequence[float], span: tuple[float, float], columns: int = COLUMNS
+    t: Sequence[float], y: Sequence[float], span: tuple[float, float], columns: int
 ) -> tuple[list[float], list[float]]:
     """Return the lowest and the highest value of each of `columns` equal stretches of `span`, in
     order of time; all values where there are no more than that. No outlier is ever left out."""

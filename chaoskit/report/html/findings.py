@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from markupsafe import Markup
@@ -31,7 +31,9 @@ from chaoskit.report.html.windows import in_force, letter_of
 _MOMENT = re.compile(r"(?<![\d.])(\d{1,7}(?:\.\d{1,6})?) s\b")
 _MARGIN = 1.0  # seconds around what a check is about
 _NO_REASON = "no reason was recorded"
-_AT_MOST = 4  # pictures of one check
+_WITH_PICTURES = 10  # checks, worst first: the others have their words
+_AT_MOST = 3  # probes beside a check that is about none
+_MORE_LINES = 8  # of the logs, beside a check
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class CheckView:
     check: CheckResult
     lines: tuple[int, int] | None
     zoom: Span | None
-    pictures: Sequence[Markup]
+    pictures: Sequence[tuple[str, Markup]]  # each with its title
     witness: Sequence[Said]
     log: Sequence[Said]
 
@@ -91,8 +93,15 @@ def checks_of(
     numbered = sorted(enumerate(result.checks), key=lambda one: order.index(one[1].verdict))
     placed = len(source.expect) == len(result.checks)
     return [
-        _check(number, check, span, windows, lanes, source.expect[number] if placed else None)
-        for number, check in numbered
+        _check(
+            number,
+            check,
+            span,
+            windows,
+            lanes if place < _WITH_PICTURES else (),
+            source.expect[number] if placed else None,
+        )
+        for place, (number, check) in enumerate(numbered)
     ]
 
 
@@ -116,9 +125,14 @@ def _check(
     about = [t for t in (at, *(one.t for one in witness)) if t is not None and t <= span[1] + 1]
     if not about:
         return CheckView(id, number + 1, check, lines, None, (), witness, log)
+    if nearest := _nearest(windows, min(about), max(about)):
+        about += [nearest.asked, nearest.asked if nearest.healed is None else nearest.healed]
     low, high = max(min(about) - _MARGIN, span[0]), min(max(about) + _MARGIN, span[1])
     zoom = (low, max(high, low + 0.2))
-    pictures = [Drawing(lane, zoom, windows).render(at=at) for lane in _about(check, lanes)]
+    log += _errors(lanes, zoom, windows, {one.t for one in log})
+    log.sort(key=lambda one: (one.t is None, one.t or 0.0))
+    about_it = _about(check, lanes, zoom)
+    pictures = [(lane.title, Drawing(lane, zoom, windows).render(at=at)) for lane in about_it]
     marks = [Mark(one.t, 0, "fail", one.text) for one in witness if one.t is not None]
     if marks:
         line = Lane(
@@ -131,19 +145,48 @@ def _check(
             marks=marks,
             height=62,
         )
-        pictures.insert(0, Drawing(line, zoom, windows).render(at=at))
+        pictures.insert(0, ("witness", Drawing(line, zoom, windows).render(at=at)))
     return CheckView(id, number + 1, check, lines, zoom, pictures, witness, log)
 
 
-def _about(check: CheckResult, lanes: Sequence[Lane]) -> list[Lane]:
-    """Return the lanes that show what a check is about, at most four."""
+def _nearest(windows: Sequence[Window], start: float, end: float) -> Window | None:
+    """Return the fault closest to a stretch in which none was in force: it explains most."""
+    if any(w.asked <= end and (w.healed is None or start <= w.healed) for w in windows):
+        return None
+    return min(windows, key=lambda w: min(abs(w.asked - start), abs(w.asked - end)), default=None)
+
+
+def _about(check: CheckResult, lanes: Sequence[Lane], zoom: Span) -> list[Lane]:
+    """Return the lanes that show what a check is about, and what else happened meanwhile."""
     subject = check.subject
     named = (f"probe-{subject}", f"workload-{subject}-latency", f"workload-{subject}-operations")
     found = [lane for lane in lanes if lane.id in named]
     if not found:
-        found = [lane for lane in lanes if lane.id == "containers" or lane.id.startswith("probe-")]
-    found = found[: _AT_MOST - 1] + [lane for lane in lanes if lane.id == "logs"]
+        found = [lane for lane in lanes if lane.id.startswith("probe-")][:_AT_MOST]
+    found += [
+        lane
+        for lane in lanes
+        if lane.id in ("containers", "logs")
+        and any(zoom[0] <= mark.t <= zoom[1] for mark in lane.marks)
+    ]
     return [replace(lane, height=min(lane.height, 150)) for lane in found]
+
+
+def _errors(
+    lanes: Sequence[Lane], zoom: Span, windows: Sequence[Window], known: Collection[float | None]
+) -> list[Said]:
+    """Return the first log lines of a stretch that look like errors, beside those `known`."""
+    marks = [
+        mark
+        for lane in lanes
+        if lane.id == "logs"
+        for mark in lane.marks
+        if mark.tone == "fail" and zoom[0] <= mark.t <= zoom[1] and round(mark.t, 3) not in known
+    ]
+    found = [Said(one.t, one.label, _names(windows, one.t)) for one in marks[:_MORE_LINES]]
+    if len(marks) > len(found):
+        found.append(Said(None, f"... and {len(marks) - len(found)} more", ""))
+    return found
 
 
 def _said(text: str, windows: Sequence[Window]) -> Said:

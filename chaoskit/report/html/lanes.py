@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -12,12 +13,14 @@ from chaoskit.record.reader import RunRecord
 from chaoskit.records import Log, Sample
 from chaoskit.report.html.downsample import extremes
 from chaoskit.report.html.latency import Timed, latency_lane
-from chaoskit.report.html.model import Lane, Line, Mark, Span, Table, Tone, Window
+from chaoskit.report.html.model import Lane, Line, Mark, Room, Span, Table, Tone, Window
 from chaoskit.report.html.operations import workload_lanes
 from chaoskit.report.html.visible import brief
 from chaoskit.report.html.windows import in_force, recoveries
 
 _MOST_BARS = 10_000  # operations that are drawn one by one
+_ALL_COLUMNS = 8_000  # of values, in all lanes
+_MOST_COLUMNS, _LEAST_COLUMNS = 2_000, 300  # of one lane: twice what a wide screen shows
 _MOST_MARKS = 1_500  # of one lane
 _BAD_ACTIONS = ("die", "oom", "kill", "pause", "stop", "unhealthy", "destroy")
 _QUIET_ACTIONS = ("create", "attach", "exec_")
@@ -27,15 +30,19 @@ def lanes_of(result: Result, record: RunRecord, windows: Sequence[Window]) -> li
     """Return every lane of a run, in the order in which they stand."""
     span = span_of(result, record)
     evidence = record.evidence
+    drawn = len(result.probes) + len(result.workloads)
+    room = Room(
+        span,
+        columns=max(_LEAST_COLUMNS, min(_MOST_COLUMNS, _ALL_COLUMNS // max(drawn, 1))),
+        bars=_MOST_BARS // max(len(result.workloads), 1),
+    )
     lanes = []
     for probe in result.probes:
         samples = evidence.samples.get(probe.name, ())
-        lanes += _probe(probe, samples, windows, span)
-    share = _MOST_BARS // max(len(result.workloads), 1)
+        lanes += _probe(probe, samples, windows, room)
     for workload in result.workloads:
-        lanes += workload_lanes(
-            workload, evidence.history.get(workload.name, ()), windows, span, share
-        )
+        history = evidence.history.get(workload.name, ())
+        lanes += workload_lanes(workload, history, windows, room)
     lanes += _containers(record, windows, span)
     lanes += _logs(evidence.logs, span)
     return lanes
@@ -54,24 +61,27 @@ def span_of(result: Result, record: RunRecord) -> Span:
 
 
 def _probe(
-    probe: ProbeResult, samples: Sequence[Sample], windows: Sequence[Window], span: Span
+    probe: ProbeResult, samples: Sequence[Sample], windows: Sequence[Window], room: Room
 ) -> list[Lane]:
     found: list[Timed] = [(s.due, s.latency, s.outcome) for s in samples]
     title = f"probe {probe.name} ({probe.kind})"
-    lane = latency_lane(f"probe-{probe.name}", title, "samples", found, windows, span)
+    lane = latency_lane(f"probe-{probe.name}", title, "samples", found, windows, room)
     lanes = [replace(lane, arrows=recoveries(samples, windows))]
     values = [
         (s.done, float(s.value))
         for s in samples
-        if isinstance(s.value, int | float) and not isinstance(s.value, bool)
+        if isinstance(s.value, int | float)
+        and not isinstance(s.value, bool)
+        and math.isfinite(s.value)
     ]
     if len({value for _, value in values}) > 1:
-        lanes.append(_value_lane(probe.name, values, span))
+        lanes.append(_value_lane(probe.name, values, room))
     return lanes
 
 
-def _value_lane(name: str, values: Sequence[tuple[float, float]], span: Span) -> Lane:
-    t, y = extremes([t for t, _ in values], [v for _, v in values], span)
+def _value_lane(name: str, values: Sequence[tuple[float, float]], room: Room) -> Lane:
+    times, found = [t for t, _ in values], [v for _, v in values]
+    t, y = extremes(times, found, room.span, room.columns)
     lowest, highest = min(y), max(y)
     table = Table(
         ("value", "of probe " + name), [["lowest", f"{lowest:g}"], ["highest", f"{highest:g}"]]
@@ -135,10 +145,10 @@ def _logs(logs: Mapping[str, Log], span: Span) -> list[Lane]:
             if tells(line.text):
                 errors += 1
                 if len(telling) < _MOST_MARKS:
-                    telling.append(Mark(line.t, row, "fail", brief(f"{name}: {line.text}", 160)))
+                    telling.append(Mark(line.t, row, "fail", brief(f"{name} | {line.text}", 160)))
             elif column not in seen and len(plain) < _MOST_MARKS:
                 seen.add(column)
-                plain.append(Mark(line.t, row, "ok", brief(f"{name}: {line.text}", 100)))
+                plain.append(Mark(line.t, row, "ok", brief(f"{name} | {line.text}", 100)))
         rows.append([name, str(lines), str(errors)])
         total += lines
     if not total:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from chaoskit.numeric import percentile
 from chaoskit.report.html.downsample import extremes
-from chaoskit.report.html.model import TONES, Lane, Line, Points, Span, Table, Tone, Window
+from chaoskit.report.html.model import TONES, Lane, Line, Points, Room, Span, Table, Tone, Window
 from chaoskit.text import seconds_text
 
 _FLOOR = 1e-4  # seconds: the least that the log axis shows
@@ -14,14 +15,14 @@ _BUCKETS = 80  # of the quantile lines
 _ENOUGH = 8  # values in a bucket, so that its quantiles say something
 
 
-def _points(found: Iterable[tuple[float, float, Tone]], span: Span) -> list[Points]:
+def _points(found: Iterable[tuple[float, float, Tone]], room: Room) -> list[Points]:
     by_tone: dict[Tone, tuple[list[float], list[float]]] = {tone: ([], []) for tone in TONES}
     for t, y, tone in found:
         times, values = by_tone[tone]
         times.append(t)
         values.append(max(y, _FLOOR))
     return [
-        Points(tone, *extremes(times, values, span), len(times))
+        Points(tone, *extremes(times, values, room.span, room.columns), len(times))
         for tone, (times, values) in by_tone.items()
         if times
     ]
@@ -44,8 +45,10 @@ def _quantiles(found: Sequence[tuple[float, float]], span: Span) -> list[Line]:
 
 
 def _range(points: Sequence[Points]) -> Span:
+    """Return the decades that the points lie in, so that the axis has at least two labels."""
     values = [y for one in points for y in one.y]
-    return (min(values, default=0.001) / 1.5, max(values, default=1.0) * 1.5)
+    low = math.floor(math.log10(min(values, default=0.001)))
+    return 10.0**low, 10.0 ** max(math.ceil(math.log10(max(values, default=1.0))), low + 1)
 
 
 Timed = tuple[float, float, Tone]  # when it was due, how long it took, how it ended
@@ -79,9 +82,9 @@ def _latency_table(found: Sequence[Timed], windows: Sequence[Window], span: Span
 
 
 def latency_lane(
-    id: str, title: str, what: str, found: Sequence[Timed], windows: Sequence[Window], span: Span
+    id: str, title: str, what: str, found: Sequence[Timed], windows: Sequence[Window], room: Room
 ) -> Lane:
-    points = _points(found, span)
+    points = _points(found, room)
     low, high = _range(points)
     counts = ", ".join(f"{one.total} {one.tone}" for one in points) or "none"
     drawn, total = sum(len(one.t) for one in points), len(found)
@@ -94,10 +97,10 @@ def latency_lane(
         title,
         f"{what}: {counts}{thinned}",
         "log",
-        _latency_table(found, windows, span),
+        _latency_table(found, windows, room.span),
         "s",
         low,
         high,
         points=points,
-        lines=_quantiles(good, span),
+        lines=_quantiles(good, room.span),
     )

@@ -15,6 +15,17 @@ TONES: tuple[Tone, ...] = ("ok", "fail", "info")
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """What a lane may take: the stretch that it shows, how many columns of values its points are
+    thinned out to, and how many bars it has. The more lanes, the less each, so that a page of many
+    stays small."""
+
+    span: Span
+    columns: int
+    bars: int
+
+
+@dataclass(frozen=True, slots=True)
 class Window:
     """One fault on the clock: `asked` when chaoskit began to put it in force, `in_force` when that
     was read back, `felt` when something first changed, which `felt_by` names. `letter` stands for

@@ -9,7 +9,7 @@ from chaoskit.judge.result import WorkloadResult
 from chaoskit.records import Event
 from chaoskit.report.html.downsample import evenly
 from chaoskit.report.html.latency import Timed, latency_lane
-from chaoskit.report.html.model import TONES, Bar, Lane, Line, Span, Table, Tone, Window
+from chaoskit.report.html.model import TONES, Bar, Lane, Line, Room, Span, Table, Tone, Window
 from chaoskit.report.html.visible import brief
 from chaoskit.text import seconds_text
 
@@ -52,19 +52,20 @@ def workload_lanes(
     workload: WorkloadResult,
     events: Sequence[Event],
     windows: Sequence[Window],
-    span: Span,
-    share: int,
+    room: Room,
 ) -> list[Lane]:
     done = operations(events)
+    ends = room.span[1]
     found: list[Timed] = [
-        (one.due, (span[1] if one.end is None else one.end) - one.due, one.tone) for one in done
+        (one.due, (ends if one.end is None else one.end) - one.due, one.tone) for one in done
     ]
     title = f"workload {workload.name} ({workload.kind})"
     id = f"workload-{workload.name}"
     latency = latency_lane(
-        f"{id}-latency", f"{title}: latency from due", "operations", found, windows, span
+        f"{id}-latency", f"{title}: latency from due", "operations", found, windows, room
     )
-    return [_rate_lane(f"{id}-rate", title, done, span), latency, _bars(id, title, done, share)]
+    rate = _rate_lane(f"{id}-rate", title, done, room.span)
+    return [rate, latency, _bars(id, title, done, room.bars)]
 
 
 def _rate_lane(id: str, title: str, done: Sequence[Operation], span: Span) -> Lane:

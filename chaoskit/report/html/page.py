@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 PAGE = "report.html"
 STYLE, SCRIPT = "report.css", "report.js"
 _SCENARIO = "scenario.yaml"
-_MARKS = {
+SIGNS = {
     Verdict.PASS: "\u2713",
     Verdict.FAIL: "\u2717",
     Verdict.UNKNOWN: "?",
@@ -62,10 +62,10 @@ class _Assets:
     style: str
     script: str
 
-    def policy(self) -> str:
+    def sources(self) -> str:
         """Return the policy of a page that holds them: nothing else, and nothing from a network."""
-        script, style = (_hash(text) for text in (self.script, self.style))
-        return _policy(script, style)
+        script, style = (hashed(text) for text in (self.script, self.style))
+        return policy(script, style)
 
 
 def render(folder: Path) -> str:
@@ -78,18 +78,23 @@ def render_parts(folder: Path) -> dict[str, str]:
     them. Raises `StoreFailed`."""
     assets = _assets()
     shown = _shown(folder, stored_result(folder), RunRecord.read(folder))
-    page = _filled(shown, policy=_policy("'self'", "'self'"), style=None, script=None)
+    page = _filled(shown, policy=policy("'self'", "'self'"), style=None, script=None)
     return {"index.html": page, STYLE: assets.style, SCRIPT: assets.script}
 
 
 def _in_one_file(folder: Path, result: Result, record: RunRecord) -> str:
     assets = _assets()
     shown = _shown(folder, result, record)
-    return _filled(shown, policy=assets.policy(), style=assets.style, script=assets.script)
+    return _filled(shown, policy=assets.sources(), style=assets.style, script=assets.script)
 
 
 def _filled(shown: dict[str, Any], **assets: str | None) -> str:
-    return _environment().get_template("page.html.j2").render(**shown, **_inline(assets))
+    return filled("page.html.j2", **shown, **_inline(assets))
+
+
+def filled(template: str, **shown: object) -> str:
+    """Return one of the templates with what it names; all text is escaped and made visible."""
+    return _environment().get_template(template).render(**shown)
 
 
 def _inline(assets: dict[str, str | None]) -> dict[str, str | None]:
@@ -118,7 +123,7 @@ def _shown(folder: Path, result: Result, record: RunRecord) -> dict[str, Any]:
         "result": result,
         "word": WORD[result.verdict],
         "words": WORD,
-        "signs": _MARKS,
+        "signs": SIGNS,
         "headline": headline(result),
         "totals": totals(result),
         "past": past_runs(folder),
@@ -149,13 +154,19 @@ def _source(folder: Path) -> Source:
 
 
 @lru_cache
+def styles() -> str:
+    """Return the style sheet of all pages."""
+    ours = resources("chaoskit.report.html")
+    return (ours / "vendor" / "uPlot.min.css").read_text() + (ours / "page.css").read_text()
+
+
+@lru_cache
 def _assets() -> _Assets:
     ours = resources("chaoskit.report.html")
     vendor = ours / "vendor"
-    style = (vendor / "uPlot.min.css").read_text() + (ours / "page.css").read_text()
     licence = "/*\n" + (vendor / "LICENSE").read_text().strip() + "\n*/\n"
     library = licence + (vendor / "uPlot.iife.min.js").read_text()
-    return _Assets(style, library + "\n" + (ours / "page.js").read_text())
+    return _Assets(styles(), library + "\n" + (ours / "page.js").read_text())
 
 
 @lru_cache
@@ -172,14 +183,16 @@ def _environment() -> Environment:
     )
 
 
-def _policy(script: str, style: str) -> str:
+def policy(script: str, style: str) -> str:
+    """Return the policy of a page with these sources of scripts and styles, and none of others."""
     return (
         f"default-src 'none'; script-src {script}; style-src {style}; "
         "base-uri 'none'; form-action 'none'"
     )
 
 
-def _hash(text: str) -> str:
+def hashed(text: str) -> str:
+    """Return the source that names one inline script or style by what it holds."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 

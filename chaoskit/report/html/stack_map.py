@@ -71,8 +71,9 @@ def draw(result: Result, edges: Sequence[MapEdge], windows: Sequence[Window]) ->
     return Markup(  # noqa: S704  # all text in it is escaped
         f'<svg class="map" viewBox="0 0 {width} {height}" width="{width}" role="img" '
         f'aria-label="{escape(visible("services and edges: " + said))}">'
-        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
-        'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z"/></marker></defs>'
+        '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="11" '
+        'markerHeight="11" markerUnits="userSpaceOnUse" orient="auto">'
+        '<path d="M0 0L8 4L0 8z"/></marker></defs>'
         f"{''.join(parts)}</svg>"
     )
 
@@ -107,7 +108,7 @@ def _edge(edge: MapEdge, places: dict[str, tuple[int, int]]) -> str:
         f"<title>{escape(visible(f'{edge.name}: {edge.use}'))}</title>"
         f'<path d="{path}" marker-end="url(#tip)"/>'
         f'<text x="{place[0]}" y="{place[1]}">{escape(visible(text))}</text>'
-        f'<text class="cut-sign" x="{place[0]}" y="{place[1] + 16}">cut</text></g>'
+        f'<text class="cut-sign" x="{place[0]}" y="{place[1] + 16}"></text></g>'
     )
 
 

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
-from chaoskit.report.html.model import Arrow, Lane, Tone, Window
+from chaoskit.report.html.downsample import extremes
+from chaoskit.report.html.model import Arrow, Lane, Points, Tone, Window
 from chaoskit.report.html.visible import visible
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1120, 84, 10, 18, 20
+_COLUMNS = WIDTH - LEFT - RIGHT  # of points: one for each pixel
+_APART = 0.4  # pixels between bars, so that they can be told apart
 _LOG_STEPS = (1, 10, 100, 1000, 10_000, 100_000)
 
 
@@ -49,7 +52,7 @@ class Drawing:
         parts = [*self._bands(), *self._grid(), *self._rows()]
         parts += [self._line(number) for number in range(len(lane.lines))]
         parts += self._bars()
-        parts += [self._points(one.tone, zip(one.t, one.y, strict=True)) for one in lane.points]
+        parts += map(self._points, lane.points)
         parts += self._marks()
         parts += [self._arrow(arrow) for arrow in lane.arrows if self._within(arrow.start)]
         if at is not None and self._within(at):
@@ -103,7 +106,7 @@ class Drawing:
         if lane.scale == "log":
             for step in _LOG_STEPS:
                 value = step * 1e-4
-                if lane.low <= value <= lane.high:
+                if lane.low * 0.99 <= value <= lane.high * 1.01:
                     yield value, latency_text(value)
         elif lane.scale == "linear":
             for value in ticks(lane.low, lane.high, 3):
@@ -127,20 +130,31 @@ class Drawing:
         )
         return f'<path class="line {_line_class(line.name)}" d="{path}"/>' if path else ""
 
-    def _points(self, tone: Tone, values: Iterable[tuple[float, float]]) -> str:
-        places = ((self.x(t), self.y(y)) for t, y in values if self._within(t))
-        return _shapes(tone, places)
+    def _points(self, points: Points) -> str:
+        found = [one for one in zip(points.t, points.y, strict=True) if self._within(one[0])]
+        t, y = extremes([t for t, _ in found], [y for _, y in found], self.span, _COLUMNS)
+        return _shapes(points.tone, zip(map(self.x, t), map(self.y, y), strict=True))
 
     def _bars(self) -> Iterable[str]:
-        paths: dict[str, list[str]] = {}
+        """Draw the bars; those of one row and outcome that a screen cannot tell apart are one."""
+        drawn: dict[tuple[int, Tone], list[tuple[float, float]]] = {}
         for bar in self.lane.bars:
             end = self.span[1] if bar.end is None else bar.end
             if end < self.span[0] or bar.start > self.span[1]:
                 continue
-            top, height = self.row(bar.row)
-            x, y = self.x(bar.start), top + height / 2
-            width = max(self.x(end) - x, 0.8)
-            paths.setdefault(bar.tone, []).append(f"M{_n(x)} {_n(y)}h{_n(width)}")
+            x = self.x(bar.start)
+            right = max(self.x(end), x + 0.8)
+            row = drawn.setdefault((bar.row, bar.tone), [])
+            if row and x - row[-1][1] < _APART:
+                row[-1] = (row[-1][0], max(right, row[-1][1]))
+            else:
+                row.append((x, right))
+        paths: dict[Tone, list[str]] = {}
+        for (number, tone), row in drawn.items():
+            top, height = self.row(number)
+            paths.setdefault(tone, []).extend(
+                f"M{_n(x)} {_n(top + height / 2)}h{_n(right - x)}" for x, right in row
+            )
         thick = _n(min(max(self.row(0)[1] - 1, 1), 9))
         for tone in sorted(paths, reverse=True):
             d = "".join(paths[tone])
@@ -153,7 +167,7 @@ class Drawing:
                 top, height = self.row(mark.row)
                 places.setdefault(mark.tone, []).append((self.x(mark.t), top + height / 2))
         for tone, found in places.items():
-            yield _shapes(tone, found)
+            yield _shapes(tone, found, "mark")
 
     def _arrow(self, arrow: Arrow) -> str:
         y = TOP + 8
@@ -164,10 +178,10 @@ class Drawing:
         )
 
 
-def _shapes(tone: Tone, places: Iterable[tuple[float, float]]) -> str:
+def _shapes(tone: Tone, places: Iterable[tuple[float, float]], kind: str = "point") -> str:
     mark = {"ok": "h0", "fail": "m-3-3l6 6m0-6l-6 6", "info": "m-3-3h6v6h-6z"}[tone]
     path = "".join(f"M{_n(x)} {_n(y)}{mark}" for x, y in places)
-    return f'<path class="point {tone}" d="{path}"/>' if path else ""
+    return f'<path class="{kind} {tone}" d="{path}"/>' if path else ""
 
 
 def _line_class(name: str) -> str:

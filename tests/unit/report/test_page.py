@@ -195,6 +195,18 @@ def test_ids_are_unique(tmp_path: Path) -> None:
     assert sorted(ids) == sorted(set(ids))
 
 
+def test_a_check_that_fails_as_expected_is_explained_after_the_others(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    result = stored_result(folder)
+    known = {"verdict": Verdict.EXPECTED_FAIL, "notes": ["expected to fail until 2027-01-01"]}
+    checks = [result.checks[0].model_copy(update=known), result.checks[0], result.checks[1]]
+    changed = result.model_copy(update={"checks": checks})
+    (folder / "result.json").write_text(changed.model_dump_json())
+    text = Reader(page.render(folder)).text
+    assert "expected to fail until 2027-01-01" in text
+    assert text.index("FAIL no_loss") < text.index("(\u2717) EXPECTED FAIL no_loss")
+
+
 def test_the_page_in_parts_has_nothing_inline(tmp_path: Path) -> None:
     parts = page.render_parts(make_run_folder(tmp_path))
     assert set(parts) == {"index.html", "report.css", "report.js"}
@@ -236,7 +248,7 @@ def test_outliers_survive_the_thinning() -> None:
     t = [number / 1000 for number in range(100_000)]
     y = [0.001] * len(t)
     y[54_321], y[54_322] = 9.0, 0.0001
-    times, values = extremes(t, y, (0.0, 100.0), 500)
+    times, values = extremes(t, y, (0.0, 100.0), columns=500)
     assert len(times) <= 1000
     assert (54.321, 9.0) in zip(times, values, strict=True)
     assert (54.322, 0.0001) in zip(times, values, strict=True)
@@ -249,6 +261,22 @@ def test_many_operations_fit_and_say_how_many_are_shown(tmp_path: Path) -> None:
     text = Reader(found).text
     assert "10000 of 30000 operations shown" in text
     assert "never answered run on" in text
+
+
+def test_a_page_of_many_probes_and_failed_checks_stays_small(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path, seconds=200, rate=50)
+    result = stored_result(folder)
+    rows = (folder / "samples.ndjson").read_text()
+    names = [f"chat-{number}" for number in range(20)]
+    (folder / "samples.ndjson").write_text(
+        "".join(rows.replace('"chat"', f'"{name}"') for name in names)
+    )
+    probes = [result.probes[0].model_copy(update={"name": name}) for name in names]
+    many = result.model_copy(update={"probes": probes, "checks": result.checks[:1] * 30})
+    (folder / "result.json").write_text(many.model_dump_json())
+    found = page.render(folder)
+    assert len(found.encode()) < 1_500_000
+    assert Reader(found).text.count("FAIL no_loss members") == 60
 
 
 def test_the_trace_has_what_happened(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_pages_of_several_runs_have_their_ids_in_their_names(tmp_path: Path) -> 
     two = two.rename(two.with_name("20260301T130000Z-chat-c3d4"))
     write([parsed(f"html={tmp_path}/page.html")], [StoredRun.read(one), StoredRun.read(two)])
     names = {path.name for path in tmp_path.glob("page*.html")}
-    assert names == {f"page-{one.name}.html", f"page-{two.name}.html"}
+    assert names == {"page.html", f"page-{one.name}.html", f"page-{two.name}.html"}
 
 
 def test_a_place_that_cannot_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
@@ -50,10 +50,10 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_starts(tmp_pa
             parsed(f"{kind}={tmp_path}/file/below")
 
 
-def test_stdout_takes_one_page_and_no_directory(tmp_path: Path) -> None:
+def test_stdout_takes_one_trace_and_no_directory(tmp_path: Path) -> None:
     run = StoredRun.read(make_run_folder(tmp_path))
     with pytest.raises(UsageError, match="shows one run"):
-        write([parsed("html=-")], [run, run])
+        write([parsed("trace=-")], [run, run])
     with pytest.raises(UsageError, match="makes a directory"):
         parsed("html-dir=-")
 
