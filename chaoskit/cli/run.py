@@ -88,7 +88,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         said = flakes(results)
         with quoted():
             patiently(lambda: terminal.render_suite(results, console(sys.stdout), said))
-    if outcome.left:
+    if outcome.left and len(scenarios) > 1:
         names = ", ".join(dict.fromkeys(f"`{one.scenario.name}`" for one in outcome.left))
         tell(f"not started any more: {names}")
     codes = [] if outcome.signal is None else [outcome.signal]
@@ -128,6 +128,7 @@ def _one_after_another(
                     ended = run_scenario(loaded, settings, OneRun(watching, number), shelf, also)
             except Interrupted as interrupted:
                 outcome.signal = interrupted.code
+                outcome.left.insert(0, loaded)
                 break
             outcome.ended.append(ended)
             if not watching.ended(number, ended):

@@ -380,7 +380,9 @@ class Runner:
         await self._stack.close()
         if isinstance(judged, Exception):
             raise judged
-        return self._finished(judged, leftovers, hands_over=hands_over)
+        # Before anything else can fail: what is on the shelf is never forgotten.
+        stays = hands_over and self._handover.put(self._folder, self._ledger, self._guard)
+        return self._finished(judged, leftovers, stays=stays)
 
     async def _heal_and_save(self, *, hurry: bool) -> list[Leftover]:
         """Heal what is in force and, unless in a hurry, record the edges and keep the logs."""
@@ -404,9 +406,7 @@ class Runner:
             self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result
 
-    def _finished(
-        self, judged: Result, leftovers: Sequence[Leftover], *, hands_over: bool
-    ) -> Result:
+    def _finished(self, judged: Result, leftovers: Sequence[Leftover], *, stays: bool) -> Result:
         """Complete the result with what only the teardown could tell, and close the files."""
         result = with_leftovers(judged, leftovers, self._recorder.phases)
         # Reports are rendered from this document: what it does not hold, they cannot leak.
@@ -417,7 +417,7 @@ class Runner:
             self._recorder.emit(LeftBehind(one.what, one.command))
         self._recorder.emit(RunEnded(result.verdict, result.exit_code))
         self._recorder.close()
-        if hands_over and self._handover.put(self._folder, self._ledger, self._guard):
+        if stays:  # the stack is this run's still: its ledger, guard and lock stay with it
             return result
         self._ledger.close()
         self._guard.dismiss()

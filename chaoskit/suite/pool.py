@@ -136,7 +136,9 @@ class _Pool:
             self._running[number] = last
             ended = await self._ran(process, number, loaded)
             del self._running[number]
-            if ended is not None:
+            if ended is None:  # a signal came before it began
+                self._waiting.insert(0, (number, loaded))
+            else:
                 self._ended[number] = ended
                 self._going_on = self._watcher.ended(number, ended) and self._going_on
             if process.returncode is not None:
