@@ -21,7 +21,7 @@ from chaoskit.text import count, moment, seconds_text
 Reason = Literal["exited", "oom", "stopped", "removed"]
 
 _SLACK = 0.5  # seconds between the engine's clock and what faults record
-_OOM = 1.0  # seconds from running out of memory to the death by it
+_OOM = 5.0  # seconds from running out of memory to word of the death by it, on a busy machine
 _ENDING = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM})
 _AT_ONCE = 1.0  # seconds between the death and the removal of one `docker rm --force`
 _REMOVING = ("recreate", "exec")  # faults that remove containers
