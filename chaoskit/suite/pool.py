@@ -20,11 +20,10 @@ from chaoskit.record.events import Recorded, from_row
 from chaoskit.run.signals import Signals
 from chaoskit.scenario.loading import Loaded
 from chaoskit.suite.execution import Ended, Settings, not_run
-from chaoskit.suite.warm import Group, group_of, targets_of
+from chaoskit.suite.warm import Waiting, group_of, targets_of
 from chaoskit.suite.worker import job_of
 from chaoskit.text import count
 
-_FOR_EACH_CORE = 2  # scenarios: they wait more than they work
 _EACH = 1024**3  # bytes of memory that a stack and what runs it are thought to take
 _LONGEST = 64 * 1024**2  # bytes of one line: a result with many witnesses
 _LEAVING = 60.0  # seconds a process may take to remove the stack that it keeps
@@ -52,9 +51,9 @@ class Watcher(Protocol):
 
 def bounded(asked: int) -> tuple[int, str | None]:
     """Return how many scenarios this machine runs at once, and why not as many as asked for."""
-    most = _FOR_EACH_CORE * (os.cpu_count() or 1)
+    most = os.cpu_count() or 1  # with twice as many, workloads fall behind and faults come late
     if asked > most:
-        why = f"this machine has {count(os.cpu_count() or 1, 'processor')}"
+        why = f"this machine has {count(most, 'processor')}"
         return most, f"`--parallel {asked}` becomes {most}: {why}"
     free = _available_memory()
     if free is not None and asked > max(1, free // _EACH):
@@ -96,10 +95,8 @@ class _Pool:
     def __init__(self, scenarios: Sequence[Loaded], settings: Settings, watcher: Watcher) -> None:
         self._settings = settings
         self._watcher = watcher
-        self._waiting = list(enumerate(scenarios))
         self._scenarios = scenarios
-        self._groups = [group_of(one, warm=settings.warm) for one in scenarios]
-        self._running: dict[int, Group | None] = {}
+        self._waiting = Waiting(scenarios, warm=settings.warm)
         self._left_behind = False
         self._processes: list[Process] = []
         self._ended: dict[int, Ended] = {}
@@ -109,10 +106,10 @@ class _Pool:
         with Signals(self._stop, relay=self._relay) as signals:
             signals.last_words = "the guard of each run goes on healing"
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(at_once, len(self._waiting))):
+                for _ in range(min(at_once, len(self._scenarios))):
                     group.create_task(self._one_process())
         ended = [self._ended[number] for number in sorted(self._ended)]
-        left = [loaded for _, loaded in self._waiting]
+        left = [self._scenarios[number] for number in self._waiting.left]
         return Outcome(ended, left, signals.exit_code, self._left_behind)
 
     def _stop(self) -> None:
@@ -126,19 +123,18 @@ class _Pool:
     async def _one_process(self) -> None:
         """Keep one process busy; a new one takes over where it died."""
         process: Process | None = None
-        last: Group | None = None
+        number: int | None = None
         while self._going_on and self._waiting:
-            number, loaded = self._next(last)
-            last = self._groups[number]
+            number = self._waiting.take(number)
+            loaded = self._scenarios[number]
             if process is None:
                 process = await self._started()
             self._watcher.began(number, loaded)
-            self._running[number] = last
             ended = await self._ran(process, number, loaded)
-            del self._running[number]
             if ended is None:  # a signal came before it began
-                self._waiting.insert(0, (number, loaded))
+                self._waiting.back(number)
             else:
+                self._waiting.ended(number)
                 self._ended[number] = ended
                 self._going_on = self._watcher.ended(number, ended) and self._going_on
             if process.returncode is not None:
@@ -146,16 +142,6 @@ class _Pool:
                 process = None
         if process is not None:
             await self._dismissed(process)
-
-    def _next(self, last: Group | None) -> tuple[int, Loaded]:
-        """Return the scenario to run next: one that may share the stack of the last one, else one
-        whose stack no other process has now."""
-        groups = [self._groups[number] for number, _ in self._waiting]
-        others = {group for group in self._running.values() if group is not None}
-        same = [place for place, group in enumerate(groups) if group is not None and group == last]
-        free = [place for place, group in enumerate(groups) if group not in others]
-        number, loaded = self._waiting.pop((same or free or [0])[0])
-        return number, loaded
 
     async def _started(self) -> Process:
         process = await asyncio.create_subprocess_exec(
@@ -175,8 +161,8 @@ class _Pool:
         assert process.stdin is not None
         assert process.stdout is not None
         with contextlib.suppress(OSError):
-            group, warm = self._groups[number], self._settings.warm
-            also = targets_of(self._scenarios, group, warm=warm)
+            warm = self._settings.warm
+            also = targets_of(self._scenarios, group_of(loaded, warm=warm), warm=warm)
             job = job_of(loaded.path, replace(self._settings, silent=True), also)
             process.stdin.write(job.encode() + b"\n")
             await process.stdin.drain()

@@ -57,6 +57,44 @@ def in_order(scenarios: Sequence[Loaded], *, warm: bool) -> list[Loaded]:
     return [scenarios[i] for i in sorted(range(len(scenarios)), key=lambda i: (places[i], i))]
 
 
+class Waiting:
+    """The scenarios of a suite that have not begun, for processes that each keep one stack."""
+
+    def __init__(self, scenarios: Sequence[Loaded], *, warm: bool) -> None:
+        self._left = list(range(len(scenarios)))
+        self._groups = [group_of(one, warm=warm) for one in scenarios]
+        self._running = set[int]()
+
+    def __bool__(self) -> bool:
+        return bool(self._left)
+
+    @property
+    def left(self) -> Sequence[int]:
+        """Their places in the suite."""
+        return self._left
+
+    def take(self, after: int | None) -> int:
+        """Return the scenario for a process that ran the one `after` last: of the same group if
+        there is one, else of a group that no other process has now."""
+        others = {self._groups[one] for one in self._running} - {None}
+        kept = None if after is None else self._groups[after]
+        same = [one for one in self._left if kept is not None and self._groups[one] == kept]
+        free = [one for one in self._left if self._groups[one] not in others]
+        number = (same or free or self._left)[0]
+        self._left.remove(number)
+        self._running.add(number)
+        return number
+
+    def ended(self, number: int) -> None:
+        """Note that one is over."""
+        self._running.discard(number)
+
+    def back(self, number: int) -> None:
+        """Take back one that did not begin."""
+        self._running.discard(number)
+        self._left.insert(0, number)
+
+
 def cleared(shelf: Shelf) -> tuple[Leftover, ...]:
     """Remove the stack that is on a shelf; return what any of them left behind.
 

@@ -19,8 +19,8 @@ GIB = 1024**3
     ("asked", "cores", "free", "expected", "why"),
     [
         (1, 2, 8 * GIB, 1, None),
-        (4, 2, 8 * GIB, 4, None),
-        (8, 2, 8 * GIB, 4, "`--parallel 8` becomes 4: this machine has 2 processors"),
+        (2, 2, 8 * GIB, 2, None),
+        (8, 2, 8 * GIB, 2, "`--parallel 8` becomes 2: this machine has 2 processors"),
         (4, 8, 2 * GIB, 2, "`--parallel 4` becomes 2: 2.0 GiB of memory are free"),
         (4, 8, GIB // 2, 1, "`--parallel 4` becomes 1: 0.5 GiB of memory are free"),
         (4, 8, None, 4, None),

@@ -6,7 +6,7 @@ import pytest
 
 from chaoskit.fields import Target
 from chaoskit.stack.snapshot import Snapshot
-from chaoskit.suite.warm import Fresh, fresh, group_of, in_order, targets_of
+from chaoskit.suite.warm import Fresh, Waiting, fresh, group_of, in_order, targets_of
 from tests.unit.suite.conftest import Make
 
 
@@ -55,6 +55,25 @@ def test_the_stack_of_a_group_lets_all_of_it_be_reached(make: Make) -> None:
     assert group == group_of(suite[1], warm=False)
     assert targets_of(suite, group, warm=False) == [Target("web", 80, "http")]
     assert targets_of(suite, None, warm=False) == []
+
+
+def test_each_process_keeps_to_the_scenarios_that_fit_its_stack(make: Make) -> None:
+    shared, other = ", fresh: never", ", fresh: never, env: {A: b}"
+    stacks = [shared, shared, shared, other, other, ""]
+    waiting = Waiting([make(f"s{n}", stack=one) for n, one in enumerate(stacks)], warm=False)
+    first, second = waiting.take(None), waiting.take(None)
+    assert (first, second) == (0, 3)  # not both of one group, before the first has a stack
+    waiting.ended(second)
+    assert waiting.take(second) == 4
+    waiting.ended(first)
+    assert waiting.take(first) == 1
+    waiting.ended(4)
+    assert waiting.take(4) == 5  # one with a stack of its own, rather than a second of the group
+    waiting.ended(5)
+    assert waiting.take(5) == 2
+    assert not waiting
+    waiting.back(2)
+    assert waiting.left == [2]
 
 
 def test_a_snapshot_names_what_is_not_as_it_was() -> None:
