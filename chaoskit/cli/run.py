@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from chaoskit.cli.errors import complain
+from chaoskit.cli.errors import complain, explain
 from chaoskit.cli.github import on_one_stream, quoted, say_in_job
 from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
 from chaoskit.cli.watching import OneRun, Watching
-from chaoskit.errors import ChaoskitError, ExitCode, StoreFailed, UsageError
+from chaoskit.errors import ExitCode, StoreFailed, UsageError
 from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.judge.stored import StoredRun
@@ -153,10 +153,8 @@ class _Suite:
         """Print how a scenario ended and write its reports; return whether others may begin."""
         request, code = self._request, ended.code
         if ended.folder is None:
-            error = ChaoskitError(ended.result.reason or "", hint=ended.hint)
-            error.exit_code = ended.code
             with quoted():
-                complain(error)
+                explain(ended.result.reason or "", ended.hint, placed=ended.placed)
         else:
             if ended.unreported is not None:
                 complain(StoreFailed(ended.unreported))

@@ -66,7 +66,9 @@ def _suite(root: ElementTree.Element, number: int, result: Result, attached: str
         **_figures(result),
     }
     for key, value in facts.items():
-        ElementTree.SubElement(properties, "property", {"name": key, "value": one_line(value)})
+        ElementTree.SubElement(
+            properties, "property", {"name": one_line(key), "value": one_line(value)}
+        )
     case = _case(suite, name, "run", result.run.duration)
     if verdict is not Verdict.PASS:
         body = [headline(result), *(f"{one.what}: {one.command}" for one in result.leftovers)]

@@ -53,14 +53,14 @@ def find(paths: Sequence[Path]) -> list[Path]:
 def _expanded(path: Path) -> list[Path]:
     """Return what fits a pattern that the shell left as it was; any other path as it is.
 
-    Raises `NothingSelected` when nothing fits.
+    Raises `UsageError` when nothing fits: a slip of the hand.
     """
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
     found = sorted(map(Path, glob.glob(str(path), recursive=True)))  # noqa: PTH207  # no hidden ones
     files = [one for one in found if one.is_dir() or one.suffix in _SUFFIXES]
     if not files:
-        raise NothingSelected(
+        raise UsageError(
             f"no file or folder fits `{path}`", hint="`**/` stands for any folders below"
         )
     return files

@@ -21,6 +21,7 @@ from chaoskit.errors import (
     EnvironmentFailure,
     ExitCode,
     Problem,
+    ScenarioInvalid,
     StoreFailed,
     UsageError,
 )
@@ -53,7 +54,8 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a scenario ended. Without a `folder` it never began to run: its result says why.
+    """How a scenario ended. Without a `folder` it never began to run: its result says why, `placed`
+    that the reason begins with its place in a file.
 
     `unreported` says why its reports could not be written.
     """
@@ -62,6 +64,7 @@ class Ended:
     folder: Path | None = None
     hint: str | None = None
     unreported: str | None = None
+    placed: bool = False
 
     @property
     def code(self) -> ExitCode:
@@ -129,7 +132,8 @@ def run_scenario(
     try:
         result, folder = asyncio.run(_run(loaded, settings, audience, shelf, also))
     except ChaoskitError as error:
-        return Ended(not_run(loaded, settings, error), hint=error.hint)
+        placed = isinstance(error, ScenarioInvalid)
+        return Ended(not_run(loaded, settings, error), hint=error.hint, placed=placed)
     try:
         write_reports(folder, result, audience.note)
     except StoreFailed as error:  # such as a full disk: other scenarios go on

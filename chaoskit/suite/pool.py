@@ -191,7 +191,7 @@ class _Pool:
             folder = content["folder"]
             result = Result.model_validate(content["result"])
             path = None if folder is None else Path(folder)
-            return Ended(result, path, content["hint"], content["unreported"])
+            return Ended(result, path, content["hint"], content["unreported"], content["placed"])
         if kind == "refused":
             error = ChaoskitError(content["message"], hint=content["hint"])
             error.exit_code = ExitCode(content["code"])

@@ -106,6 +106,7 @@ def _run(job: dict[str, Any], shelf: Shelf) -> None:
             "folder": None if ended.folder is None else str(ended.folder),
             "hint": ended.hint,
             "unreported": ended.unreported,
+            "placed": ended.placed,
         }
         _tell("ended", content)
 

@@ -29,8 +29,8 @@ def scenario(*paths: str, **changes: Any) -> Scenario:
             path or "word": {
                 "probe": "http",
                 "url": f"http://web:8000/{path}",
-                "every": "250ms",
-                "timeout": "2s",
+                "every": "1s" if path == "big" else "250ms",
+                "timeout": "10s",
                 "expect": {"endless": path == "stream"},
             }
             for path in paths
@@ -44,7 +44,7 @@ def scenario(*paths: str, **changes: Any) -> Scenario:
             "settle": "1s",
         }
         | changes.get("timeline", {}),
-        "expect": [available(path or "word", "50%") for path in paths],
+        "expect": [available(path or "word", "10%") for path in paths],
     }
 
 

@@ -275,7 +275,7 @@ def test_a_pattern_stands_for_the_scenarios_that_fit_it(desk: Desk, tmp_path: Pa
         (tmp_path / name).write_text(desk.good)
     found = find([tmp_path / "**" / "redis-*.yaml", tmp_path / "su*"])
     assert sorted(file.name for file in found) == ["pg-b.yaml", "redis-a.yaml", "redis-c.yaml"]
-    with pytest.raises(NothingSelected, match="no file or folder fits"):
+    with pytest.raises(UsageError, match="no file or folder fits"):
         find([tmp_path / "kafka-*.yaml"])
 
 
