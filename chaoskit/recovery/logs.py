@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass
 
 from chaoskit.clock import parse_stamp
 from chaoskit.docker.client import Engine
@@ -21,9 +22,20 @@ TAIL = 10  # lines that explain an end
 _WIDTH = 400  # characters of each
 _BEHIND = 1.0  # seconds; what was printed longer ago may have been rotated away meanwhile
 _SOON = 5.0  # seconds in which a busy engine and a busy chaoskit surely get to what was printed
+_MOMENT = 0.2  # seconds whose lines are counted together: a flood has millions of them
 _ENTRY = 50  # bytes that the engine adds to a line
 _QUIET, _LATE_QUIET = 0.1, 1.0  # seconds without a line that say there is none
 _WITHIN = 15.0  # seconds for what is left of a log
+
+
+@dataclass(slots=True)
+class _Moment:
+    """How many bytes were printed in a moment from `start`, Unix seconds, and the time of the line
+    `before` it."""
+
+    start: float
+    before: str
+    size: int = 0
 
 
 class ContainerLog:
@@ -47,8 +59,7 @@ class ContainerLog:
         self._writer = writer
         self._at_last = 0  # lines that were copied with this very time
         self._bytes = 0
-        self._recent: deque[tuple[float, int, str]] = deque()  # time, bytes, the time before it
-        self._recent_bytes = 0
+        self._recent: deque[_Moment] = deque()
 
     @property
     def since(self) -> float:
@@ -93,11 +104,13 @@ class ContainerLog:
             return
         size = len(line) + _ENTRY
         self._bytes += size
-        self._recent.append((now, size, self.last))
-        self._recent_bytes += size
-        while self._recent[0][0] < now - _SOON:
-            self._recent_bytes -= self._recent.popleft()[1]
-        begin = self._recent[0][2] if self._recent_bytes > keeps / 2 else None
+        if not self._recent or now - self._recent[-1].start > _MOMENT:
+            self._recent.append(_Moment(now, self.last))
+            while self._recent[0].start < now - _SOON:
+                self._recent.popleft()
+        self._recent[-1].size += size
+        recent = sum(moment.size for moment in self._recent)
+        begin = self._recent[0].before if recent > keeps / 2 else None
         if begin is None and self.late and self._bytes > keeps:
             begin = self.last
         if begin is not None:
