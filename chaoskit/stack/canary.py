@@ -15,7 +15,7 @@ import re
 import ssl
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chaoskit.exchange import BRIEFLY, LARGEST_PAYLOAD, Ask, Exchange, Outcome
@@ -37,11 +37,13 @@ def _client_hello(server: str) -> bytes:
     return asked.read()
 
 
-_REQUESTS = {
-    "redis": ("redis PING", b"*1\r\n$4\r\nPING\r\n"),
-    "postgres": ("postgres SSL request", _SSL_REQUEST),
+# How each protocol is asked, by the name of the server.
+_REQUESTS: Mapping[str, tuple[str, Callable[[str], bytes]]] = {
+    "redis": ("redis PING", lambda _: b"*1\r\n$4\r\nPING\r\n"),
+    "postgres": ("postgres SSL request", lambda _: _SSL_REQUEST),
     # Kept alive: a server that closes would turn a swallowed reply from silence into an end.
-    "http": ("HTTP OPTIONS", b"OPTIONS * HTTP/1.1\r\nHost: canary\r\n\r\n"),
+    "http": ("HTTP OPTIONS", lambda _: b"OPTIONS * HTTP/1.1\r\nHost: canary\r\n\r\n"),
+    "tls": ("TLS handshake", _client_hello),
 }
 _QUIET = 0.05  # seconds a plain connection must stay open to count as answered
 _BLOCK = 65536
@@ -59,7 +61,7 @@ def protocol_of(port: int, declared: str | None = None) -> str:
     its number says."""
     if declared is None:
         return PROTOCOLS.get(port, "tcp")
-    return declared if declared == "tls" or declared in _REQUESTS else "tcp"
+    return declared if declared in _REQUESTS else "tcp"
 
 
 async def exchange(
@@ -172,16 +174,16 @@ class _Talk:
 
 
 def _talk(protocol: str, payload: int, server: str) -> _Talk:
-    if protocol == "tls":
-        least = min(payload, _TLS_REPLY)
-        hello = _client_hello(server)
-        return _Talk("TLS handshake", hello, lambda got, _: len(got) if len(got) > least else None)
     if protocol not in _REQUESTS:
         return _Talk("connection", b"", _first_byte)
-    what, request = _REQUESTS[protocol]
+    what, asks = _REQUESTS[protocol]
+    request = asks(server)
     if payload <= 0:
         return _Talk(what, request, _first_byte)
     payload = min(payload, LARGEST_PAYLOAD)
+    if protocol == "tls":
+        least = min(payload, _TLS_REPLY)
+        return _Talk(what, request, lambda buffer, _: len(buffer) if len(buffer) >= least else None)
     if protocol == "redis":
         return _redis(payload)
     return _postgres(payload) if protocol == "postgres" else _http(payload)
