@@ -42,7 +42,7 @@ def foreign_values(events: Sequence[Event], workload: str) -> str | None:
     rest = islice(events, first, None)
     added = {element(one.value) for one in rest if one.op == "add" and one.type == "invoke"}
     found = _left_over(len(before & added), len(added), "added")
-    return None if found is None else f"workload `{workload}`: {found}"
+    return _said_of(workload, found)
 
 
 def foreign_accounts(
@@ -87,7 +87,7 @@ def foreign_messages(feed: Channels, workload: str) -> str | None:
         or _ahead(feed)
         or _foreign(feed.early, of, "published", "`subscribe`")
     )
-    return None if found is None else f"workload `{workload}`: {found}"
+    return _said_of(workload, found)
 
 
 def _ahead(feed: Channels) -> str | None:
@@ -158,7 +158,7 @@ def foreign_jobs(queue: QueueHistory, workload: str) -> str | None:
     own, before, early = _early(queue.events)
     left = _left_over(len(sent.keys() & (early.keys() | before)), len(sent), "sent")
     found = left or _foreign(early, own + early.total(), "sent", "`receive`")
-    return None if found is None else f"workload `{workload}`: {found}"
+    return _said_of(workload, found)
 
 
 def hidden_messages(queue: QueueHistory) -> str | None:
@@ -171,6 +171,10 @@ def hidden_messages(queue: QueueHistory) -> str | None:
         f"{received} of {count(len(acknowledged), 'acknowledged message')} were received, and "
         "nothing is known of the others; see whether they are lost, or `drain` the queue"
     )
+
+
+def _said_of(workload: str, found: str | None) -> str | None:
+    return None if found is None else f"workload `{workload}`: {found}"
 
 
 def _early(events: Sequence[Event]) -> tuple[int, set[Element], Counter[Element]]:
