@@ -37,10 +37,15 @@ Paths = Annotated[
     ),
 ]
 
+
 REPORT = (
     "Also write a report: annotations, html, html-dir, json, junit, metrics, prompt, summary or"
     " trace; - for stdout."
 )
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KIND=FILE", help=REPORT, autocompletion=complete.reports),
+]
 
 
 def _version(wanted: bool) -> None:
@@ -124,14 +129,7 @@ def run(
         bool, typer.Option("--keep", help="Leave the stack up, healed, after the run.")
     ] = False,
     runs_dir: RunsDir = RUNS,
-    report: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND=FILE",
-            help=REPORT,
-            autocompletion=complete.reports,
-        ),
-    ] = None,
+    report: Reports = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print result.json on stdout instead of the report.")
     ] = False,
@@ -317,14 +315,7 @@ def report(
         ),
     ] = "latest",
     runs_dir: RunsDir = RUNS,
-    report: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND=FILE",
-            help=REPORT,
-            autocompletion=complete.reports,
-        ),
-    ] = None,
+    report: Reports = None,
     form: Annotated[
         str | None,
         typer.Option(
@@ -373,14 +364,7 @@ def merge(
     fail_on: Annotated[
         str, typer.Option(metavar="VERDICT", help="As for `run`: unknown or failed.")
     ] = "unknown",
-    report: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="KIND=FILE",
-            help=REPORT,
-            autocompletion=complete.reports,
-        ),
-    ] = None,
+    report: Reports = None,
     json: Annotated[
         bool, typer.Option("--json", help="Print all results as JSON instead of the table.")
     ] = False,
