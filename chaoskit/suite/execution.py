@@ -132,8 +132,7 @@ def run_scenario(
     try:
         result, folder = asyncio.run(_run(loaded, settings, audience, shelf, also))
     except ChaoskitError as error:
-        placed = isinstance(error, ScenarioInvalid)
-        return Ended(not_run(loaded, settings, error), hint=error.hint, placed=placed)
+        return not_run(loaded, settings, error)
     try:
         write_reports(folder, result, audience.note)
     except StoreFailed as error:  # such as a full disk: other scenarios go on
@@ -201,16 +200,7 @@ async def _prepared(
         plan = await planned(f"ck-{name}-{token}")
     await compose_cli.version()
     audience.warn(plan.warnings)
-    plan.refuse_shared()
-    plan.refuse_too_many()
-    if live := await plan.live_data(engine):
-        raise EnvironmentFailure(
-            "\n".join(live), hint="stop them first: two servers on the same data destroy it"
-        )
-    if taken := await plan.taken_subnets(engine):
-        raise EnvironmentFailure("\n".join(taken))
-    if impossible := await plan.impossible(engine):
-        raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
+    await _refuse(plan, engine)
     folder = prepare_folder(plan, settings.runs_dir, token)
     seed = settings.seed if settings.seed is not None else loaded.scenario.seed
     if seed is None:
@@ -230,6 +220,20 @@ async def _prepared(
     return runner, folder.path
 
 
+async def _refuse(plan: Plan, engine: Engine) -> None:
+    """Raise `UsageError` or `EnvironmentFailure` for a plan that must not be carried out here."""
+    plan.refuse_shared()
+    plan.refuse_too_many()
+    if live := await plan.live_data(engine):
+        raise EnvironmentFailure(
+            "\n".join(live), hint="stop them first: two servers on the same data destroy it"
+        )
+    if taken := await plan.taken_subnets(engine):
+        raise EnvironmentFailure("\n".join(taken))
+    if impossible := await plan.impossible(engine):
+        raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
+
+
 def _again(loaded: Loaded, settings: Settings, seed: int | None) -> str:
     """Return the command that runs a scenario again."""
     words = ["chaoskit", "run", str(loaded.path)]
@@ -241,9 +245,9 @@ def _again(loaded: Loaded, settings: Settings, seed: int | None) -> str:
     return shlex.join(words)
 
 
-def not_run(loaded: Loaded, settings: Settings, error: ChaoskitError) -> Result:
-    """Return the result of a scenario that could not be run: a report without it would be green."""
-    return Result(
+def not_run(loaded: Loaded, settings: Settings, error: ChaoskitError) -> Ended:
+    """Return how a scenario ended that could not be run: a report without it would be green."""
+    result = Result(
         run=RunInfo(
             id="",
             scenario=loaded.scenario.name,
@@ -261,3 +265,4 @@ def not_run(loaded: Loaded, settings: Settings, error: ChaoskitError) -> Result:
         reason=error.message,
         stack=StackResult(project=""),
     )
+    return Ended(result, hint=error.hint, placed=isinstance(error, ScenarioInvalid))

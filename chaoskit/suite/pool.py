@@ -184,7 +184,7 @@ class _Pool:
             f"the process that ran it {how}",
             hint="its guard heals and removes the stack",
         )
-        return Ended(not_run(loaded, self._settings, error), hint=error.hint)
+        return not_run(loaded, self._settings, error)
 
     def _understood(self, kind: str, content: Any, loaded: Loaded) -> Ended:
         if kind == "ended":
@@ -197,7 +197,7 @@ class _Pool:
             error.exit_code = ExitCode(content["code"])
         else:
             error = Crashed(f"internal error: {content}", hint="please report what is above")
-        return Ended(not_run(loaded, self._settings, error), hint=error.hint)
+        return not_run(loaded, self._settings, error)
 
     async def _dismissed(self, process: Process) -> None:
         assert process.stdin is not None
