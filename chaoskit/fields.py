@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -107,11 +108,9 @@ class Day(Written, date):
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        try:
-            if isinstance(value, str) and re.fullmatch(cls.json_pattern, value):
+        if isinstance(value, str) and re.fullmatch(cls.json_pattern, value):
+            with suppress(ValueError):  # no such day, such as the 31st of April
                 return cls.fromisoformat(value)
-        except ValueError:
-            pass
         raise ValueError(f"expected a day such as 2027-01-31, got {_described(value)}")
 
 

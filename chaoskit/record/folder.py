@@ -23,6 +23,7 @@ from chaoskit.secrets import Redactor
 from chaoskit.text import shown
 
 SCENARIO, PLAN, RESULT = "scenario.yaml", "plan.json", "result.json"
+PAST = "past.json"  # the scenario's last runs up to this one
 COMPOSE = "compose.yaml"  # the Compose files as they were read, secrets masked
 LATEST = "latest"  # the link to the newest run
 _STAMP = "%Y%m%dT%H%M%SZ"

@@ -7,9 +7,9 @@ import sqlite3
 from pathlib import Path
 
 from chaoskit.files import write_whole
+from chaoskit.record.folder import PAST
 from chaoskit.series.index import Index
 
-PAST = "past.json"
 MOST = 20  # runs
 
 

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from chaoskit.files import read_bytes
 from chaoskit.judge.result import Result, stored_result
+from chaoskit.record.folder import SCENARIO
 from chaoskit.record.reader import RunRecord
 from chaoskit.records import Verdict
 from chaoskit.report._phrases import (
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 STYLE, SCRIPT = "report.css", "report.js"
-_SCENARIO = "scenario.yaml"
 SIGNS = {
     Verdict.PASS: "\u2713",
     Verdict.FAIL: "\u2717",
@@ -148,7 +148,7 @@ def _shown(folder: Path, result: Result, record: RunRecord) -> dict[str, Any]:
 
 def _source(folder: Path) -> Source:
     try:
-        return source_of(read_bytes(folder / _SCENARIO).decode(errors="replace"))
+        return source_of(read_bytes(folder / SCENARIO).decode(errors="replace"))
     except OSError:
         return Source()
 

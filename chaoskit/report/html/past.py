@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaoskit.errors import StoreFailed
-from chaoskit.record.folder import read_document
+from chaoskit.record.folder import PAST, read_document
 from chaoskit.text import seconds_text
 
-PAST = "past.json"
 _MOST = 20
 _SIGNS = {"passed": "\u2713", "failed": "\u2717", "unknown": "?"}
 

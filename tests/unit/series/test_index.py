@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from chaoskit.judge.result import CheckResult, FaultResult, Quantity, Result, RunInfo, StackResult
+from chaoskit.record.folder import PAST
 from chaoskit.records import Verdict
 from chaoskit.series.index import FILE, Index
-from chaoskit.series.past import MOST, PAST, remember
+from chaoskit.series.past import MOST, remember
 
 
 def stored(
