@@ -186,7 +186,8 @@ async def _empty(stack: Stack, volumes: Sequence[str]) -> None:
 async def _older(stack: Stack, volumes: Sequence[str], created: str) -> int:
     """Count what is in volumes since before a container was created."""
     moment = datetime.fromisoformat(created) - _CLOCKS
-    argv = ["find", *_paths(volumes).values(), "-mindepth", "1"]
+    # Whoever uses the volumes by now may remove files of its own meanwhile.
+    argv = ["find", *_paths(volumes).values(), "-ignore_readdir_race", "-mindepth", "1"]
     argv += ["!", "-newerct", moment.isoformat(), "-printf", "x"]
     done = await stack.helpers.run(
         stack.project, argv, capabilities=_ROOT, volumes=_paths(volumes), within=60
