@@ -133,7 +133,7 @@ def test_what_arrives_at_the_proxy_while_a_fault_is_in_force_is_use_and_nothing_
         "listens": False,
         "kept": True,
         "straight": True,
-    }
+    }, {one.id: one.reason for one in run.result.faults}
     assert run.fault("boot").reason == "nothing used boot -> redis while it was in force"
     assert run.fault("listens").reason == "nothing used listens -> redis while it was in force"
     assert any("short -> redis" in text for text in run.fault("short").evidence)
