@@ -44,8 +44,10 @@ def note_of_earlier(events: Sequence[ContainerEvent], start: float) -> tuple[str
     first, many = earlier[0], count(len(earlier), "time")
     what = "was started again" if first.action == "start" else "died"
     return (
-        f"service `{first.service}` {what} {many} while the stack started, first at "
-        f"{moment(first.t)}: that is before the baseline, and not judged",
+        (
+            f"service `{first.service}` {what} {many} while the stack started, first at "
+            f"{moment(first.t)}: that is before the baseline, and not judged"
+        ),
     )
 
 
