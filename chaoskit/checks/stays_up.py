@@ -64,8 +64,8 @@ class StaysUp(ServiceCheck):
         passed = self.passed(
             f"up, {count(by_faults, 'death')} by faults" if by_faults else "up all the time"
         )
-        died = [event for event in events if event.action == "die"]
-        earlier = note_of_earlier(died, start) if self.during == "all" else ()
+        every_death = [event for event in events if event.action == "die"]
+        earlier = note_of_earlier(every_death, start) if self.during == "all" else ()
         return replace(passed, notes=earlier)
 
     def _fail(
