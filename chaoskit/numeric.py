@@ -44,34 +44,25 @@ def read_json(text: str | bytes) -> Any:
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     try:
         return _DECODER.decode(text)
+    except NoNumber as error:
+        raise NoNumber(error.msg, text, max(text.find(error.doc), 0)) from None
     except json.JSONDecodeError:
         raise
     except RecursionError:
         raise json.JSONDecodeError("nested too deeply", text, 0) from None
-    except _Beyond as number:
-        written = str(number)
-        raise NoNumber(
-            f"`{written}` cannot be held as a number", text, max(text.find(written), 0)
-        ) from None
     except ValueError:
         found = _TOO_LONG.search(text)
         message = f"a whole number has more than {MOST_DIGITS} digits"
         raise NoNumber(message, text, found.start() if found else 0) from None
 
 
-class _Beyond(Exception):
-    """A number as it is written, which no float holds."""
-
-
 def _finite(written: str) -> float:
     value = float(written)
-    if not math.isfinite(value):
-        raise _Beyond(written)
-    return value
+    return value if math.isfinite(value) else _refuse(written)
 
 
 def _refuse(written: str) -> float:
-    raise _Beyond(written)
+    raise NoNumber(f"`{written}` cannot be held as a number", written, 0)
 
 
 _DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_refuse)
