@@ -66,18 +66,18 @@ def wanted(
     `stdout_taken_by` is what else wants stdout, such as `--json`; over `inputs` nothing is written.
     Raises `UsageError`.
     """
-    read = {path.resolve() for path in inputs}
+    read = set(map(os.path.realpath, inputs))
     reports = [parsed(text) for text in texts]
-    files = [path.resolve() for _, path in reports]
+    files = [os.path.realpath(path) for _, path in reports]
     for kind, path in reports:
         if path == STDOUT and stdout_taken_by is not None:
             raise UsageError(
                 f"`--report {kind}=-` and `{stdout_taken_by}` both want stdout",
                 hint="give one of them a file",
             )
-        if files.count(path.resolve()) > 1 and path != Path(os.devnull):
+        if files.count(os.path.realpath(path)) > 1 and path != Path(os.devnull):
             raise UsageError(f"two reports cannot go to `{path}`", hint="give each its own")
-        if path.resolve() in read:
+        if os.path.realpath(path) in read:
             raise UsageError(f"`{path}` is read, so no report can go there", hint="name another")
     return reports
 

@@ -47,7 +47,7 @@ def error(read: Read, lines: Sequence[str], **more: str) -> str:
         (2, "[" * 100_000, "3: not JSON: nested too deeply"),
         (2, "[]", "3: not a JSON object"),
         (1, '{"t": "1"}', "2: `t` is not a number of seconds"),
-        (1, '{"t": NaN}', "2: `t` is not a number of seconds"),
+        (1, '{"t": NaN}', "2: `NaN` cannot be held as a number"),
         (1, '{"t": true}', "2: `t` is not a number of seconds"),
         (1, '{"t": 1, "type": "done"}', "2: `type` is none of invoke, ok, fail, info"),
         (1, '{"t": 1, "type": "ok"}', "2: `id` is not a whole number"),
