@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from chaoskit.secrets import MASK, named_like_a_secret
 
@@ -54,15 +53,6 @@ def masked_file(text: str) -> str:
         for line in text.split("\n")
     )
     return "\n".join(lines).replace(_PAD, "")
-
-
-def named_values(text: str) -> Iterator[str]:
-    """Yield the values that a YAML text gives to keys named like a secret, one line at a time."""
-    for line in text.split("\n"):
-        for key in _KEY.finditer(line) if len(line) <= LONGEST else ():
-            value = _VALUE.match(line, key.end())
-            if value is not None and named_like_a_secret(key["key"]):
-                yield value["secret"].strip("\"' ")
 
 
 _PAD = "\ue000"  # stands for a blank that still has to move behind the value
