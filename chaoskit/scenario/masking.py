@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chaoskit.secrets import MASK, named_like_a_secret
+from chaoskit.secrets import MASK, holds_a_secret, may_name_a_secret
 
 # "scheme://user:PASSWORD@host": in quotes it may hold blanks
 _IN_URL = (
@@ -82,17 +82,17 @@ def _marked_names(line: str) -> str:
 def _marked_pairs(line: str) -> str:
     done, at = "", 0
     for key in _KEY.finditer(line):
-        if key.start() < at or not named_like_a_secret(key["key"]):
+        if key.start() < at or not may_name_a_secret(key["key"]):
             continue
         value = _VALUE.match(line, key.end())
-        if value is not None:
+        if value is not None and holds_a_secret(key["key"], value["secret"].strip("\"' ")):
             done += line[at : value.start()] + _mask(value)
             at = value.end()
     return done + line[at:]
 
 
 def _mask_if_named(match: re.Match[str]) -> str:
-    return _mask(match) if named_like_a_secret(match["key"]) else match[0]
+    return _mask(match) if holds_a_secret(match["key"], match["secret"]) else match[0]
 
 
 def _mask(match: re.Match[str]) -> str:

@@ -8,7 +8,13 @@ it), or by what it looks like (`shapes`). `finding` looks for such values in any
 from chaoskit.secrets.documents import without_secrets
 from chaoskit.secrets.finding import passwords_in, secrets_in, secrets_of_document
 from chaoskit.secrets.forms import forms_of, is_word
-from chaoskit.secrets.names import LAST_WORDS, WORDS, holds_a_secret, named_like_a_secret
+from chaoskit.secrets.names import (
+    LAST_WORDS,
+    WORDS,
+    holds_a_secret,
+    may_name_a_secret,
+    named_like_a_secret,
+)
 from chaoskit.secrets.redactor import OUR_WORDS, Redactor
 from chaoskit.secrets.shapes import MASK
 
@@ -21,6 +27,7 @@ __all__ = [
     "forms_of",
     "holds_a_secret",
     "is_word",
+    "may_name_a_secret",
     "named_like_a_secret",
     "passwords_in",
     "secrets_in",

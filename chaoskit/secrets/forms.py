@@ -20,7 +20,7 @@ _LINE_END = re.compile(r"\r?\n|\\n")  # also as a variable or JSON writes it
 _WORD = re.compile(r"[a-z]+(?:[-_][a-z]+)*")
 _ASCII_ODD = re.compile(r"[^\w@%+=:,./-]", re.ASCII)
 _SHORTEST_PART = 6  # characters of one of several secrets in a list
-_SHORTEST_BASE64 = 8  # characters that are the same wherever in the encoded text it stands
+_SHORTEST_BASE64 = 6  # characters that are the same wherever in the encoded text it stands
 
 
 def placeholders_apart(text: str) -> list[str]:

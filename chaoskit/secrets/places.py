@@ -60,7 +60,7 @@ _PLACES = (  # with a `secret`
     re.compile(r"\b(?:add_user|change_password|requirepass)\s+\S+\s+(?P<secret>[^\s-]\S*)"),
     # `user:password@host` without a scheme; not `image:1.2@sha256:…`
     re.compile(
-        r"(?<![\w/:@.+%-])(?!(?:mailto|email|from|to|sip|acct|xmpp|npm):)[\w.+%-]+:"
+        r"(?<![\w/:@.+%-])[\w.+%-]+(?<!mailto)(?<!mail)(?<!from)(?<!\bto)(?<!acct)(?<!xmpp)(?<!npm):"
         r"(?P<secret>(?=[^\s@]{0,200}[^\d\s@.])[^\s/@,\"'=]{2,200})@(?!sha(?:256|512):)(?=[\w\[(])",
         re.IGNORECASE,
     ),
