@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _POLL = 0.005
 _MOST = 1024**2  # bytes of output that are kept
+_TRIES = 3
+_LOST = (126, 128)  # the status of what could not be begun
+# How the engine ends a command that it lost before its first step: not what it was asked to run,
+# which it names as not found or not permitted.
+_NOT_BEGUN = re.compile(r"OCI runtime exec failed: .*\b(init-p|init preliminary setup|EOF)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,12 @@ class ContainerExec:
     ) -> ExecResult:
         """Run a command and return how it ended.
 
-        Past `within` seconds it is given up, not killed: the engine has no call for that.
+        Past `within` seconds it is given up, not killed: the engine has no call for that. One that
+        the engine lost before it began is begun again.
         """
         deadline = time.monotonic() + within
 
-        def run() -> ExecResult:
+        def begin() -> ExecResult:
             id = self._created(container_id, argv, environment)
             stream: Any = self._api.exec_start(id, socket=True)
             try:
@@ -68,6 +75,13 @@ class ContainerExec:
                 if status is not None or time.monotonic() >= deadline:
                     return ExecResult(status, out, err)
                 time.sleep(_POLL)
+
+        def run() -> ExecResult:
+            for _ in range(_TRIES - 1):
+                done = begin()
+                if done.status not in _LOST or not _NOT_BEGUN.search(done.out + done.err):
+                    return done
+            return begin()
 
         return await self._call("run a command inside", run)
 

@@ -7,9 +7,12 @@ control group is as it was, and `Limits` treats both as no limit.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from chaoskit.docker.labels import COMPOSE_PROJECT_LABEL, COMPOSE_SERVICE_LABEL
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -87,10 +90,27 @@ class ContainerLimits:
         )
 
     async def consumption(self, container_id: str) -> Usage:
-        stats = await self._call(
-            "read statistics",
-            lambda: self._api.stats(container_id, stream=False, one_shot=True),
-        )
+        return await self._call("read statistics", lambda: self._usage(container_id))
+
+    async def memory_of(self, project: str) -> dict[str, int]:
+        """Return how many bytes each service of a Compose project uses now, by its name: those
+        whose containers run, where the kernel counts it."""
+
+        def read() -> dict[str, int]:
+            from docker.errors import NotFound
+
+            used: dict[str, int] = {}
+            label = f"{COMPOSE_PROJECT_LABEL}={project}"
+            for row in self._api.containers(filters={"label": [label]}):
+                service = str((row.get("Labels") or {}).get(COMPOSE_SERVICE_LABEL, ""))
+                with contextlib.suppress(NotFound):  # removed between the two calls
+                    used[service] = used.get(service, 0) + self._usage(row["Id"]).memory
+            return {service: memory for service, memory in used.items() if memory}
+
+        return await self._call("read statistics", read)
+
+    def _usage(self, container_id: str) -> Usage:
+        stats = self._api.stats(container_id, stream=False, one_shot=True)
         return _consumption(cast("Mapping[str, Any]", stats))
 
     async def _update(self, container_id: str, **changes: int) -> None:

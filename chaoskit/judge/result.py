@@ -151,6 +151,9 @@ class ServiceResult(Part):
     service: str
     image: str
     digest: str
+    peak_memory: int | None = Field(
+        default=None, description="the most bytes that it used when looked at, every other second"
+    )
 
 
 class EdgeResult(Part):

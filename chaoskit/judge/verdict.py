@@ -43,6 +43,7 @@ from chaoskit.record.events import (
     GuardMeasured,
     Noted,
     PhaseEnded,
+    ResourcesSampled,
     RunEndedEarly,
     RunnerStalled,
     RunStarted,
@@ -117,7 +118,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
         ],
         stack=StackResult(
             project=_started(record).project,
-            services=[ServiceResult(**asdict(one)) for one in log.services],
+            services=_services(log),
             edges=[EdgeResult(**asdict(one)) for one in edges.edges],
             deaths=[_death(one) for one in died],
             last_logs=_last_logs(scenario, log, evidence, early),
@@ -276,6 +277,16 @@ def _last_logs(
         return {service: list(lines) for service, lines in early.last_logs.items()}
     unmet = any(one.phase == "gate" and one.cut_off for one in log.every(PhaseEnded))
     return of_unready(scenario, evidence) if unmet else {}
+
+
+def _services(log: RunLog) -> list[ServiceResult]:
+    peaks: dict[str, int] = {}
+    for sampled in log.every(ResourcesSampled):
+        for name, memory in sampled.services.items():
+            peaks[name] = max(memory, peaks.get(name, 0))
+    return [
+        ServiceResult(**asdict(one), peak_memory=peaks.get(one.service)) for one in log.services
+    ]
 
 
 def _death(death: Death) -> DeathResult:

@@ -277,6 +277,26 @@ class ReplicasRead(RunEvent):
     jobs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class HostLoad:
+    """How busy the machine of the stack was: for which share of the time since the sample before
+    some task of it waited for a CPU (0 to 1; null where the kernel does not count it), the load
+    average of the last minute, and the number of its CPUs."""
+
+    cpu_pressure: float | None
+    load1: float
+    cpus: int
+
+
+@event("resources")
+class ResourcesSampled(RunEvent):
+    """What the stack used: bytes of memory of each service that runs, without the page cache that
+    can be dropped. `host` is null where its machine is not the one that chaoskit runs on."""
+
+    host: HostLoad | None
+    services: dict[str, int]
+
+
 @event("workload_ended")
 class WorkloadEnded(RunEvent):
     """A workload is over: when its operations were due, and which of them were never sent."""

@@ -51,6 +51,7 @@ from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.kept import Shelf
 from chaoskit.run.logs import LogFollower
 from chaoskit.run.port_watch import PortWatch
+from chaoskit.run.resources import ResourceWatch
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
@@ -117,6 +118,7 @@ class Runner:
         hold = self._scenario.timeline.hold
         self._timeline = Timeline(self._injector, self._injections, hold)
         self._bypass = BypassWatch(self._stack, self._recorder)
+        self._resources = ResourceWatch(self._stack, plan.project.services, self._recorder)
         project = plan.project.name
         self._logs = LogFollower(engine, project, folder, self._recorder, self._clock)
         self._events = EngineEvents(engine.events, project, self._recorder, self._clock, self._logs)
@@ -226,6 +228,7 @@ class Runner:
             await self._bring_up()
         async with self._phase_of("gate"):
             self._clients.start_probes()
+            self._resources.start()
             await self._clients.gate(timeline.gate)
             await self._nothing_failed()
             await self._ports.settled(self._plan)
@@ -339,7 +342,7 @@ class Runner:
 
         The teardown happens whatever goes wrong before it, a full disk included.
         """
-        watches = [self._bypass.stop(), self._ports.stop()]
+        watches = [self._bypass.stop(), self._ports.stop(), self._resources.stop()]
         ends = [*map(end, self._timeline.tasks), *watches, self._clients.cut()]
         ended = await asyncio.gather(*ends, return_exceptions=True)
         for error in ended:

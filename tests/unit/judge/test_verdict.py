@@ -335,6 +335,19 @@ def test_an_unmet_gate_shows_what_the_services_said(tmp_path: Path) -> None:
     assert result.stack.last_logs == {"db": ["FATAL: no disk"]}
 
 
+def test_the_peak_memory_of_a_service_is_the_most_that_was_seen(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    services = [{"service": "web"}, {"service": "redis"}]
+    append(folder, {"event": "services", "services": services})
+    for memory in (4096, 9000, 5000):
+        append(folder, {"event": "resources", "host": None, "services": {"web": memory}})
+    result = judge(scenario(), RunRecord.read(folder))
+    assert [(one.service, one.peak_memory) for one in result.stack.services] == [
+        ("web", 9000),
+        ("redis", None),
+    ]
+
+
 def test_the_initial_value_of_a_workload_is_that_of_its_checks(tmp_path: Path) -> None:
     """A key that was not read before its first write still began with what the workload says."""
     rows: list[tuple[float, str, str, int, int | None]] = [
