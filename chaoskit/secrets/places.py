@@ -13,6 +13,7 @@ IN_URL = re.compile(
     r"(?P<head>(?<![a-z0-9+.-])[a-z0-9+.-]+://[^\s:/@\"']*:)(?P<secret>[^\s/\"']+)(?=@)",
     re.IGNORECASE,
 )
+_ALONE_IN_URL = re.compile(r"://([^\s:/@\"']{8,200})@")  # a token
 # A user of a Redis in a command line or a file: `user app on >password ~* +@all`.
 _ACL_USER = re.compile(
     r"(?<![\w.])user\s+[^\s>]+"
@@ -26,9 +27,12 @@ _KEYS = (  # with a name that says whether a secret follows
     re.compile(r"(?<![\w.-])(?P<key>[\w.-]+)(?P<tight>):(?=[^\s/:])"),
     re.compile(r"(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ \t]+"),
     re.compile(r"(?<![\w.-])(?P<key>[A-Za-z][\w-]*)[ \t]+(?=[\"'])"),  # SQL, nginx
-    re.compile(r"<(?P<key>[\w.:-]+)>(?=[^<>\s]+</)"),
+    re.compile(r"\$\{(?P<key>\w+):?[-=](?=[^}])"),  # `${DB_PASSWORD:-x}`
+    re.compile(r"<(?P<key>[\w.:-]+)(?:>(?=[^<>\s]+</)|\s+value\s*=\s*)"),
+    re.compile(r"\(\s*[\"'](?P<key>[\w.-]+)[\"']\s*,\s*(?=[\"'])"),  # `define("KEY", "value")`
     re.compile(r"\b(?:key|name)\s*=\s*[\"'](?P<key>[\w.:-]{1,200})[\"']\s+value\s*=\s*"),
-    re.compile(r"\bset[ \t]+(?P<key>[\w.-]+)[ \t]+"),  # `aws configure set`
+    re.compile(r"\bset[ \t]+(?P<key>[\w.-]+)[ \t]+", re.IGNORECASE),  # `aws configure set`
+    re.compile(r"(?<![\w.-])(?P<key>requirepass|masterauth)[ \t]+", re.IGNORECASE),
 )
 _SCHEME = r"(?:(?:basic|bearer|digest|token|apikey)\s+)?"
 _VALUE = re.compile(
@@ -57,7 +61,13 @@ _PLACES = (  # with a `secret`
     re.compile(r"\bauth-pass\s+\S+\s+(?P<secret>\S+)"),  # of a Redis sentinel
     re.compile(r"\bpass:(?P<secret>[^\s\"':]+)"),  # OpenSSL
     re.compile(r"\bstats\s+auth\s+[^\s:]+:(?P<secret>\S+)"),  # HAProxy
-    re.compile(r"\b(?:add_user|change_password|requirepass)\s+\S+\s+(?P<secret>[^\s-]\S*)"),
+    re.compile(r"\b(?:add_user|change_password)\s+\S+\s+(?P<secret>[^\s-]\S*)"),  # RabbitMQ
+    re.compile(r"\b\w+-cli\b[^|;&\n]{0,200}\sAUTH\s+(?:\S+\s+)?(?P<secret>[^\s-]\S*)"),
+    re.compile(r"\bmc\s+alias\s+set\s+\S+\s+\S+\s+\S+\s+(?P<secret>\S+)"),  # MinIO
+    re.compile(r"\bhtpasswd\s+-\w*b[^|;&\n]{0,200}\s(?P<secret>[^\s|;&>]+)\s*(?=$|[|;&>\n])"),
+    re.compile(r"(?<![^\s\"'])[^\s:\"']+:(?P<secret>[^\s\"'|]+)[\"']?\s*\|\s*chpasswd\b"),
+    re.compile(r"\becho\s+(?:-n\s+)?[\"']?(?P<secret>[^\s\"'|$]+)[^\n]{0,200}--password-stdin"),
+    re.compile(r"\b(?:sqlplus\s+|jdbc:oracle:thin:)\w+/(?P<secret>[^\s@\"']+)@"),
     # `user:password@host` without a scheme; not `image:1.2@sha256:…`
     re.compile(
         r"(?<![\w/:@.+%-])[\w.+%-]+(?<!mailto)(?<!mail)(?<!from)(?<!\bto)(?<!acct)(?<!xmpp)(?<!npm):"
@@ -65,18 +75,30 @@ _PLACES = (  # with a `secret`
         re.IGNORECASE,
     ),
 )
-# Options of one letter that hold a password, by the command they belong to.
+# Options that hold a password, or with True `user:password`, by the command they belong to.
 _COMMANDS = tuple(
-    (re.compile(rf"(?<![\w.-])(?:{command})(?=[ \t])"), re.compile(rf"(?<=[ \t]){option}[ \t]*"))
-    for command, option in (
-        (r"mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|mycli|cqlsh|rabbitmqadmin|7z\w*", r"-p(?!-)=?"),
-        (r"(?:docker|podman|nerdctl|helm|oc|az|skopeo|buildah)[ \t](?:[\w-]+[ \t])?login", r"-p=?"),
-        (r"(?:redis|valkey|keydb)-cli", r"(?:-a|--pass)"),
-        (r"curl|wget", r"(?:-u|-U|--user|--proxy-user)=?"),
-        (r"https?|ab|siege|hey|wrk", r"(?:-a|-A|--auth)=?"),
-        (r"etcdctl|smbclient|nats", r"(?:-U|--user)=?"),
-        (r"sqlcmd|bcp|isql|mosquitto_\w+|zip|unzip", r"-P"),
-        (r"ldap\w+", r"-w"),
+    (
+        re.compile(rf"(?<![\w.-])(?:{command})(?=[ \t])"),
+        re.compile(rf"(?<=[ \t]){option}[ \t]*"),
+        paired,
+    )
+    for command, option, paired in (
+        (
+            r"mysql\w*|mariadb[\w-]*|mongo\w*|sshpass|mycli|cqlsh|rabbitmqadmin|7z\w*",
+            r"-p(?!-)=?",
+            False,
+        ),
+        (
+            r"(?:docker|podman|nerdctl|helm|oc|az|skopeo|buildah)[ \t](?:[\w-]+[ \t])?login",
+            r"-p=?",
+            False,
+        ),
+        (r"(?:redis|valkey|keydb)-cli", r"(?:-a|--pass)", False),
+        (r"curl|wget", r"(?:-\w*[uU]|--user|--proxy-user)=?", True),
+        (r"https?|ab|siege|hey|wrk", r"(?:-a|-A|--auth)=?", True),
+        (r"etcdctl|smbclient|nats", r"(?:-U|--user)=?", True),
+        (r"sqlcmd|bcp|isql|mosquitto_\w+|zip|unzip", r"-P", False),
+        (r"ldap\w+", r"-w", False),
     )
 )
 _SEGMENT = re.compile(r"[^|;&\n]{0,500}")  # of a command line: one command
@@ -92,6 +114,7 @@ def secrets_at(text: str) -> Iterator[str]:
         yield from (match["secret"] for match in _ACL_PASSWORD.finditer(user["rules"]))
     for keys in _KEYS:
         yield from _after(keys, text)
+    yield from filter(looks_random, _ALONE_IN_URL.findall(text))
     yield from _of_commands(text)
     yield from _of_lines(text)
 
@@ -115,24 +138,21 @@ def _after(keys: re.Pattern[str], text: str) -> Iterator[str]:
 
 
 def _of_commands(text: str) -> Iterator[str]:
-    for command, options in _COMMANDS:
+    for command, options, paired in _COMMANDS:
         end = 0
         for start in command.finditer(text):
             if start.start() < end or (segment := _SEGMENT.match(text, start.end())) is None:
                 continue
             end = segment.end()
             for option in options.finditer(text, start.end(), end):
-                value = _VALUE.match(text, option.end())
-                if value is None:
+                value = _VALUE.match(text, option.end(), end)
+                if value is None or _NO_VALUE.match(value[0].lstrip("\"'")):
                     continue
                 said = value["quoted"] or value["literal"] or value["bare"]
                 pair = _OF_A_PAIR.fullmatch(said)
-                if "-u" not in options.pattern.lower() and "-a" not in options.pattern:
-                    yield said
-                elif pair is not None:
-                    yield pair[1]
-                elif "cli" in command.pattern:
-                    yield said
+                found = (pair[1] if pair else "$") if paired else said
+                if not _NO_VALUE.match(found):
+                    yield found
 
 
 def _of_lines(text: str) -> Iterator[str]:

@@ -146,6 +146,18 @@ TEXTS = {
     "--password=": f"app --password={SECRET} --port 1",
     "-token": f"app -token {SECRET}",
     "PGPASSWORD": f"PGPASSWORD={SECRET} psql -c 'select 1'",
+    "define": f'define("DB_PASSWORD", "{SECRET}");',
+    "a default": f"${{DB_PASSWORD:-{SECRET}}}",
+    "a token as a user": f"https://{SECRET}@sentry.example/1",
+    "chpasswd": f"echo app:{SECRET} | chpasswd",
+    "a password from the input": f"echo {SECRET} | docker login -u me --password-stdin",
+    "htpasswd": f"htpasswd -bc /users app {SECRET}",
+    "redis-cli AUTH": f"redis-cli -h redis AUTH app {SECRET}",
+    "CONFIG SET": f"redis-cli config set requirepass {SECRET}",
+    "MinIO": f"mc alias set local http://minio:9000 app {SECRET}",
+    "sqlplus": f"sqlplus app/{SECRET}@db",
+    "two commands": f"mysqldump -p{SECRET}|gzip",
+    "curl, letters in one": f"curl -fsSu me:{SECRET} http://app",
     "openssl": f"openssl rsa -passin pass:{SECRET} -in x",
 }  # fmt: skip
 # What is secret by what it looks like, as a whole.
