@@ -96,7 +96,11 @@ def parsed(text: str) -> tuple[str, Path]:
         return kind, destination(file, kind, _WHAT)
     if is_stream(Path(file)):
         raise UsageError("`html-dir` makes a directory", hint="`html=-` is the page in one piece")
-    return kind, destination(f"{file}/index.html", "html", _WHAT).parent
+    from chaoskit.report.html.page import SCRIPT, STYLE
+
+    for name in ("index.html", STYLE, SCRIPT):
+        destination(f"{file}/{name}", Path(name).suffix, _WHAT)
+    return kind, Path(file)
 
 
 def write(reports: Sequence[tuple[str, Path]], runs: Sequence[StoredRun]) -> None:

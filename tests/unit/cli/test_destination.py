@@ -61,6 +61,16 @@ def test_a_report_is_written_over_an_earlier_one(tmp_path: Path, kind: str, runs
     assert files or (kind, runs) == ("trace", 0)
 
 
+@pytest.mark.parametrize("name", ["index.html", "report.css", "report.js"])
+def test_a_folder_with_a_file_of_somebody_else_is_refused_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match="no earlier one of chaoskit's"):
+        parsed(f"html-dir={tmp_path}")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "mine")]
+
+
 def test_events_are_written_over_earlier_ones_and_over_an_empty_file(tmp_path: Path) -> None:
     file = tmp_path / "events.out"
     file.touch()
