@@ -21,7 +21,7 @@ LAST_WORDS = (
 # These only as the whole end of a name: `GITHUB_PAT`, not `COMPAT`.
 _WHOLE_LAST = ("pat", "sig")
 # These say what the value is for, not that nobody may know it: only values that look random.
-_PERHAPS = ("key", "code", "seed", "hash", "hook", "webhook")
+_PERHAPS = ("key", "code", "seed", "hook", "webhook")
 # What a name is about that ends so, whatever comes before: never the secret itself.
 HARMLESS_ENDS = (
     "url", "uri", "host", "hostname", "port", "addr", "address", "endpoint", "service", "domain",
@@ -32,7 +32,7 @@ HARMLESS_ENDS = (
     "cost", "bits", "min", "max", "min_length", "file", "path", "dir", "directory", "folder",
     "policy", "backend", "provider", "class", "format", "strength", "strategy", "driver", "engine",
     "version", "region", "encryption", "hasher", "encoder", "encoding", "field", "param", "column",
-    "rotation", "validation", "verification", "check", "secure", "samesite", "httponly",
+    "rotation", "validation", "verification", "check", "secure", "samesite", "httponly", "hint",
 )  # fmt: skip
 _HARMLESS_STARTS = ("max", "min", "no", "without", "skip")
 

@@ -355,6 +355,8 @@ HARMLESS = {
     "JWT_PUBLIC_KEY": "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lsh",
     "CACHE_KEY": "items-by-shop-2",
     "PRIMARY_KEY": "order_id2",
+    "GIT_HASH": "a1b2c3d4e5f6",
+    "PASSWORD_HINT": "ask the administrator",
     "POSTGRES_HOST_AUTH_METHOD": "scram-sha-256",
     "password_encryption": "scram-sha-256",
     "AUTH_UPSTREAM": "auth-app:8080/login",
