@@ -19,8 +19,9 @@ from markupsafe import Markup
 from chaoskit.files import read_bytes
 from chaoskit.judge.result import Result, stored_result
 from chaoskit.record.folder import SCENARIO
+from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import RunRecord
-from chaoskit.records import Verdict
+from chaoskit.records import Evidence, Verdict
 from chaoskit.report._phrases import (
     WORD,
     WORKLOAD_HEAD,
@@ -68,11 +69,13 @@ class _Assets:
         return policy(script, style)
 
 
+@without_collecting()
 def render(folder: Path) -> str:
     """Return the page of a run. Raises `StoreFailed` for one without a result, or damaged."""
     return _in_one_file(folder, stored_result(folder), RunRecord.read(folder))
 
 
+@without_collecting()
 def render_parts(folder: Path) -> dict[str, str]:
     """Return the page as files by name, without inline scripts and styles: for servers that forbid
     them. Raises `StoreFailed`."""
@@ -196,13 +199,16 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def write_page(folder: Path) -> str | None:
+@without_collecting()
+def write_page(folder: Path, observed: Evidence | None = None) -> str | None:
     """Write page and trace into their run folder; return why one is not there, for a person.
+
+    `observed` has the samples and the history of the run where they have been read already.
 
     Whatever goes wrong here says nothing about the run, so it never changes a verdict.
     """
     try:
-        result, record = stored_result(folder), RunRecord.read(folder)
+        result, record = stored_result(folder), RunRecord.read(folder, observed=observed)
         (folder / PAGE).write_text(_in_one_file(folder, result, record), encoding="utf-8")
         (folder / TRACE).write_text(trace.of_record(result, record), encoding="utf-8")
     except Exception as error:  # noqa: BLE001  # also what nobody has thought of

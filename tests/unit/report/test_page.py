@@ -93,6 +93,18 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     assert trace.render(moved) == trace.render(folder)
 
 
+def test_the_page_that_a_run_writes_is_that_of_its_folder(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    judged = RunRecord.read(folder)
+    with (folder / "events.ndjson").open("a") as file:  # what happens after the judging
+        file.write('{"t": 10.5, "event": "container", "service": "chat", "replica": 1, ')
+        file.write('"action": "destroy"}\n')
+    assert page.write_page(folder, judged.evidence) is None
+    assert (folder / "report.html").read_text() == page.render(folder)
+    assert (folder / "trace.json").read_text() == trace.render(folder)
+    assert "destroy" in page.render(folder)
+
+
 def test_verdict_checks_and_faults_are_there_with_scripts_off(tmp_path: Path) -> None:
     text = Reader(page.render(make_run_folder(tmp_path))).text
     assert "FAIL chat" in text
