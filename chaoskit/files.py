@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,9 +71,16 @@ def write_whole(path: Path, text: str) -> None:
 
     Raises `OSError`.
     """
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # What has that name already, a link for example, is not ours.
+    file = temporary.open("x", encoding="utf-8", errors="backslashreplace")
+    try:
+        with file:
+            file.write(text)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def refuse_link(path: Path) -> None:

@@ -56,7 +56,13 @@ class Check(Model):
     remedy: ClassVar[str] = ""  # what turns an `unknown` into an answer
 
     check: str
-    during: Literal["baseline", "faults", "settle", "all"] | DuringFault = "all"
+    during: Annotated[
+        Literal["baseline", "faults", "settle", "all"] | DuringFault,
+        Field(
+            description="What is judged: one phase, one fault, or from the start of the baseline "
+            "to the end of the settle phase (`all`): start-up is not held against the stack."
+        ),
+    ] = "all"
 
     @property
     def subject(self) -> str:

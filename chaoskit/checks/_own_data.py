@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import islice, pairwise
 from math import inf
 from typing import Any
 
 from chaoskit.checks._schedule import ENOUGH
-from chaoskit.checks.histories.bank import VIEWS, Snapshot, Transfer
+from chaoskit.checks.histories.bank import VIEWS
 from chaoskit.checks.histories.channels import Channels
-from chaoskit.checks.histories.operations import Element, about, element, name, plain
+from chaoskit.checks.histories.operations import Element, about, element, plain
 from chaoskit.checks.histories.queue import QueueHistory
 from chaoskit.checks.histories.set import SetHistory, View
 from chaoskit.checks.histories.versions import Versions
 from chaoskit.records import Event, Json, Key
-from chaoskit.text import count, listed
+from chaoskit.text import count
 
 
 def foreign_values(events: Sequence[Event], workload: str) -> str | None:
@@ -43,27 +43,6 @@ def foreign_values(events: Sequence[Event], workload: str) -> str | None:
     added = {element(one.value) for one in rest if one.op == "add" and one.type == "invoke"}
     found = _left_over(len(before & added), len(added), "added")
     return _said_of(workload, found)
-
-
-def foreign_accounts(
-    reads: Iterable[Snapshot], transfers: Iterable[Transfer], workload: str
-) -> str | None:
-    """Return that a view never shows accounts that money was moved between, if one does not."""
-    touched = dict.fromkeys(name(account) for both in transfers for account in both[:2])
-    accounts: dict[str, set[str]] = {}
-    for _, end, held, *_ in reads:
-        shown = accounts.setdefault(end.op, set())
-        if shown != held.keys():
-            shown.update(held)
-    for view, shown in accounts.items():
-        missing = [account for account in touched if account not in shown]
-        if missing:
-            return (
-                f"workload `{workload}`: `{view}` never shows {listed(missing, 3)} of the "
-                f"{len(touched)} accounts that money was moved between; it shows "
-                f"{listed(sorted(shown), 3)}"
-            )
-    return None
 
 
 def foreign_versions(versions: Versions, workload: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaoskit.records import ContainerEvent, Evidence
+from chaoskit.text import count, moment
 
 HEALTH, HEALTHY = "health_status", "health_status: healthy"
 
@@ -33,6 +34,21 @@ def ready(evidence: Evidence, service: str) -> float | None:
     if any(event.action.startswith(HEALTH) for event in events):
         return healthy(evidence, service)
     return started(evidence, service)
+
+
+def note_of_earlier(events: Sequence[ContainerEvent], start: float) -> tuple[str, ...]:
+    """Return what to say of `events` that came while the stack started, before what is judged."""
+    earlier = [event for event in events if event.t < start]
+    if not earlier:
+        return ()
+    first, many = earlier[0], count(len(earlier), "time")
+    what = "was started again" if first.action == "start" else "died"
+    return (
+        (
+            f"service `{first.service}` {what} {many} while the stack started, first at "
+            f"{moment(first.t)}: that is before the baseline, and not judged"
+        ),
+    )
 
 
 def again(events: Sequence[ContainerEvent]) -> list[ContainerEvent]:

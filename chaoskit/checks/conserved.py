@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, NotJudged, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
-from chaoskit.checks._own_data import foreign_accounts
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks.histories.bank import NEED, Snapshot, Transfers, ranges, snapshots, transfers
+from chaoskit.checks.histories.bank import NEED, Bank, Snapshot, ranges
 from chaoskit.checks.histories.operations import plain
 from chaoskit.text import count, moment
 
@@ -40,22 +39,20 @@ class Conserved(WorkloadCheck):
         return "the total stays" if self.total is None else f"the total is {plain(self.total)}"
 
     def look(self, history: History) -> Judged:
-        events, window = history.events, history.window
-        reads = list(snapshots(events))
-        first = next((balances for _, _, balances, early, _ in reads if early), None)
+        window, bank = history.window, Bank(history.events)
+        first = next((balances for _, _, balances, early, _ in bank.reads if early), None)
         if self.total is None and first is None:
             raise NotJudged(
                 f"no read of workload `{self.workload}` came before the first transfer, so the "
                 "total is not known; give it as `total`"
             )
         total = sum(first.values()) if first and self.total is None else self.total or 0
-        judged = [read for read in reads if window[0] <= read[0].t <= window[1]]
+        judged = [read for read in bank.reads if window[0] <= read[0].t <= window[1]]
         sums = ((read, sum(read[2].values())) for read in judged)
         found = [_off(read, sum_, total) for read, sum_ in sums if abs(sum_ - total) > CENT]
         off_total = bool(found)
-        moved = transfers(events)
         if first is not None and not found:
-            found += _misplaced(moved, judged, first)
+            found += _misplaced(bank, judged, first)
         what = "do not add up to" if off_total else "do not fit the transfers although they sum to"
         return Judged(
             found,
@@ -66,7 +63,7 @@ class Conserved(WorkloadCheck):
                 f"{what} {plain(total)}"
             ),
             worst=f"off by up to {plain(max((one.size for one in found), default=0.0))}",
-            gap=foreign_accounts(reads, moved[0], self.workload),
+            gap=bank.foreign_accounts(self.workload),
             formal=self.formal if off_total else "lost update / double execution",
         )
 
@@ -81,11 +78,9 @@ def _off(read: Snapshot, sum_: float, total: float) -> Anomaly:
     return Anomaly(end.t, text, abs(sum_ - total))
 
 
-def _misplaced(
-    moved: Transfers, reads: Sequence[Snapshot], first: Mapping[str, float]
-) -> list[Anomaly]:
+def _misplaced(bank: Bank, reads: Sequence[Snapshot], first: Mapping[str, float]) -> list[Anomaly]:
     """Return the final reads in which an account holds what no transfers explain."""
-    allowed = ranges(moved, first)
+    allowed = ranges(bank, first)
     found = []
     for begin, end, balances, early, final in reads:
         if early or not final:

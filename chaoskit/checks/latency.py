@@ -68,10 +68,11 @@ class Latency(SampledCheck):
         measured += f", {len(sent) - good} failed" if good < len(sent) else ""
         measured += f", {len(samples) - len(sent)} never sent)" if len(sent) < len(samples) else ")"
         over = [name for name in bounds if above(found[name], bounds[name])]
-        decisive = next(iter([*over, *bounds]))
+        worst = max(over, key=lambda name: found[name] - bounds[name], default=None)
+        decisive = worst or next(iter(bounds))
         numbers = Numbers(found[decisive], bounds[decisive], "s")
-        if over:
-            reason, witness, at = self._too_slow(evidence, samples, over[0], found[over[0]])
+        if worst is not None:
+            reason, witness, at = self._too_slow(evidence, samples, worst, found[worst])
             return self.failed(measured, reason, witness, at, numbers=numbers)
         if not good:
             reason = f"no {self.unit} of {self.what} succeeded, so there is no latency to judge"

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
+from chaoskit.checks._base import ALL, NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._witness import LINES, capped
 from chaoskit.records import Evidence, Finding, Log, LogLine, Numbers, Verdict
@@ -22,8 +22,10 @@ class Logs(ServiceCheck):
     """A service's log has, or has no, lines that match a regular expression.
 
     `absent` wants no such line; where lines may be missing (the log driver gives none, it was cut)
-    the answer is `unknown`. `contains` wants at least one, or as many as `at_least` and
-    `at_most` say. The expression may match anywhere in a line; `(?i)` at its start ignores case.
+    the answer is `unknown`. `contains` wants at least one, or as many as `at_least` and `at_most`
+    say. Without `during`, `absent` and a mere `at_most` look at all that the service printed, from
+    its start on; where lines are asked for, they count from the baseline on: those of the start
+    show nothing. The expression may match anywhere in a line; `(?i)` at its start ignores case.
     """
 
     example: ClassVar[str] = '{ check: logs, service: chat, absent: "Traceback|panic" }'
@@ -71,7 +73,10 @@ class Logs(ServiceCheck):
         return f"{fewest} to {most} lines" if fewest else f"<= {count(most, 'line')}"
 
     def rule(self, evidence: Evidence) -> Finding:
-        start, end = window(self, evidence)
+        measuring, end = window(self, evidence)
+        start = measuring
+        if not self._fewest() and self.during == "all":
+            start, end = ALL  # what must not be printed must not be printed at the start either
         gaps = [gap for gap in evidence.log_gaps if gap.service == self.service]
         gap = next((g for g in gaps if g.start <= end and (g.end is None or g.end >= start)), None)
         if self.service not in evidence.logs and gap is None:
@@ -102,6 +107,8 @@ class Logs(ServiceCheck):
             f"service `{self.service}` printed {count(found, 'line')} matching "
             f"`{pattern.pattern}`, expected {self.bound}"
         )
+        if first and first[0].t < measuring:
+            reason += f"; the first at {moment(first[0].t)}, while the stack started"
         witness = capped([_shown(line, evidence) for line in first], found)
         at = first[0].t if first else None
         return self.failed(measured, reason, witness, at, (self.service,), numbers)

@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from chaoskit.checks._base import History, WorkloadCheck, check
 from chaoskit.checks._coverage import Need
-from chaoskit.checks._own_data import foreign_accounts
 from chaoskit.checks._wording import Anomaly, Judged
-from chaoskit.checks.histories.bank import NEED, snapshots, transfers
+from chaoskit.checks.histories.bank import NEED, Bank
 from chaoskit.checks.histories.operations import plain
 from chaoskit.text import count, moment
 
@@ -42,8 +41,8 @@ class NeverNegative(WorkloadCheck):
         judged = 0
         lowest = float("inf")
         start, stop = history.window
-        reads = list(snapshots(history.events))
-        for begin, end, balances, *_ in reads:
+        bank = Bank(history.events)
+        for begin, end, balances, *_ in bank.reads:
             if not start <= begin.t <= stop:
                 continue
             judged += 1
@@ -63,5 +62,5 @@ class NeverNegative(WorkloadCheck):
                 f"{'shows' if len(found) == 1 else 'show'} an account below {plain(self.floor)}"
             ),
             worst=f"down to {low}",
-            gap=foreign_accounts(reads, transfers(history.events)[0], self.workload),
+            gap=bank.foreign_accounts(self.workload),
         )

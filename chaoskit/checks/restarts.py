@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at
-from chaoskit.checks._starts import again, of_service
+from chaoskit.checks._starts import again, note_of_earlier, of_service
 from chaoskit.checks._witness import capped
 from chaoskit.records import Evidence, Finding, Numbers
 from chaoskit.text import count, moment
@@ -45,13 +46,16 @@ class Restarts(ServiceCheck):
         events = of_service(evidence, self.service)
         if not any(event.action == "start" for event in events):
             raise NotJudged(f"the engine reported no start of service `{self.service}`")
-        found = [event for event in again(events) if start <= event.t <= end]
+        every = again(events)
+        found = [event for event in every if start <= event.t <= end]
         measured = count(len(found), "restart")
         limit = self.at_least if self.at_most is None else self.at_most
         numbers = Numbers(len(found), limit, "count")
         few = self.at_least is not None and len(found) < self.at_least
         if not few and (self.at_most is None or len(found) <= self.at_most):
-            return self.passed(measured, numbers)
+            passed = self.passed(measured, numbers)
+            earlier = note_of_earlier(every, start) if self.during == "all" else ()
+            return replace(passed, notes=earlier)
         reason = (
             f"service `{self.service}` was restarted {count(len(found), 'time')}, not {self.bound}"
         )

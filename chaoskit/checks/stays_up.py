@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from chaoskit.checks._base import NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at, named
-from chaoskit.checks._starts import of_service
+from chaoskit.checks._starts import note_of_earlier, of_service
 from chaoskit.checks._witness import capped
 from chaoskit.records import ContainerEvent, Evidence, FaultWindow, Finding
 from chaoskit.text import count, moment
@@ -21,7 +22,8 @@ class StaysUp(ServiceCheck):
     """No container of a service dies, restarts or runs out of memory on its own.
 
     A death caused by a fault aimed at the service is allowed, if the container is started again
-    after it. A death caused by a fault on another service is not.
+    after it. A death caused by a fault on another service is not. Judged is what happened from the
+    baseline on; a death while the stack started is noted.
     """
 
     example: ClassVar[str] = "{ check: stays_up, service: chat }"
@@ -59,9 +61,12 @@ class StaysUp(ServiceCheck):
                 )
                 return self._fail("did not come back", reason, [event], evidence)
         by_faults = sum(event.action == "die" for event in deaths)
-        return self.passed(
+        passed = self.passed(
             f"up, {count(by_faults, 'death')} by faults" if by_faults else "up all the time"
         )
+        every_death = [event for event in events if event.action == "die"]
+        earlier = note_of_earlier(every_death, start) if self.during == "all" else ()
+        return replace(passed, notes=earlier)
 
     def _fail(
         self, measured: str, reason: str, events: Sequence[ContainerEvent], evidence: Evidence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.findings import judged
 from chaoskit.judge.result import EXIT_CODES
 from chaoskit.judge.verdict import check_result, judge
+from chaoskit.numeric import read_json
 from chaoskit.record.folder import find_run
 from chaoskit.record.history import read_history, without_collecting
 from chaoskit.record.reader import RunRecord, stored_scenario
@@ -201,7 +201,7 @@ def _field(text: str) -> tuple[str, Json]:
 def _parsed(text: str) -> Json:
     """Return JSON as what it says, anything else as text."""
     try:
-        value: Json = json.loads(text)
+        value: Json = read_json(text)
     except ValueError:
         return text
     return value

@@ -3,7 +3,6 @@
 Like `main` it imports nothing heavy, and its annotations are not strings.
 """
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -134,8 +133,8 @@ def trend(
     ],
     limit: Annotated[int, typer.Option(min=1, help="Only the newest so many runs.")] = 60,
     html: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write a page with drawings instead.", dir_okay=False),
+        str | None,
+        typer.Option(metavar="FILE", help="Write a page with drawings instead."),
     ] = None,
     runs_dir: RunsDir = RUNS,
     json: Annotated[bool, typer.Option("--json", help="Print the runs as JSON.")] = False,

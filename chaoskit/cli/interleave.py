@@ -88,8 +88,10 @@ def _variant(text: str) -> Variant:
             f"`{text}` is no variant: neither an env file nor NAME=VALUE",
             hint="such as `--interleave TAG=1.4 TAG=1.5` with `image: shop:${TAG}`",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read the env file `{text}`: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read the env file `{text}`: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise UsageError(f"the env file `{text}` is not UTF-8") from None
     if not environment:
         raise UsageError(f"the env file `{text}` sets nothing")
     return Variant(text, environment)

@@ -5,7 +5,10 @@ reason annotations are not strings here: Typer would have to evaluate each of th
 """
 
 import contextlib
+import re
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +19,7 @@ from chaoskit.cli import complete, history
 from chaoskit.cli.errors import complain
 from chaoskit.cli.options import RUNS, RunsDir
 from chaoskit.cli.output import forget_stdout
-from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, causes
+from chaoskit.errors import ChaoskitError, EnvironmentFailure, ExitCode, UsageError, causes
 
 app = typer.Typer(
     name="chaoskit",
@@ -436,6 +439,7 @@ def entry() -> None:
 
 def _called() -> int | str | None:
     """Run a command to the end of its output, and return its exit code."""
+    _refuse_empty(sys.argv[1:])
     try:
         app(standalone_mode=True)
     except SystemExit as ended:
@@ -447,6 +451,16 @@ def _called() -> int | str | None:
     if sys.stdout is not None:
         sys.stdout.flush()
     return code
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """Raise `UsageError` for an empty argument: a variable of a shell that is not set, and nothing
+    that a command could mean. As a path it would be the whole working directory."""
+    for before, word in pairwise(["", *words]):
+        option = word[:-1] if re.fullmatch(r"--[\w-]+=", word) else before
+        if not word or option != before:
+            what = f"the value of `{option}`" if option.startswith("-") else "an argument"
+            raise UsageError(f"{what} is empty", hint="is a variable of your shell not set?")
 
 
 def _refused(error: OSError) -> ExitCode:

@@ -6,9 +6,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from chaoskit.cli.destination import STDOUT
 from chaoskit.cli.output import patiently, tell
 from chaoskit.cli.progress import console
-from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
+from chaoskit.cli.reports import as_json, show, wanted, write
 from chaoskit.errors import ExitCode, NothingSelected, UsageError
 from chaoskit.judge.result import results_of
 from chaoskit.judge.stored import StoredRun
@@ -26,7 +27,7 @@ def merge_results(
     Raises `StoreFailed` for a run without a result: a suite without it would look better than it
     is.
     """
-    listed = wanted(reports, stdout_taken_by="--json" if json else None)
+    listed = wanted(reports, stdout_taken_by="--json" if json else None, inputs=parts)
     runs: dict[str, StoredRun] = {}
     for number, run in enumerate(one for part in parts for one in _read(part)):
         # Those that could not be run have no id: each of them counts.

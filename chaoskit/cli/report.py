@@ -6,9 +6,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaoskit.cli.destination import STDOUT
 from chaoskit.cli.output import patiently
 from chaoskit.cli.progress import console
-from chaoskit.cli.reports import FORMATS, STDOUT, as_json, show, wanted, write
+from chaoskit.cli.reports import FORMATS, as_json, show, wanted, write
 from chaoskit.errors import ExitCode, UsageError
 from chaoskit.judge.stored import StoredRun
 from chaoskit.record.folder import find_run

@@ -7,14 +7,20 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from chaoskit.cli.destination import (
+    STDOUT,
+    cannot_write,
+    destination,
+    is_stream,
+    open_to_write,
+)
 from chaoskit.cli.output import patiently
 from chaoskit.errors import UsageError
-from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.judge.stored import StoredRun
 from chaoskit.report import annotation, junit, metrics, prompt, summary
 
-STDOUT = Path("-")
+_WHAT = "the report"
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -52,57 +58,49 @@ FORMATS = (*_REPORTS, *_OF_FOLDER)
 KINDS = (*FORMATS, _PARTS)
 
 
-def wanted(texts: Sequence[str], *, stdout_taken_by: str | None = None) -> list[tuple[str, Path]]:
+def wanted(
+    texts: Sequence[str], *, stdout_taken_by: str | None = None, inputs: Sequence[Path] = ()
+) -> list[tuple[str, Path]]:
     """Return the kind and the file of each option, before anything is started for them.
 
-    `stdout_taken_by` is what else wants stdout, such as `--json`. Raises `UsageError`.
+    `stdout_taken_by` is what else wants stdout, such as `--json`; over `inputs` nothing is written.
+    Raises `UsageError`.
     """
+    read = set(map(os.path.realpath, inputs))
     reports = [parsed(text) for text in texts]
-    files = [path for _, path in reports]
+    files = [os.path.realpath(path) for _, path in reports]
     for kind, path in reports:
         if path == STDOUT and stdout_taken_by is not None:
             raise UsageError(
                 f"`--report {kind}=-` and `{stdout_taken_by}` both want stdout",
                 hint="give one of them a file",
             )
-        if files.count(path) > 1:
+        if files.count(os.path.realpath(path)) > 1 and path != Path(os.devnull):
             raise UsageError(f"two reports cannot go to `{path}`", hint="give each its own")
+        if os.path.realpath(path) in read:
+            raise UsageError(f"`{path}` is read, so no report can go there", hint="name another")
     return reports
 
 
 def parsed(text: str) -> tuple[str, Path]:
     """Return the kind and the file of one option, before anything is started for it.
 
-    Raises `UsageError`, also for a file that cannot be written, or will not be: through a link that
-    came with a checkout.
+    Raises `UsageError`, also for a file that cannot be written, or will not be.
     """
     kind, separator, file = text.partition("=")
     if not separator or kind not in KINDS or not file:
         raise UsageError(
             f"`--report {text}` is not KIND=FILE", hint=f"KIND is one of {', '.join(KINDS)}"
         )
-    path = Path(file)
-    if path == STDOUT:
-        if kind == _PARTS:
-            raise UsageError(
-                "`html-dir` makes a directory", hint="`html=-` is the page in one piece"
-            )
-        return kind, path
-    try:
-        refuse_link(path)
-        _refuse_unwritable(path / "index.html" if kind == "html-dir" else path)
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    return kind, path
+    if kind != _PARTS:
+        return kind, destination(file, kind, _WHAT)
+    if is_stream(Path(file)):
+        raise UsageError("`html-dir` makes a directory", hint="`html=-` is the page in one piece")
+    from chaoskit.report.html.page import SCRIPT, STYLE
 
-
-def _refuse_unwritable(path: Path) -> None:
-    """Raise `OSError` where the file cannot be written; its folder is there afterwards."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    was_there = path.exists()
-    path.open("ab").close()
-    if not was_there:
-        path.unlink()
+    for name in ("index.html", STYLE, SCRIPT):
+        destination(f"{file}/{name}", Path(name).suffix, _WHAT)
+    return kind, Path(file)
 
 
 def write(reports: Sequence[tuple[str, Path]], runs: Sequence[StoredRun]) -> None:
@@ -116,11 +114,10 @@ def write(reports: Sequence[tuple[str, Path]], runs: Sequence[StoredRun]) -> Non
                 show(text)
                 continue
             try:
-                refuse_link(target)
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_text(text, encoding="utf-8", errors="backslashreplace")
+                with open_to_write(target, target.suffix if kind == _PARTS else kind) as file:
+                    file.write(text)
             except OSError as error:
-                raise _unwritable(target, error) from error
+                raise cannot_write(_WHAT, target, error) from error
 
 
 def _files(kind: str, path: Path, runs: Sequence[StoredRun]) -> Iterator[tuple[Path, str]]:
@@ -131,10 +128,10 @@ def _files(kind: str, path: Path, runs: Sequence[StoredRun]) -> Iterator[tuple[P
     pages = {run.folder: _page_of(kind, path, run.folder, len(runs)) for run in runs if run.folder}
     if kind != "trace" and len(runs) > 1:
         yield from _overview(kind, path, runs, pages)
-    if path == STDOUT and len(runs) > 1:
+    if is_stream(path) and len(runs) > 1:
         if kind == "trace":
             hint = "give it a file: each run gets its own"
-            raise UsageError("`trace=-` shows one run", hint=hint)
+            raise UsageError(f"`trace={path}` shows one run", hint=hint)
         return
     for folder, target in pages.items():
         if kind == _PARTS:
@@ -164,7 +161,7 @@ def _overview(
         suite.Listed(
             run.result,
             None
-            if run.folder is None or path == STDOUT
+            if run.folder is None or is_stream(path)
             else pages[run.folder].relative_to(base).as_posix(),
         )
         for run in runs
@@ -203,7 +200,3 @@ def _attached(runs: Sequence[StoredRun]) -> list[str | None]:
         page = next((p for p in pages if p.is_file() and p.is_relative_to(here)), None)
         found.append(None if page is None else str(page.relative_to(here)))
     return found
-
-
-def _unwritable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"cannot write the report `{path}`: {error.strerror}")

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from chaoskit.cli.destination import STDOUT, cannot_write, destination, open_to_write
 from chaoskit.cli.errors import complain, explain
 from chaoskit.cli.github import on_one_stream, quoted, say_in_job
 from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import console
 from chaoskit.cli.recover import recover_before_run
-from chaoskit.cli.reports import STDOUT, as_json, show, wanted, write
+from chaoskit.cli.reports import as_json, show, wanted, write
 from chaoskit.cli.watching import OneRun, Watching
 from chaoskit.errors import ExitCode, StoreFailed, UsageError
-from chaoskit.files import refuse_link
 from chaoskit.judge.result import Result
 from chaoskit.judge.stored import StoredRun
 from chaoskit.report import terminal
@@ -34,6 +34,8 @@ from chaoskit.suite.pool import Outcome, bounded, run_side_by_side
 from chaoskit.suite.selection import Selection
 from chaoskit.suite.verdict import FailOn, counts_as_failed, exit_code, flakes
 from chaoskit.suite.warm import cleared, group_of, in_order, targets_of
+
+_EVENTS = "events to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,8 @@ class RunRequest:
 
 def run_scenarios(request: RunRequest) -> ExitCode:
     """Load everything, run what is selected, report; return the exit code."""
-    taken = "--json" if request.json else "--events -" if request.events == "-" else None
+    to = None if request.events is None else destination(request.events, "events", _EVENTS)
+    taken = "--json" if request.json else "--events -" if to == STDOUT else None
     reports = wanted(request.reports, stdout_taken_by=taken)
     quiet = taken is not None or any(path == STDOUT for _, path in reports)
     if not quiet:
@@ -67,7 +70,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
         refuse_host_commands(scenarios, settings.only_faults)
     scenarios = in_order(scenarios * request.repeat, warm=settings.warm)
     at_once = _at_once(request, len(scenarios))
-    events = _Events(request.events)
+    events = _Events(to)
     recover_before_run(settings.runs_dir, allow_host_exec=settings.allow_host_exec)
     suite = _Suite(request, quiet=quiet)
     watching = Watching(scenarios, at_once, suite.said, events.write)
@@ -173,16 +176,15 @@ def _show(result: Result, folder: Path) -> None:
 class _Events:
     """Where `--events` streams to: a file, stdout, or nowhere."""
 
-    def __init__(self, where: str | None) -> None:
+    def __init__(self, where: Path | None) -> None:
         self._file: TextIO | None = None
-        if where == "-":
+        if where == STDOUT:
             self._file = sys.stdout
         elif where is not None:
             try:
-                refuse_link(Path(where))
-                self._file = Path(where).open("w", encoding="utf-8")  # noqa: SIM115  # open all along
+                self._file = open_to_write(where, "events")
             except OSError as error:
-                raise UsageError(f"cannot write events to `{where}`: {error.strerror}") from error
+                raise cannot_write(_EVENTS, where, error) from error
 
     def write(self, line: str) -> None:
         if self._file is None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from urllib.parse import quote
 
+from chaoskit.cli.destination import STDOUT, cannot_write, destination, open_to_write
 from chaoskit.cli.output import say
 from chaoskit.errors import ExitCode, NothingSelected, UsageError
-from chaoskit.files import refuse_link, write_whole
 from chaoskit.series.compare import Outcome, compare_values
 from chaoskit.series.index import Index, Row
 from chaoskit.series.statistics import most_failures
@@ -25,7 +25,7 @@ _WIDE = 60  # runs of a strip
 
 
 def show_trend(
-    scenario: str, runs: Path, limit: int, *, as_json: bool, html: Path | None = None
+    scenario: str, runs: Path, limit: int, *, as_json: bool, html: str | None = None
 ) -> ExitCode:
     """Print the verdicts and the figures of a scenario's runs, the oldest first, or write a page.
 
@@ -33,6 +33,7 @@ def show_trend(
     """
     if as_json and html is not None:
         raise UsageError("`--json` prints, and `--html` writes", hint="take one of them")
+    page = None if html is None else destination(html, "html", "the page")
     with Index.of(runs) as index:
         rows = index.rows(scenario)
         known = sorted({row.scenario for row in index.rows()}) if not rows else []
@@ -42,8 +43,8 @@ def show_trend(
     rows = rows[-limit:]
     if as_json:
         say(json.dumps([asdict(row) for row in rows], indent=2))
-    elif html is not None:
-        _write(html, scenario, rows, runs)
+    elif page is not None:
+        _write(page, scenario, rows, runs)
     else:
         _print(scenario, rows)
     return ExitCode.PASSED
@@ -58,11 +59,15 @@ def _write(page: Path, scenario: str, rows: Sequence[Row], runs: Path) -> None:
         target = runs.resolve() / run / "report.html"
         return quote(os.path.relpath(target, above)) if target.is_file() else None
 
+    text = render(scenario, rows, _sentences(rows), page_of)
+    if page == STDOUT:
+        say(text.rstrip("\n"))
+        return
     try:
-        refuse_link(page)
-        write_whole(page, render(scenario, rows, _sentences(rows), page_of))
+        with open_to_write(page, "html") as file:
+            file.write(text)
     except OSError as error:
-        raise UsageError(f"cannot write the page `{page}`: {error.strerror}") from error
+        raise cannot_write("the page", page, error) from error
 
 
 def _sentences(rows: Sequence[Row]) -> list[str]:

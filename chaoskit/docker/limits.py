@@ -92,20 +92,19 @@ class ContainerLimits:
     async def consumption(self, container_id: str) -> Usage:
         return await self._call("read statistics", lambda: self._usage(container_id))
 
-    async def memory_of(self, project: str) -> dict[str, int]:
-        """Return how many bytes each service of a Compose project uses now, by its name: those
-        whose containers run, where the kernel counts it."""
+    async def usage_of(self, project: str) -> dict[tuple[str, str], Usage]:
+        """Return what each container of a Compose project uses that runs now, by service and id."""
 
-        def read() -> dict[str, int]:
+        def read() -> dict[tuple[str, str], Usage]:
             from docker.errors import NotFound
 
-            used: dict[str, int] = {}
+            used: dict[tuple[str, str], Usage] = {}
             label = f"{COMPOSE_PROJECT_LABEL}={project}"
             for row in self._api.containers(filters={"label": [label]}):
                 service = str((row.get("Labels") or {}).get(COMPOSE_SERVICE_LABEL, ""))
                 with contextlib.suppress(NotFound):  # removed between the two calls
-                    used[service] = used.get(service, 0) + self._usage(row["Id"]).memory
-            return {service: memory for service, memory in used.items() if memory}
+                    used[service, row["Id"]] = self._usage(row["Id"])
+            return used
 
         return await self._call("read statistics", read)
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LONGEST = 3600  # seconds a pause lasts when no lease bounds it
 _MARGIN = 30  # seconds a pause outlasts its lease: the heal ends it, however busy we are
 _PATIENCE = 10.0
+_SOON = 3  # tenths of a second in which a server that is not paused has answered
+_LATE = 20  # and in which it has at the latest, where the machine is busy
 # PUBLISH is held back by both modes and changes nothing; PING only by `all`.
 _CANARY = {"all": ("PING",), "write": ("PUBLISH", f"{redis.OURS}canary", "")}
 
@@ -63,7 +65,7 @@ class RedisPause(StoreFault[PauseUndo]):
         return {**super().undo_fields(), "seconds": seconds}
 
     async def read_one(self, store: Store[PauseUndo]) -> StoreRow:
-        if await redis.silent(store, *_CANARY[self.mode]):
+        if await redis.silent(store, _LATE, *_CANARY[self.mode]):
             raise FaultFailed(f"`{store.container.name}` does not answer even before the fault")
         return StoreRow(replica=store.replica)
 
@@ -75,16 +77,14 @@ class RedisPause(StoreFault[PauseUndo]):
 
     @classmethod
     async def verify_one(cls, store: Store[PauseUndo]) -> Receipt:
-        what = _CANARY[store.undo.mode]
-        if await redis.silent(store, *what):
-            return Receipt(True, f"{what[0]} inside the container: no answer in 1s")
-        return Receipt(False, f"{what[0]} inside the container is answered")
+        return await _looked(store, _SOON)
 
     @classmethod
     async def heal_one(cls, store: Store[PauseUndo]) -> None:
         await store.release("USR1")
-        what = _CANARY[store.undo.mode]
-        if await redis.silent(store, *what) and await redis.silent(store, "CLIENT", "UNPAUSE"):
+        if (await _looked(store, _LATE)).holds and await redis.silent(
+            store, _LATE, "CLIENT", "UNPAUSE"
+        ):
             raise FaultFailed(
                 f"`{store.container.name}` is still paused; that ends by itself within"
                 f" {store.undo.seconds} s of its start"
@@ -92,5 +92,12 @@ class RedisPause(StoreFault[PauseUndo]):
 
     @classmethod
     async def verify_healed_one(cls, store: Store[PauseUndo]) -> Receipt:
-        shown = await cls.verify_one(store)
+        shown = await _looked(store, _LATE)
         return Receipt(not shown.holds, shown.detail)
+
+
+async def _looked(store: Store[PauseUndo], tenths: int) -> Receipt:
+    what = _CANARY[store.undo.mode]
+    if await redis.silent(store, tenths, *what):
+        return Receipt(True, f"{what[0]} inside the container: no answer in {tenths / 10:g}s")
+    return Receipt(False, f"{what[0]} inside the container is answered")

@@ -21,6 +21,7 @@ from chaoskit.text import count, moment, seconds_text
 Reason = Literal["exited", "oom", "stopped", "removed"]
 
 _SLACK = 0.5  # seconds between the engine's clock and what faults record
+_LATE = 1.0  # seconds by which word of memory that ran out may come after that of the death
 _OOM = 5.0  # seconds from running out of memory to word of the death by it, on a busy machine
 _ENDING = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM})
 _AT_ONCE = 1.0  # seconds between the death and the removal of one `docker rm --force`
@@ -209,7 +210,15 @@ def _ends(changes: Sequence[tuple[float, ContainerChanged]]) -> Iterator[_End]:
             case "kill" if event.signal in _ENDING or event.signal is None:
                 killed = event.signal or signal.SIGTERM
             case "oom":
-                starved.append(t)
+                last = ends[-1] if ends else None
+                if (
+                    last
+                    and (last.reason, last.exit_code) == ("exited", 137)
+                    and t - last.at <= _LATE
+                ):
+                    last.reason = "oom"
+                else:
+                    starved.append(t)
             case "die":
                 by_memory = event.exit_code == 137 and any(t - s <= _OOM for s in starved)
                 early = [s for s in starved if not by_memory or t - s > _OOM]

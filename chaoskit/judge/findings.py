@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chaoskit.checks._base import Check
 from chaoskit.judge.lateness import weighed, without_late
+from chaoskit.judge.starvation import Spell, excused, without_starved
 from chaoskit.record.history import without_collecting
 from chaoskit.records import Evidence, Finding, Verdict
 from chaoskit.scenario.document import Scenario
 
 
 def findings_of(
-    scenario: Scenario, evidence: Evidence
+    scenario: Scenario, evidence: Evidence, spells: Sequence[Spell] = ()
 ) -> tuple[list[tuple[Check, Finding]], dict[str, str]]:
-    """Return each check with its finding, and by probe what is no evidence about it."""
+    """Return each check with its finding, and by probe what is no evidence about it.
+
+    `spells` are the times in which others crowded the machine.
+    """
     punctual, late = without_late(evidence, scenario.probes)
+    fed = without_starved(evidence, scenario.probes, spells)
     findings = []
     with without_collecting():
         for check in scenario.expect:
@@ -21,6 +28,8 @@ def findings_of(
             said = late.get(getattr(check, "probe", None) or "")
             if said is not None:
                 finding = weighed(finding, judged(check, punctual), said)
+            if spells and finding.verdict is Verdict.FAIL:
+                finding = excused(finding, judged(check, fed), spells)
             findings.append((check, finding))
     return findings, late
 

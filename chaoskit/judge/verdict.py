@@ -34,6 +34,7 @@ from chaoskit.judge.result import (
     ServiceResult,
     StackResult,
 )
+from chaoskit.judge.starvation import spells_of
 from chaoskit.judge.steady import lost_before
 from chaoskit.judge.workload import rounded_percentile, workload_result
 from chaoskit.probes._base import Probe
@@ -74,7 +75,7 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     }
     log = record.log
     evidence = replace(record.evidence, initial=initial)
-    findings, late = findings_of(scenario, evidence)
+    findings, late = findings_of(scenario, evidence, spells_of(log.events))
     nobody = unfelt(evidence)
     faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)

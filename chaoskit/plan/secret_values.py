@@ -13,7 +13,6 @@ from chaoskit.records import Json
 from chaoskit.scenario import nodes
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import Loaded
-from chaoskit.scenario.masking import named_values
 from chaoskit.secrets import (
     OUR_WORDS,
     Redactor,
@@ -21,12 +20,11 @@ from chaoskit.secrets import (
     is_word,
     passwords_in,
     secrets_in,
+    secrets_of_document,
 )
 from chaoskit.stack.project import Project, Service
 
 _LARGEST = 1024**2  # bytes of a file in which secrets are looked for
-# Where the keys of a Compose project are the user's, and say what their values are.
-_USERS_KEYS = frozenset({"environment", "args", "labels", "options", "driver_opts"})
 _PROSE = frozenset({"expect", "description", "name"})  # of a scenario: no commands, no addresses
 _TOKEN = re.compile(r"[A-Za-z]+(?:[-_][A-Za-z]+)*")
 
@@ -49,7 +47,7 @@ def secrets_of(loaded: Loaded, project: Project, config: Mapping[str, Json]) -> 
     A password that is also a name, or a plain word that scenario and stack use for something else,
     is a word: masked everywhere, it would break what has nothing to do with it.
     """
-    found = [*_of_scenario(loaded), *_of_stack(config), *_of_files(config)]
+    found = [*_of_scenario(loaded), *_of_texts(loaded), *_of_stack(config)]
     scenario = loaded.scenario
     names = {*project.services, *project.networks, *project.volumes, project.name, scenario.name}
     names |= {*scenario.probes, *scenario.workloads, *OUR_WORDS}
@@ -63,48 +61,55 @@ def secrets_of(loaded: Loaded, project: Project, config: Mapping[str, Json]) -> 
 
 def before_compose(loaded: Loaded) -> Secrets:
     """Return what is known before Compose has read its files, for what it says about them."""
-    found = _of_scenario(loaded)
-    for file in (*loaded.compose_files, loaded.compose_files[0].parent / ".env"):
-        text = _text(file)
-        found += [form for one in named_values(text) for form in forms_of(_as_meant(one))]
-        found += passwords_in(text)
-    return Secrets(tuple(found), OUR_WORDS)
+    return Secrets((*_of_scenario(loaded), *_of_texts(loaded)), OUR_WORDS)
 
 
 def _of_scenario(loaded: Loaded) -> list[str]:
     found = passwords_in(_text(loaded.path)) + secrets_in(os.environ)
+    found += secrets_of_document(nodes.plain(loaded.source.root))
     for _, scalar in nodes.scalars(loaded.source.root):
         found += [form for secret in scalar.secrets for form in forms_of(secret)]
-        found += passwords_in(str(scalar.value))
     return found
 
 
-def _of_stack(part: Json, *, named: bool = False) -> Iterator[str]:
-    """Yield the secrets of a part of a Compose project; with `named` its keys say what they are."""
+def _of_texts(loaded: Loaded) -> Iterator[str]:
+    """Yield what the Compose files say as they are written: defaults of variables, comments."""
+    for file in (*loaded.compose_files, loaded.compose_files[0].parent / ".env"):
+        text = _text(file)
+        yield from passwords_in(text)
+        yield from passwords_in(_as_meant(text))
+
+
+def _of_stack(config: Mapping[str, Json]) -> Iterator[str]:
+    """Yield the secrets of a Compose project: what its keys and texts say, and what its `secrets`
+    and `configs` hold."""
+    meant = _meant(config)
+    yield from secrets_of_document(meant)
+    for section in ("secrets", "configs"):
+        entries = config.get(section)
+        for one in entries.values() if isinstance(entries, Mapping) else ():
+            for text in _contents(one) if isinstance(one, Mapping) else ():
+                yield from passwords_in(text)
+                if section == "secrets":  # nothing but secret
+                    yield from forms_of(text.strip())
+
+
+def _contents(entry: Mapping[str, Json]) -> Iterator[str]:
+    file, variable, content = entry.get("file"), entry.get("environment"), entry.get("content")
+    if isinstance(file, str):
+        yield _text(Path(file))
+    if isinstance(variable, str):
+        yield os.environ.get(variable, "")
+    if isinstance(content, str):
+        yield _as_meant(content)
+
+
+def _meant(part: Json) -> Json:
     if isinstance(part, str):
-        yield from passwords_in(_as_meant(part))
-    elif isinstance(part, Mapping):
-        if named:
-            yield from secrets_in({key: _as_meant(str(value)) for key, value in part.items()})
-        for key, value in part.items():
-            yield from _of_stack(value, named=key in _USERS_KEYS or key.startswith("x-"))
-    elif isinstance(part, Sequence):
-        if all(isinstance(item, str) for item in part):  # a command: `--requirepass`, `x`
-            yield from passwords_in(_as_meant(" ".join(map(str, part))))
-        for item in part:
-            yield from _of_stack(item)
-
-
-def _of_files(config: Mapping[str, Json]) -> Iterator[str]:
-    """Yield what the `secrets` of a Compose project hold: files and variables."""
-    secrets = config.get("secrets")
-    for one in secrets.values() if isinstance(secrets, Mapping) else ():
-        if isinstance(one, Mapping):
-            file, variable = one.get("file"), one.get("environment")
-            if isinstance(file, str):
-                yield from forms_of(_text(Path(file)).strip())
-            if isinstance(variable, str):
-                yield from forms_of(os.environ.get(variable, ""))
+        return _as_meant(part)
+    if isinstance(part, Mapping):
+        return {key: _meant(value) for key, value in part.items()}
+    return [_meant(item) for item in part] if isinstance(part, Sequence) else part
 
 
 def _as_meant(text: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import ssl
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from chaoskit.fields import HttpUrl, Model, Target
+from chaoskit.numeric import NoNumber, read_json
 from chaoskit.probes._base import Observed, Probe, Session, probe
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
@@ -175,7 +175,7 @@ class HttpSession(Session):
 
     def _judged_body(self, document: bytes) -> Observed:
         try:
-            body: Json = json.loads(document)
+            body: Json = read_json(document)
             for path, wanted in self._probe.expect.body.items():
                 value = one(path, body)
                 if not _same(value, wanted):
@@ -184,7 +184,9 @@ class HttpSession(Session):
             return Observed(True, value=one(self._probe.value, body) if self._probe.value else None)
         except NoMatch as missing:
             return Observed(False, f"body has {missing}")
-        except (ValueError, RecursionError):
+        except NoNumber as error:
+            return Observed(False, one_line(f"body: {error.msg}", LONGEST))
+        except ValueError:
             return Observed(False, "body is not JSON")
 
     async def close(self) -> None:

@@ -279,22 +279,27 @@ class ReplicasRead(RunEvent):
 
 @dataclass(frozen=True, slots=True)
 class HostLoad:
-    """How busy the machine of the stack was: for which share of the time since the sample before
-    some task of it waited for a CPU (0 to 1; null where the kernel does not count it), the load
-    average of the last minute, and the number of its CPUs."""
+    """How busy the machine of the stack was since the sample before: for which share of the time
+    some task of it waited for a CPU (0 to 1; null where the kernel does not count it), and which
+    share of its CPUs was used by others than the stack and chaoskit (0 to 1; null where that is not
+    known). Then the load average of the last minute, and the number of its CPUs."""
 
     cpu_pressure: float | None
     load1: float
     cpus: int
+    others: float | None = None
 
 
 @event("resources")
 class ResourcesSampled(RunEvent):
     """What the stack used: bytes of memory of each service that runs, without the page cache that
-    can be dropped. `host` is null where its machine is not the one that chaoskit runs on."""
+    can be dropped, and for how many seconds the tasks of each waited for a CPU since the sample
+    before, where that can be seen. `host` is null where its machine is not the one that chaoskit
+    runs on."""
 
     host: HostLoad | None
     services: dict[str, int]
+    waited: dict[str, float] = field(default_factory=dict)
 
 
 @event("workload_ended")

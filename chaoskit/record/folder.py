@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from chaoskit import files
 from chaoskit.errors import StoreFailed, UsageError
+from chaoskit.numeric import MOST_DIGITS, read_json
 from chaoskit.record.lock import RunLock
 from chaoskit.records import Json
 from chaoskit.secrets import Redactor
@@ -97,8 +98,11 @@ def numbered_rows(path: Path) -> Iterator[tuple[int, Mapping[str, Json]]]:
                 raise StoreFailed(f"`{path}` line {number} is not UTF-8") from None
             except RecursionError:
                 raise StoreFailed(f"`{path}` line {number} is nested too deeply") from None
-            except ValueError:  # torn by a kill; the next writer began a new line
+            except json.JSONDecodeError:  # torn by a kill; the next writer began a new line
                 continue
+            except ValueError:
+                text = f"has a whole number of more than {MOST_DIGITS} digits"
+                raise StoreFailed(f"`{path}` line {number} {text}") from None
             if isinstance(row, dict):
                 yield number, row
     except FileNotFoundError:
@@ -137,18 +141,12 @@ def read_document(path: Path) -> Any:
     except OSError as error:
         raise StoreFailed(f"cannot read `{path}`: {error.strerror}") from error
     try:
-        return json.loads(data.decode(), parse_constant=_refuse_constant)
+        return read_json(data.decode())
     except UnicodeDecodeError as error:
         line, what = data.count(b"\n", 0, error.start) + 1, "it is not UTF-8"
     except json.JSONDecodeError as error:
         line, what = error.lineno, error.msg
-    except (ValueError, RecursionError) as error:
-        line, what = 1, str(error)
     raise StoreFailed(f"`{path}` line {line}: {what}") from None
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON")
 
 
 class RunFolder:

@@ -17,6 +17,7 @@ from msgspec.structs import force_setattr, replace
 
 from chaoskit import files
 from chaoskit.errors import UsageError
+from chaoskit.numeric import NoNumber, read_json
 from chaoskit.records import Event, Key, key_of
 
 TYPES = ("invoke", "ok", "fail", "info")
@@ -117,14 +118,14 @@ class _Reader:
     def _row(self, line: str) -> Row:
         """Return what a line holds; None for an empty or a torn one."""
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = read_json(line)
+        except json.JSONDecodeError as error:
             if not line.endswith("\n"):
                 self._torn = self._line
                 return None
             if not line.strip():
                 return None
-            raise self._wrong(f"not JSON: {_reason(error)}") from None
+            raise self._wrong(_reason(error)) from None
         if not isinstance(row, dict):
             raise self._wrong("not a JSON object")
         if not row.keys() <= FIELDS:
@@ -301,11 +302,10 @@ def _completed(event: Event, row: Row, begin: Event) -> Event:
     return replace(event, **left_out) if left_out else event
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        column = min(error.pos, len(error.doc.rstrip())) + 1
-        return f"{error.msg[:1].lower()}{error.msg[1:]} (column {column})"
-    return "nested too deeply" if isinstance(error, RecursionError) else str(error)
+def _reason(error: json.JSONDecodeError) -> str:
+    column = min(error.pos, len(error.doc.rstrip())) + 1
+    what = "" if isinstance(error, NoNumber) else "not JSON: "
+    return f"{what}{error.msg[:1].lower()}{error.msg[1:]} (column {column})"
 
 
 def _lines(many: int) -> str:

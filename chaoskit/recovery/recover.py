@@ -53,7 +53,7 @@ from chaoskit.recovery.teardown import (
     write_reports,
 )
 from chaoskit.recovery.trust import refuse_foreign, trusted
-from chaoskit.secrets import OUR_WORDS, Redactor, passwords_in, secrets_in
+from chaoskit.secrets import OUR_WORDS, Redactor, secrets_in, secrets_of_document
 from chaoskit.stack.stack import Stack
 from chaoskit.text import printable
 
@@ -317,7 +317,7 @@ async def _redactor(engine: Engine, project: str) -> Redactor:
     with contextlib.suppress(ChaoskitError):
         found = await engine.containers.of(project)
     secrets = [s for c in found for s in secrets_in(c.environment)]
-    secrets += [s for c in found for s in passwords_in(" ".join(c.words))]
+    secrets += [s for c in found for s in secrets_of_document(list(c.words))]
     return Redactor(secrets, keep={project, *OUR_WORDS, *(c.state.service for c in found)})
 
 

@@ -44,6 +44,7 @@ _MOST_CANARIES, _BETWEEN, _CALMING = 12, 0.05, 1.0  # where the machine is busy;
 _CONFIRMATIONS = 2
 _AGAIN = 0.2  # seconds between two looks whether an upstream answers again
 _INJECTING = 60.0  # seconds that putting a fault in force may take
+_LOOKING, _SHARE_OF_LOOK = 1.0, 0.25  # at most, of the last look: seconds, share of a lease
 _SHARE_OF_LEASE = 0.6  # of a fault's lease, for its canary; the rest is for watching use
 
 Moment: TypeAlias = Literal["before", "during", "after"]  # of a fault
@@ -56,6 +57,8 @@ class Injection:
     fault: Fault
     undo: Undo | None = None
     injected_at: float | None = None
+    in_force_at: float | None = None  # when putting it in force was over
+    look: float = 0.0  # seconds that reading it back took then
     felt_at: float | None = None  # when the canaries that went while it is in force were over
     healing_at: float | None = None
     healed_at: float | None = None
@@ -193,18 +196,24 @@ class Injector:
             return
         # The lease is kept by the clock, whatever measuring the effect takes.
         # It counts from when the fault is in force: a polite stop may take a while to get there.
-        lease = None if fault.for_ is None else self._clock.now() + fault.for_
+        # Looking whether it is takes a part of it, at both ends.
+        begun = self._clock.now() if injection.in_force_at is None else injection.in_force_at
+        lease = None if fault.for_ is None else begun + fault.for_
+        last_look = min(injection.look, _LOOKING)
         if fault.for_ is not None:
+            last_look = min(last_look, _SHARE_OF_LOOK * fault.for_)
             self._guard.lease(fault.name, fault.for_)
         async with asyncio.TaskGroup() as group:
             measuring = group.create_task(self._feel(injection))
             if lease is None:
                 await hold.wait()
             else:
-                await self._clock.sleep_until(lease)
+                await self._clock.sleep_until(lease - last_look)
             self._guard.healing(fault.name)  # looking once more is a part of it
             measuring.cancel()
         await self._before_heal(injection)
+        if lease is not None:
+            await self._clock.sleep_until(lease)
         await self._heal_and_count(injection)
 
     async def _inject(self, injection: Injection) -> None:
@@ -227,8 +236,10 @@ class Injector:
         )
         self._recorder.emit(injected, t=injection.injected_at)
         await fault.inject(self._stack, injection.undo)
+        injection.in_force_at = self._clock.now()
         self._ledger.done(fault.name)
         receipt = await fault.verify_injected(self._stack, injection.undo)
+        injection.look = self._clock.now() - injection.in_force_at
         self._recorder.emit(FaultReceipt(fault.name, receipt.holds, receipt.detail))
         if not receipt.holds:
             raise FaultFailed(f"the read-back does not show it: {receipt.detail}")

@@ -14,7 +14,7 @@ from chaoskit.scenario.document import KINDS, Scenario
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
 from chaoskit.scenario.quiet import end_of, parts_of
-from chaoskit.scenario.source import Source
+from chaoskit.scenario.source import Source, leads_nowhere
 from chaoskit.scenario.suggest import closest, did_you_mean
 from chaoskit.text import listed, seconds_text
 
@@ -180,6 +180,8 @@ def _as_compose_reads(folder: FilePath) -> list[FilePath]:
 
 
 def _no_compose_file(source: Source, path: Path, written: str, file: FilePath) -> Problem:
+    if file.is_symlink():
+        return source.problem(path, leads_nowhere(file))
     try:
         siblings = [entry.name for entry in file.parent.iterdir() if entry.is_file()]
     except (OSError, ValueError):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from chaoskit.secrets import MASK, named_like_a_secret
+from chaoskit.secrets import MASK, holds_a_secret, may_name_a_secret
 
 # "scheme://user:PASSWORD@host": in quotes it may hold blanks
 _IN_URL = (
@@ -56,15 +55,6 @@ def masked_file(text: str) -> str:
     return "\n".join(lines).replace(_PAD, "")
 
 
-def named_values(text: str) -> Iterator[str]:
-    """Yield the values that a YAML text gives to keys named like a secret, one line at a time."""
-    for line in text.split("\n"):
-        for key in _KEY.finditer(line) if len(line) <= LONGEST else ():
-            value = _VALUE.match(line, key.end())
-            if value is not None and named_like_a_secret(key["key"]):
-                yield value["secret"].strip("\"' ")
-
-
 _PAD = "\ue000"  # stands for a blank that still has to move behind the value
 
 
@@ -92,17 +82,17 @@ def _marked_names(line: str) -> str:
 def _marked_pairs(line: str) -> str:
     done, at = "", 0
     for key in _KEY.finditer(line):
-        if key.start() < at or not named_like_a_secret(key["key"]):
+        if key.start() < at or not may_name_a_secret(key["key"]):
             continue
         value = _VALUE.match(line, key.end())
-        if value is not None:
+        if value is not None and holds_a_secret(key["key"], value["secret"].strip("\"' ")):
             done += line[at : value.start()] + _mask(value)
             at = value.end()
     return done + line[at:]
 
 
 def _mask_if_named(match: re.Match[str]) -> str:
-    return _mask(match) if named_like_a_secret(match["key"]) else match[0]
+    return _mask(match) if holds_a_secret(match["key"], match["secret"]) else match[0]
 
 
 def _mask(match: re.Match[str]) -> str:

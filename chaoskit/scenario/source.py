@@ -150,9 +150,16 @@ def parsed(path: Path, text: str, environ: Environ[str, str]) -> Source:
 
 def no_such_path(path: Path) -> UsageError:
     """Return the error for a path that does not exist, with what it may have meant."""
+    if path.is_symlink():
+        return UsageError(leads_nowhere(path))
     meant = _like(path)
     suggestion = "" if meant is None else f"; did you mean `{meant}`?"
     return UsageError(f"no file or directory `{path}`{suggestion}")
+
+
+def leads_nowhere(link: Path) -> str:
+    """Return what is wrong with a link to nothing, or to itself."""
+    return f"`{link}` is a link that leads nowhere: to `{link.readlink()}`"
 
 
 def _like(path: Path) -> Path | None:

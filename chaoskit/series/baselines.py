@@ -12,6 +12,7 @@ from pathlib import Path
 
 from chaoskit import files
 from chaoskit.errors import StoreFailed, UsageError
+from chaoskit.numeric import read_json
 
 FILE = "baselines.json"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
@@ -21,13 +22,15 @@ def baselines(runs: Path) -> dict[str, list[str]]:
     """Return the ids of the runs of each baseline. Raises `StoreFailed` for a damaged file."""
     path = runs / FILE
     try:
-        found = json.loads(files.read_text(path))
+        found = read_json(files.read_text(path))
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise StoreFailed(f"cannot read `{path}`: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise StoreFailed(f"`{path}` holds no baselines: {error}", hint=_HINT) from error
+    except UnicodeDecodeError:
+        raise StoreFailed(f"`{path}` is not UTF-8", hint=_HINT) from None
+    except json.JSONDecodeError as error:
+        raise StoreFailed(f"`{path}` line {error.lineno}: {error.msg}", hint=_HINT) from None
     if not isinstance(found, dict) or not all(map(_is_list_of_ids, found.values())):
         raise StoreFailed(f"`{path}` holds no lists of runs", hint=_HINT)
     return found

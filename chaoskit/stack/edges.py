@@ -150,8 +150,14 @@ class EdgeMap:
 
 
 def _obstacle(client: Service, upstream: Service) -> str | None:
-    for service in (client, upstream):
-        mode = service.network_mode
+    for service, other in ((client, upstream), (upstream, client)):
+        mode = service.network_mode or ""
+        whose = mode.removeprefix("service:")
+        if whose == other.name:
+            return f"`{service.name}` and `{whose}` have one network: they need no connection in it"
+        if mode.startswith("service:"):
+            edge = f"{whose} -> {other.name}" if service is client else f"{other.name} -> {whose}"
+            return f"`{service.name}` has the network of `{whose}` (`{mode}`): write `{edge}`"
         if mode:
             return f"`{service.name}` has `network_mode: {mode}`, which cannot be proxied"
     fixed = [a.fixed_ip for a in upstream.attachments if a.fixed_ip]

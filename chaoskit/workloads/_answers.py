@@ -11,10 +11,15 @@ import re
 from chaoskit.records import Json
 from chaoskit.text import shown
 
+LONGEST = 300  # digits of text that can be a number; longer text is text
+_NUMBER = re.compile(rf"-?[0-9]{{1,{LONGEST}}}(\.[0-9]+)?")
+
 
 def number(item: Json) -> Json:
     """Return a whole number that came as text as a number, anything else as it is."""
-    return int(item) if isinstance(item, str) and item.isascii() and item.isdigit() else item
+    if isinstance(item, str) and len(item) <= LONGEST and item.isascii() and item.isdigit():
+        return int(item)
+    return item
 
 
 def values(answer: Json) -> list[Json]:
@@ -40,7 +45,7 @@ def single(answer: Json) -> Json:
 def amount(answer: Json) -> int | float:
     """Return the one number of an answer."""
     found = single(answer)
-    if isinstance(found, str) and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", found):
+    if isinstance(found, str) and re.fullmatch(_NUMBER, found):
         return float(found) if "." in found else int(found)
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise ValueError(f"the read returned {shown(found)}, not a number")

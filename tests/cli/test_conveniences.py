@@ -168,11 +168,13 @@ def test_a_report_that_cannot_be_written_is_refused_before_anything_starts(
 def test_a_report_that_can_be_written_leaves_no_trace_before_it_is(
     cli: Cli, tmp_path: Path
 ) -> None:
-    (tmp_path / "old.xml").write_text("old")
+    old = '<?xml version="1.0" encoding="UTF-8"?>\n<testsuites />\n'
+    (tmp_path / "old.xml").write_text(old)
     options = ["--report", "junit=out/new.xml", "--report", "junit=old.xml"]
-    assert cli("run", "nothing.yaml", *options).code == 2
+    output = cli("run", "nothing.yaml", *options)
+    assert (output.code, "nothing.yaml" in output.stderr) == (2, True)
     assert not (tmp_path / "out" / "new.xml").exists()
-    assert (tmp_path / "old.xml").read_text() == "old"
+    assert (tmp_path / "old.xml").read_text() == old
 
 
 def test_report_without_a_run_takes_the_newest_also_where_nothing_points_to_it(

@@ -246,7 +246,9 @@ class FakeExec:
         if text == script("processes/release.sh"):
             self._change(lambda: self._release(container_id, words[0].rstrip(";")))
             return _ok()
-        if text == script("redis/command.sh"):
+        if text == script("redis/look.sh"):
+            return _ok()
+        if text in (script("redis/command.sh"), script("redis/silent.sh")):
             return self._redis(container_id).command(words[3:], self._change)
         if text == script("redis/pages.sh"):
             return self._redis(container_id).walk(words[3], words[4:], self._change)

@@ -15,6 +15,7 @@ from tests.stack.running import (
     available,
     docker,
     fault,
+    project_of,
     things_of_project,
 )
 
@@ -77,9 +78,7 @@ def test_what_stood_for_an_emptied_folder_goes_with_a_run_that_was_killed(
     folder = CASE.parent / "data"
     going = chaoskit.start(scenario("", timeline={"settle": "60s"}))
     going.read_until("phase baseline")
-    project = next(
-        name for name in docker("compose", "ls", "-q").split() if name.startswith("ck-bodies-")
-    )
+    project = project_of(chaoskit.runs / "latest")
     volumes = [one for one in things_of_project(project) if one.startswith("volume ")]
     assert len(volumes) == 1, volumes
     assert "started" in docker("exec", f"{project}-web-1", "ls", "/data")

@@ -48,7 +48,7 @@ def test_ports_that_only_sockets_tell_are_served_and_faults_touch_them(chaoskit:
     run = chaoskit.run(
         on(
             "unwritten-ports",
-            [fault("latency", lasts="2s", edge="web -> api", delay="200ms", id="slow")],
+            [fault("latency", lasts="2s", edge="web -> api", delay="600ms", id="slow")],
             expect=[
                 available("web", "99%"),
                 {"check": "logs", "service": "web", "absent": "push failed"},
@@ -117,7 +117,7 @@ def test_what_arrives_at_the_proxy_while_a_fault_is_in_force_is_use_and_nothing_
                 fault("latency", "0s", "2s", edge="dies -> redis", delay="400ms", id="dies"),
                 fault("blackhole", "0s", "3s", edge="listens -> redis", id="listens"),
                 fault("blackhole", "4s", "3s", edge="kept -> redis", id="kept"),
-                fault("latency", "0s", "2s", edge="straight -> api", delay="200ms", id="straight"),
+                fault("latency", "0s", "2s", edge="straight -> api", delay="600ms", id="straight"),
             ],
             probes={"kept": WEB["web"] | {"url": "http://kept:8000/", "timeout": "1s"}},
             expect=[available("kept", "10%")],
@@ -169,7 +169,7 @@ def test_what_the_client_s_own_traffic_cannot_feel_is_not_proven(chaoskit: Chaos
 
 def test_faults_on_edges_to_tls_servers_are_proven_by_a_handshake(chaoskit: Chaoskit) -> None:
     faults = [
-        fault("latency", lasts="2s", edge="web -> api", delay="200ms", id="slow"),
+        fault("latency", lasts="2s", edge="web -> api", delay="600ms", id="slow"),
         fault("blackhole", at="3s", lasts="2s", edge="web -> redis", id="hole"),
         fault("truncate", at="6s", lasts="2s", edge="web -> redis", bytes="50B", id="cut"),
     ]

@@ -29,7 +29,7 @@ def test_a_proxy_that_is_lost_during_a_fault_makes_the_run_unknown(
 ) -> None:
     going = chaoskit.start(
         chats(
-            faults=[fault("latency", "0s", "3s", edge=EDGE, delay="200ms", id="slow")],
+            faults=[fault("latency", "0s", "3s", edge=EDGE, delay="600ms", id="slow")],
             timeline={"settle": "2s"},
         )
     )

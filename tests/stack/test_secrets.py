@@ -86,18 +86,21 @@ def test_a_password_is_masked_in_the_logs_of_a_stack_that_does_not_come_up(
 
 FORMS = """
 import base64, html, json, os, sys, time, urllib.parse
-names = ["DOLLAR_PASSWORD", "AUTH_HEADER", "JWT", "MYSQL_PWD", "MULTI_SECRET", "DB_PASSWORD_PROD"]
+names = ["DOLLAR_PASSWORD", "AUTH_HEADER", "JWT", "MYSQL_PWD", "MULTI_SECRET", "DB_PASSWORD_PROD",
+         "DB_CONFIG", "SETTINGS", "TLS_KEY", "GO_DSN", "HOOK", "MYSQL_ROOT_PW", "STRIPE"]
+inside = [open("/redis.conf").read().split()[1], open("/run/secrets/api").read()]
 while True:
-    for value in map(os.environ.__getitem__, names):
+    for value in (*map(os.environ.__getitem__, names), *inside):
         basic = base64.b64encode(b"app:" + value.encode()).decode()
         print(value, repr(value), json.dumps(value), urllib.parse.quote(value), html.escape(value))
-        print("Authorization: Basic", basic, flush=True)
+        print("Authorization: Basic", basic, value.encode().hex(), flush=True)
     time.sleep(0.3)
 """
 
 
 def test_no_form_of_a_password_is_in_a_log_or_on_the_terminal(chaoskit: Chaoskit) -> None:
     chaoskit.write(FORMS, "forms.py")
+    chaoskit.write("fileLEAK16", "api.txt")
     compose = chaoskit.write(
         """
         services:
@@ -113,6 +116,22 @@ def test_no_form_of_a_password_is_in_a_log_or_on_the_terminal(chaoskit: Chaoskit
               MYSQL_PWD: "mysqlLEAK4"
               MULTI_SECRET: "lineoneLEAK5\\nlinetwoLEAK5"
               DB_PASSWORD_PROD: "prodLEAK6"
+              DB_CONFIG: '{"db": {"password": "jsonLEAK7"}}'
+              SETTINGS: "db:\\n  user: app\\n  password: yamlLEAK8x\\n"
+              TLS_KEY: "-----BEGIN PRIVATE KEY-----\\nMIIEvLEAK9\\n-----END PRIVATE KEY-----"
+              GO_DSN: "app:godsnLEAK10@tcp(db:3306)/shop"
+              HOOK: "https://hooks.slack.com/services/T0/B0/hookLEAK11"
+              MYSQL_ROOT_PW: "rootLEAK12"
+              STRIPE: "sk_live_stripeLEAK13"
+            healthcheck:
+              test: [CMD-SHELL, "echo mysqladmin ping -phealthLEAK14"]
+              interval: 1s
+            configs: [{source: redis, target: /redis.conf}]
+            secrets: [api]
+        configs:
+          redis: {content: "requirepass confLEAK15"}
+        secrets:
+          api: {file: ./api.txt}
         """,
         "compose.yaml",
     )
@@ -128,7 +147,8 @@ def test_no_form_of_a_password_is_in_a_log_or_on_the_terminal(chaoskit: Chaoskit
     assert run.code == 1, run.output
     encoded = base64.b64encode(b"app:mysqlLEAK4").decode()
     assert "Authorization: Basic" in (run.path / "logs" / "app.log").read_text()
-    for secret in ("LEAK", encoded, "do$llar", "do%24llar"):
+    in_hex = b"rootLEAK12".hex()
+    for secret in ("LEAK", encoded, in_hex, "do$llar", "do%24llar"):
         assert secret not in run.output
         files = [file for file in run.path.parent.rglob("*") if file.is_file()]
         assert not [str(file) for file in files if secret.encode() in file.read_bytes()]

@@ -84,3 +84,23 @@ def test_a_link_outside_of_it_is_whoever_s_owns_the_machine(
     (tmp_path / "elsewhere").symlink_to(tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     files.refuse_link(tmp_path / "elsewhere" / "x.xml")
+
+
+def test_a_whole_file_is_never_written_through_what_lies_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "beef")
+    (tmp_path / ".page.html.beef.part").symlink_to(precious)
+    with pytest.raises(FileExistsError):
+        files.write_whole(tmp_path / "page.html", "ours")
+    assert precious.read_text() == "mine"
+    assert (tmp_path / ".page.html.beef.part").is_symlink()
+
+
+def test_a_whole_file_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(OSError, match="Is a directory"):
+        files.write_whole(tmp_path / "there", "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]

@@ -33,7 +33,7 @@ NAMES = sorted(
         *(f"DB_{word.upper()}" for word in (*WORDS, *LAST_WORDS)),
         *(word.replace("_", "").upper() for word in WORDS if "_" in word),
         *(f"{word.upper()}_2" for word in WORDS),
-        "MYSQL_PWD", "DB_PWD", "PGPASSWORD", "PASSWORD_FILE", "POSTGRES_PASSWORD_FILE",
+        "MYSQL_PWD", "DB_PWD", "PGPASSWORD", "MYSQL_ROOT_PW", "JWT_SIGNING", "GITHUB_PAT",
         "API_KEY_2", "API_KEYS", "APIKEY", "CREDENTIALS", "CREDENTIALS_JSON", "APITOKEN",
         "GITHUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "SECRET_KEY_BASE",
         "JWT_SECRET", "REDIS_AUTH", "DB_PASS", "PROXY_AUTHORIZATION", "SESSION_COOKIE",

@@ -11,6 +11,7 @@ from typing import TypeAlias, cast
 from chaoskit.checks._coverage import Need
 from chaoskit.checks.histories.operations import name, number
 from chaoskit.records import Event, Json
+from chaoskit.text import listed
 
 VIEWS = ("read", "truth")
 
@@ -21,10 +22,8 @@ _parts = itemgetter("from", "to", "amount")
 # One good read of all balances: its events, the balances, whether it ended before the first
 # transfer began, and whether it began after the last had ended. A plain tuple: there are many.
 Snapshot: TypeAlias = tuple[Event, Event, Mapping[str, float], bool, bool]
-# What was asked for by the acknowledged transfers, and by those left in doubt.
-# Equal ones, as (from, to, amount), are counted together: there are few of them.
-Transfer: TypeAlias = tuple[Json, Json, Json]
-Transfers: TypeAlias = tuple[Mapping[Transfer, int], Mapping[Transfer, int]]
+# Transfers as (from, to, amount): equal ones are counted together, there are few of them.
+Transfers: TypeAlias = Mapping[tuple[Json, Json, Json], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,61 +54,83 @@ NEED = Need(
 )
 
 
-def snapshots(events: Sequence[Event]) -> Iterator[Snapshot]:
-    """Yield the good reads, as they end."""
-    pending: dict[int, Event] = {}
-    last = next((event for event in reversed(events) if event.op == "transfer"), None)
-    early, ended = True, last is None
-    late: set[int] = set()
-    for event in events:
-        if event.op == "transfer":
-            early = False
-            ended = event is last
-        elif event.op in VIEWS:
-            if event.type == "invoke":
-                pending[event.id] = event
-                if ended:
-                    late.add(event.id)
-                continue
-            begin = pending.pop(event.id, None)
-            held = balances(event.value) if event.type == "ok" else None
-            if begin is not None and held is not None:
-                yield begin, event, held, early, ended and event.id in late
+class Bank:
+    """A history of transfers: its good reads as they ended, and what the transfers asked for."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.reads: list[Snapshot] = []
+        asked: dict[int, Json] = {}  # by transfers without an answer until now
+        done: list[Json] = []
+        pending: dict[int, Event] = {}
+        late: set[int] = set()
+        last = next((event for event in reversed(events) if event.op == "transfer"), None)
+        early, ended = True, last is None
+        for event in events:
+            kind = event.type
+            if event.op == "transfer":
+                early = False
+                ended = event is last
+                if kind == "invoke":
+                    asked[event.id] = event.value
+                elif kind == "ok":
+                    done.append(asked.pop(event.id, None))
+                elif kind == "fail":
+                    asked.pop(event.id, None)
+            elif event.op in VIEWS:
+                if kind == "invoke":
+                    pending[event.id] = event
+                    if ended:
+                        late.add(event.id)
+                    continue
+                begin = pending.pop(event.id, None)
+                held = balances(event.value) if kind == "ok" else None
+                if begin is not None and held is not None:
+                    final = ended and event.id in late
+                    self.reads.append((begin, event, held, early, final))
+        self.done = _alike(done)
+        self.doubtful = _alike(list(asked.values()))
+
+    def foreign_accounts(self, workload: str) -> str | None:
+        """Return that a view never shows accounts that money was moved between, if one does not."""
+        touched = {name(account): None for both in self.done for account in both[:2]}
+        for view in VIEWS:
+            shown = (read[2] for read in self.reads if read[1].op == view)
+            first = next(shown, touched)
+            missing = [account for account in touched if account not in first]
+            seen = set(first)
+            while missing and (held := next(shown, None)) is not None:
+                seen.update(held)
+                missing = [account for account in missing if account not in held]
+            if missing:
+                return (
+                    f"workload `{workload}`: `{view}` never shows {listed(missing, 3)} of the "
+                    f"{len(touched)} accounts that money was moved between; it shows "
+                    f"{listed(sorted(seen), 3)}"
+                )
+        return None
 
 
-def transfers(events: Sequence[Event]) -> Transfers:
-    """Return what the transfers of a history asked for."""
-    these = [event for event in events if event.op == "transfer"]
-    asked = {event.id: event.value for event in these if event.type == "invoke"}
-    done = [asked.pop(event.id, None) for event in these if event.type == "ok"]
-    for event in these:
-        if event.type == "fail":
-            asked.pop(event.id, None)
-    return _alike(done), _alike(list(asked.values()))
-
-
-def ranges(moved: Transfers, first: Mapping[str, float]) -> dict[str, Range]:
+def ranges(bank: Bank, first: Mapping[str, float]) -> dict[str, Range]:
     """Return what each account may hold once all transfers have ended."""
-    done, doubtful = moved
     sure = dict(first)
-    for account, change in _changes(done):
+    for account, change in _changes(bank.done):
         sure[account] = sure.get(account, 0) + change
     low, high = dict(sure), dict(sure)
-    for account, change in _changes(doubtful):
+    for account, change in _changes(bank.doubtful):
         bound = low if change < 0 else high
         bound[account] = bound.get(account, 0) + change
     accounts = low.keys() | high.keys()
     return {account: Range(low.get(account, 0), high.get(account, 0)) for account in accounts}
 
 
-def _alike(transfers: Sequence[Json]) -> Mapping[Transfer, int]:
+def _alike(transfers: Sequence[Json]) -> Transfers:
     try:
         return Counter(map(_parts, cast("Sequence[Mapping[str, Json]]", transfers)))
     except (KeyError, TypeError):  # some of them are no transfers
         return Counter(map(_named, filter(_is_transfer, transfers)))
 
 
-def _changes(transfers: Mapping[Transfer, int]) -> Iterator[tuple[str, float]]:
+def _changes(transfers: Transfers) -> Iterator[tuple[str, float]]:
     """Yield what transfers take from one account and give to another; equal ones together."""
     for (source, target, much), times in transfers.items():
         amount = number(much)

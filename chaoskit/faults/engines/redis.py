@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Generic
+from typing import TYPE_CHECKING, Generic
 
-from chaoskit.faults.engines.redis_login import login_variables
+from chaoskit.errors import FaultFailed
+from chaoskit.faults.engines.redis_login import REFUSED, forget, login_variables
 from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
 from chaoskit.scripts import script
+from chaoskit.text import last_words
+
+if TYPE_CHECKING:
+    from chaoskit.docker.exec import ExecResult
 
 SILENT = (124, 137, 143, None)  # what `timeout` makes of a command that had no answer
+_ERROR = re.compile(r"(ERR|NOPERM|READONLY|OOM|BUSY)\b")
 OURS = "chaoskit:"  # how the names of keys of ours start; the scripts spare them
 
 
@@ -22,51 +28,52 @@ class RedisUndo(StoreUndo[R_co], Generic[R_co]):
 
 async def ask(store: Store[RedisUndo], *words: str, within: int = 5) -> str:
     """Return the answer to one command. Raises `FaultFailed` when there is none, or an error."""
-    done = await store.run(
-        script("redis/command.sh"),
-        store.port,
-        str(store.undo.db),
-        str(within),
-        *words,
-        environment=await login_variables(store),
-        within=within + 5.0,
-    )
+    done = await _run(store, "command", str(within), *words, within=within + 5.0)
+    if done.status in SILENT:
+        raise FaultFailed(
+            f"`{store.container.name}`: {' '.join(words[:2])}: no answer in {within}s"
+        )
+    return _answer(done, store, *words)
+
+
+async def silent(store: Store[RedisUndo], tenths: int, *words: str) -> bool:
+    """Return whether a command gets no answer within so many tenths of a second.
+
+    Raises `FaultFailed` when the answer is an error: who may not log in learns nothing of a pause.
+    """
+    done = await _run(store, "silent", str(tenths), *words, within=tenths / 10 + 5.0)
+    if done.status in SILENT:
+        return True
+    _answer(done, store, *words)
+    return False
+
+
+async def _run(store: Store[RedisUndo], name: str, *words: str, within: float) -> ExecResult:
+    text, db = script(f"redis/{name}.sh"), str(store.undo.db)
+
+    async def run() -> ExecResult:
+        environment = await login_variables(store)
+        return await store.run(text, store.port, db, *words, environment=environment, within=within)
+
+    done = await run()
+    if REFUSED.match(done.out):  # its password was changed meanwhile
+        forget(store)
+        done = await run()
+    return done
+
+
+def _answer(done: ExecResult, store: Store, *words: str) -> str:
     out = done.out.strip()
-    if done.status != 0 or re.match(r"(ERR|NOAUTH|NOPERM|WRONGPASS|READONLY|OOM|BUSY)\b", out):
+    if REFUSED.match(out):
+        raise FaultFailed(f"`{store.container.name}` refuses the login: {last_words(out, 120)}")
+    if done.status != 0 or _ERROR.match(out):
         raise refused(done, " ".join(words[:2]), store)
     return out
 
 
-async def silent(store: Store[RedisUndo], *words: str) -> bool:
-    """Return whether a command gets no answer within a second."""
-    done = await store.run(
-        script("redis/command.sh"),
-        store.port,
-        "0",
-        "1",
-        *words,
-        environment=await login_variables(store),
-        within=5.0,
-    )
-    if done.status in SILENT:
-        return True
-    if done.status != 0:
-        raise refused(done, " ".join(words), store)
-    return False
-
-
 async def pages(store: Store[RedisUndo], lua: str, *arguments: str) -> int:
     """Run a Lua script over every key of a database; return the sum of what it counted."""
-    done = await store.run(
-        script("redis/pages.sh"),
-        store.port,
-        str(store.undo.db),
-        "10",
-        script(f"redis/{lua}.lua"),
-        *arguments,
-        environment=await login_variables(store),
-        within=120.0,
-    )
+    done = await _run(store, "pages", "10", script(f"redis/{lua}.lua"), *arguments, within=120.0)
     if done.status != 0 or not done.out.strip().isdigit():
         raise refused(done, "a walk over the keys", store)
     return int(done.out)

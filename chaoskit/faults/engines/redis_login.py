@@ -1,21 +1,36 @@
-"""As whom chaoskit asks a Redis: the user and the password that its server or a client was given.
+"""Where and as whom chaoskit asks a Redis: its port or socket, and a login that it lets in.
 
-They are looked for in the server's own environment (`scripts/redis/client.sh`), its command line,
-its configuration file with what that includes, its ACL file, and then in the URLs of the clients.
+Logins are looked for in the variables of the server's container, its command line, its
+configuration file with what that includes, its ACL file, the URLs of its clients, its secrets.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
-from chaoskit.faults.engines.stores import Store
+from chaoskit.errors import FaultFailed
+from chaoskit.faults.engines.stores import Store, refused
+from chaoskit.scripts import script
+from chaoskit.text import last_words
+
+if TYPE_CHECKING:
+    from chaoskit.stack.stack import Stack
+
+REFUSED = re.compile(r"\b(NOAUTH|WRONGPASS|invalid password)\b")
 
 _MOST_FILES = 5
+_SECRET = re.compile(r"PASS|AUTH|SECRET|(^|_)PW", re.IGNORECASE)  # in names of variables
+_SUBSTITUTION = re.compile(r"\$(?:(\w+)|\{(\w+)[^}]*\}|\((?:cat |< ?)([^\s()]+)\))")
+_TITLE = re.compile(r"-server (?:\S+:(\d+)|unixsocket:(\S+))")
+# How each container of a run is asked, once that is known. Passwords are never written down.
+_KNOWN: WeakKeyDictionary[Stack, dict[str, Mapping[str, str]]] = WeakKeyDictionary()
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "a": "\a"}
 _WORD = re.compile(r"\"((?:\\.|[^\"\\])*)\"|'((?:\\'|[^'])*)'|(\S+)")
 _ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})|\\(.)", re.DOTALL)
@@ -31,26 +46,164 @@ class Login:
 
     def variables(self) -> Mapping[str, str]:
         """Return it as `client.sh` reads it."""
-        found = {"CHAOSKIT_AUTH": self.password}
-        return {**found, "CHAOSKIT_USER": self.user} if self.user else found
+        found = {"CHAOSKIT_AUTH": self.password, "CHAOSKIT_USER": self.user}
+        return {name: text for name, text in found.items() if text}
 
 
 async def login_variables(store: Store[Any]) -> Mapping[str, str]:
-    """Return the login for a store as environment variables; none where none was found."""
+    """Return how a store is asked, as environment variables for `client.sh`.
+
+    Every login that was found is tried at every place where the server may listen, until one is let
+    in; that is kept for the run. Raises `FaultFailed` when none is.
+    """
+    known = _KNOWN.setdefault(store.stack, {})
+    container = store.container.id
+    if container in known:
+        return known[container]
+    ways, logins = await _found(store)
+    answers: list[str] = []
+    for way in ways:
+        for login in logins.values():
+            chosen = {**way, **login.variables()}
+            done = await store.run(
+                script("redis/silent.sh"), store.port, "0", "10", "PING", environment=chosen
+            )
+            if done.status == 124:  # paused, perhaps: whoever asks next learns more
+                return chosen
+            words = f"{done.out} {done.err}".strip()
+            if done.status == 0 and re.match(r"PONG|NOPERM", done.out.strip()):
+                known[container] = chosen
+                return chosen
+            if done.status in (126, 127):
+                raise refused(done, "PING", store)
+            answers.append(words)
+            if not REFUSED.search(words):
+                break  # nobody is let in here
+        else:
+            break  # it is the right place
+    raise FaultFailed(_told(store, ways, logins, answers))
+
+
+def forget(store: Store[Any]) -> None:
+    """Look anew for a login: the one that is known is refused now."""
+    _KNOWN.get(store.stack, {}).pop(store.container.id, None)
+
+
+def _told(
+    store: Store[Any],
+    ways: Sequence[Mapping[str, str]],
+    logins: Mapping[str, Login],
+    answers: Sequence[str],
+) -> str:
+    name = store.container.name
+    if refusal := next(filter(REFUSED.search, answers), None):
+        return (
+            f"`{name}` refuses every login that was found ({', '.join(logins)}):"
+            f" {last_words(refusal, 120)}; give its service REDIS_PASSWORD or REDIS_PASSWORD_FILE"
+            " (and REDIS_USERNAME), or set REDISCLI_AUTH where chaoskit runs"
+        )
+    places = ", ".join(_place(way, store.port) for way in ways)
+    return f"`{name}`: no Redis can be asked at {places}: {last_words(answers[-1], 200)}"
+
+
+def _place(way: Mapping[str, str], port: str) -> str:
+    if "CHAOSKIT_SOCKET" in way:
+        return way["CHAOSKIT_SOCKET"]
+    certificate = " with the server's own certificate" if "CHAOSKIT_CERT" in way else ""
+    return f"port {way.get('CHAOSKIT_PORT') or port or 6379}" + (
+        f" by TLS{certificate}" if "CHAOSKIT_TLS" in way else ""
+    )
+
+
+async def _found(store: Store[Any]) -> tuple[list[Mapping[str, str]], Mapping[str, Login]]:
+    """Return the places where a server may listen, and the logins by where they come from."""
     inside, container = store.stack.exec, store.container.id
-    words = await inside.words(container)
-    directives = list(in_command(words))
-    files = [word for word in _arguments(words) if word.endswith(".conf")]
+    environment = await inside.environment(container)
+    looked = (await store.run(script("redis/look.sh"))).out.splitlines()
+    running = [line[1:] for line in looked if line.startswith("0")]
+    secrets = [line[1:] for line in looked if line[:1] == "1" and line[1:]]
+
+    async def read(path: str) -> str:
+        return (await inside.run(container, ["cat", path])).out
+
+    words = [await _expanded(w, environment, read) for w in await inside.words(container)]
+    directives = [*in_command(words), *in_command(running)]
+    files = [word for word in _arguments([*words, *running]) if word.endswith(".conf")]
     files += _named_files(directives)
     for number, path in enumerate(files):
         if number == _MOST_FILES:
             break
-        done = await inside.run(container, ["cat", path])
-        found = list(in_file(done.out))
+        found = list(in_file(await read(path)))
         directives += found
         files += [name for name in _named_files(found) if name not in files]
-    login = of_server(directives) or await _of_clients(store)
-    return {} if login is None else login.variables()
+    logins: dict[str, Login | None] = {"its variables": await _of_variables(environment, read)}
+    logins["its configuration"] = of_server(directives)
+    logins["its clients"] = await _of_clients(store)
+    logins |= {f"secret {n}": Login(text) for n, text in enumerate(secrets[:_MOST_FILES], 1)}
+    logins |= {
+        name: Login(text) for name, text in environment.items() if text and _SECRET.search(name)
+    }
+    if own := os.environ.get("REDISCLI_AUTH"):
+        logins["REDISCLI_AUTH"] = Login(own)
+    chosen = {name: login for name, login in logins.items() if login is not None}
+    return places(directives, running, store.port), {**chosen, "none": Login("")}
+
+
+async def _of_variables(
+    environment: Mapping[str, str], read: Callable[[str], Awaitable[str]]
+) -> Login | None:
+    """Return the login that the variables of the usual images give."""
+
+    def first(*names: str) -> str:
+        return next((environment[name] for name in names if environment.get(name)), "")
+
+    password = first("REDISCLI_AUTH", "REDIS_PASSWORD", "VALKEY_PASSWORD")
+    file = first("REDIS_PASSWORD_FILE", "VALKEY_PASSWORD_FILE")
+    if not password and file:
+        password = (await read(file)).strip()
+    return Login(password, first("REDIS_USERNAME", "VALKEY_USERNAME")) if password else None
+
+
+async def _expanded(
+    word: str, environment: Mapping[str, str], read: Callable[[str], Awaitable[str]]
+) -> str:
+    """Return a shell's word with the variables and the files (`$(cat FILE)`) that it names."""
+    parts, end = [], 0
+    for found in _SUBSTITUTION.finditer(word):
+        name, path = found[1] or found[2], found[3]
+        value = (await read(path)).rstrip("\n") if path else environment.get(name, found[0])
+        parts += [word[end : found.start()], value]
+        end = found.end()
+    return "".join([*parts, word[end:]])
+
+
+def places(
+    directives: Iterable[Sequence[str]], running: Iterable[str], wanted: str
+) -> list[Mapping[str, str]]:
+    """Return where a server may listen, the likeliest first, as variables for `client.sh`.
+
+    A running server shows its address instead of its command line: `redis-server *:6379`.
+    """
+    given: dict[str, str] = {}
+    for name, *values in directives:  # of the command line first: it outdoes a file
+        given.setdefault(name, values[0] if values else "")
+    shown = next(filter(None, map(_TITLE.search, running)), None)
+    port = wanted or (shown and shown[1]) or given.get("port", "")
+    tls = given.get("tls-port", "")
+    secured = {"CHAOSKIT_TLS": "1"}
+    if "tls-cert-file" in given and "tls-key-file" in given:
+        secured |= {"CHAOSKIT_CERT": given["tls-cert-file"], "CHAOSKIT_KEY": given["tls-key-file"]}
+    socket = (shown and shown[2]) or given.get("unixsocket", "")
+    found: list[Mapping[str, str]] = []
+    if port != "0" and (port != tls or not tls):
+        found.append({"CHAOSKIT_PORT": port} if port else {})
+    if not wanted and tls not in ("", "0"):
+        port = tls
+    if port != "0":
+        found.append({**secured, "CHAOSKIT_PORT": port} if port else secured)
+    if socket and not wanted:
+        found.append({"CHAOSKIT_SOCKET": socket})
+    return found
 
 
 def in_command(words: Sequence[str]) -> Iterator[list[str]]:

@@ -36,9 +36,10 @@ from chaoskit.report.html.data import script_data
 from chaoskit.report.html.findings import checks_of, faults_of, not_exercised
 from chaoskit.report.html.lanes import lanes_of, span_of
 from chaoskit.report.html.past import past_runs
+from chaoskit.report.html.resources import load_in_words, peaks_in_words
 from chaoskit.report.html.source import Source, source_of
 from chaoskit.report.html.stack_map import draw, edges_of
-from chaoskit.report.html.svg import Drawing
+from chaoskit.report.html.svg import Drawing, line_class
 from chaoskit.report.html.trace import TRACE
 from chaoskit.report.html.visible import script_json, shown_value
 from chaoskit.report.html.windows import windows_of
@@ -144,6 +145,9 @@ def _shown(folder: Path, result: Result, record: RunRecord) -> dict[str, Any]:
         "data": script_json(script_data(lanes, windows, span)),
         "seconds": seconds,
         "in_force": in_force,
+        "line_class": line_class,
+        "load": load_in_words(record),
+        "peaks": peaks_in_words(result),
         "workload_head": WORKLOAD_HEAD,
         "workload_rows": [workload_row(one) for one in result.workloads],
     }

@@ -1,4 +1,5 @@
 # shellcheck shell=sh
 # PORT DB SECONDS WORD...: one command.
 . ./client.sh
-exec timeout "$deadline" "$client" ${user:+--user "$user"} -p "$port" -n "$db" "$@"
+bounded="timeout $deadline"
+ask "$@"

@@ -3,10 +3,11 @@
 # holds the server up for long. It gets the cursor, the count so far and the arguments, and returns
 # "cursor count".
 . ./client.sh
+bounded="timeout $deadline"
 lua=$1 cursor=0 total=0
 shift
 while :; do
-  out=$(timeout "$deadline" "$client" ${user:+--user "$user"} -p "$port" -n "$db" EVAL "$lua" 0 "$cursor" "$total" "$@") ||
+  out=$(ask EVAL "$lua" 0 "$cursor" "$total" "$@") ||
     exit 1
   case $out in
     [0-9]*' '[0-9]*) ;;

@@ -21,5 +21,5 @@ trap : USR1
   printf 'CLIENT UNPAUSE\r\n'
 } | (
   trap '' USR1
-  exec "$client" ${user:+--user "$user"} -p "$port" --pipe --pipe-timeout 5 >/dev/null 2>&1
+  ask --pipe --pipe-timeout 5 >/dev/null 2>&1
 )

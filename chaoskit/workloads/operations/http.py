@@ -17,6 +17,7 @@ from pydantic import (
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import HttpUrl, Target, Written
+from chaoskit.numeric import NoNumber, read_json
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
@@ -214,13 +215,15 @@ class HttpOperationSession:
         """Pick the value out of an `ok` answer; one that cannot be read leaves doubt."""
         operation = self._operation
         try:
-            document: Json = json.loads(answer)
+            document: Json = read_json(answer)
             if operation.values is not None:
                 return Reply("ok", value=_rows(many(operation.values, document), operation.columns))
             return Reply("ok", value=one(operation.value or "$", document))
         except NoMatch as missing:
             return Reply("info", error=str(missing))
-        except (ValueError, RecursionError):
+        except NoNumber as error:
+            return Reply("info", error=f"the answer: {error.msg[:200]}")
+        except ValueError:
             return Reply("info", error="the answer is not JSON")
 
     async def close(self) -> None:

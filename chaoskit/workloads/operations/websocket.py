@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.fields import Target, Written
+from chaoskit.numeric import read_json
 from chaoskit.records import Json
 from chaoskit.stack.routes import Routes
 from chaoskit.wire import load
@@ -173,7 +174,7 @@ def matches(wanted: Mapping[str, Json], document: Json) -> bool:
 def parsed(message: str) -> Json:
     """Return a message as JSON; what is not JSON is text."""
     try:
-        document: Json = json.loads(message)
+        document: Json = read_json(message)
     except ValueError:
         return message
     return document

@@ -96,7 +96,7 @@ class Build:
     def judge(self, kind: str, evidence: Evidence, **fields: Any) -> Finding:
         if "members" in evidence.history:
             fields.setdefault("workload", "members")
-        elif kind in ("stays_up", "logs"):
+        elif kind in ("stays_up", "restarts", "logs"):
             fields.setdefault("service", "chat")
         elif not kind.startswith("no_"):
             fields.setdefault("probe", "cache")

@@ -75,11 +75,45 @@ class TestStaysUp:
         assert "not even a start" in (found.reason or "")
 
 
+def test_deaths_and_restarts_of_the_start_are_noted_beside_a_pass(build: Build) -> None:
+    events = [STARTED, replace(DIED, t=-1.2), replace(BACK, t=-1.1), replace(DIED, t=-0.9)]
+    evidence = build.evidence(containers=[*events, replace(BACK, t=-0.5)])
+    up, again = (
+        build.judge("stays_up", evidence),
+        build.judge("restarts", evidence, service="chat", at_most=0),
+    )
+    assert (up.verdict, again.verdict) == (PASS, PASS)
+    assert "service `chat` died 2 times while the stack started, first at -1.20 s" in up.notes[0]
+    assert "`chat` was started again 2 times while the stack started" in again.notes[0]
+    assert not build.judge("stays_up", evidence, during="settle").notes
+
+
 def printed(*texts: str) -> list[LogLine]:
     return [LogLine(1.0 + n, "chat", text) for n, text in enumerate(texts)]
 
 
 class TestLogs:
+    def test_absent_looks_at_the_start_of_the_service_too(self, build: Build) -> None:
+        evidence = build.evidence(logs=[LogLine(-1.4, "chat", "panic"), *printed("ready")])
+        found = build.judge("logs", evidence, absent="panic")
+        assert (found.verdict, found.measured) == (FAIL, "1 (of 2 lines)")
+        assert "the first at -1.40 s, while the stack started" in (found.reason or "")
+        assert build.judge("logs", evidence, absent="panic", during="baseline").verdict is PASS
+        assert build.judge("logs", evidence, contains="panic", at_most=0).verdict is FAIL
+
+    def test_what_was_printed_at_the_start_is_not_what_contains_asks_for(
+        self, build: Build
+    ) -> None:
+        evidence = build.evidence(logs=[LogLine(-1.4, "chat", "redis_up"), *printed("ready")])
+        found = build.judge("logs", evidence, contains="redis_up")
+        assert (found.verdict, found.measured) == (FAIL, "0 (of 1 line)")
+
+    def test_a_gap_while_the_stack_started_is_no_absence(self, build: Build) -> None:
+        gaps = [LogGap("chat", -1.5, -1.0, "it was rotated")]
+        evidence = build.evidence(logs=printed("hello"), gaps=gaps)
+        assert build.judge("logs", evidence, absent="panic").verdict is UNKNOWN
+        assert build.judge("logs", evidence, absent="panic", during="faults").verdict is PASS
+
     def test_absent_passes_on_a_log_without_such_a_line(self, build: Build) -> None:
         evidence = build.evidence(logs=printed("hello", "ready"))
         found = build.judge("logs", evidence, absent="Traceback")
@@ -159,15 +193,15 @@ class TestLogs:
             ((15.0, None), UNKNOWN),  # cut in the window
             ((-1.0, 0.5), UNKNOWN),  # the window begins in it
             ((-2.0, -1.5), PASS),  # over before it
-            ((21.0, None), PASS),  # after it
+            ((20.5, None), PASS),  # after it
         ],
     )
-    def test_absent_needs_a_log_without_gaps_in_its_window(
+    def test_an_upper_bound_needs_a_log_without_gaps_in_its_window(
         self, build: Build, gap: tuple[float, float | None], verdict: Verdict
     ) -> None:
         gaps = [LogGap("chat", *gap, "it was cut"), LogGap("redis", 0.0, None, "another's")]
         evidence = build.evidence(logs=printed("hello"), gaps=gaps)
-        found = build.judge("logs", evidence, absent="Traceback")
+        found = build.judge("logs", evidence, contains="hello", at_least=1, at_most=1)
         assert found.verdict is verdict
         if verdict is UNKNOWN:
             assert found.reason == "the log of service `chat` may lack lines: it was cut"

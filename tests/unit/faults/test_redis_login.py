@@ -6,6 +6,7 @@ import pytest
 
 from chaoskit.faults.engines.redis_login import (
     Login,
+    forget,
     in_command,
     in_file,
     login_variables,
@@ -85,8 +86,10 @@ async def test_files_that_files_name_are_read_and_clients_are_asked_last(world: 
     inside = world.engine.exec
     inside.command = ["redis-server", "/etc/redis.conf"]
     assert await login_variables(store) == {}
+    forget(store)  # it is kept until it is refused
     inside.environment_of[container("web").id] = {"REDIS_URL": URL}
     assert await login_variables(store) == {"CHAOSKIT_AUTH": "s@me", "CHAOSKIT_USER": "app"}
+    forget(store)
     inside.texts |= {
         "/etc/redis.conf": "include /etc/more.conf",
         "/etc/more.conf": "include /etc/redis.conf\naclfile /etc/users.acl",

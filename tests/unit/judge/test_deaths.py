@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -207,6 +208,20 @@ def test_memory_that_ran_out_is_told_as_such() -> None:
     assert death.reason == "oom"
     assert "was killed because its memory ran out at 11.00 s" not in death.text
     assert "was killed because its memory ran out at 11.10 s" in death.text
+
+
+@pytest.mark.parametrize("word", [11.2, 11.5])
+def test_word_of_memory_that_ran_out_may_come_after_that_of_the_death(word: float) -> None:
+    events = [start(1), die(11.1, 137), start(11.3), told(word, "oom")]
+    death = only(deaths(scenario(), log(*sorted(events, key=itemgetter(0)), up=("worker",))))
+    assert (death.reason, death.exit_code) == ("oom", 137)
+
+
+def test_memory_that_runs_out_long_after_a_kill_is_no_word_of_that() -> None:
+    events = [start(1), die(11.1, 137), start(11.3), told(14.0, "oom")]
+    found = deaths(scenario(), log(*events, up=("worker",)))
+    assert "at 11.10 s" in found[0].text
+    assert "memory" not in found[0].text.split(";")[0].split(",")[0]
 
 
 def test_a_process_killed_for_memory_in_a_service_that_lives_on_is_told() -> None:

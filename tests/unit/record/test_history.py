@@ -48,7 +48,7 @@ def error(read: Read, lines: Sequence[str], **more: str) -> str:
         (2, "[" * 100_000, "3: not JSON: nested too deeply"),
         (2, "[]", "3: not a JSON object"),
         (1, '{"t": "1"}', "2: `t` is not a number of seconds"),
-        (1, '{"t": NaN}', "2: `t` is not a number of seconds"),
+        (1, '{"t": NaN}', "2: `NaN` cannot be held as a number"),
         (1, '{"t": true}', "2: `t` is not a number of seconds"),
         (1, '{"t": 1, "type": "done"}', "2: `type` is none of invoke, ok, fail, info"),
         (1, '{"t": 1, "type": "ok"}', "2: `id` is not a whole number"),
@@ -246,6 +246,7 @@ _FIELDS = {
     "op": ['"add"', '""', "null", '"\\u0061dd"', '"\\ud800"', '"caf\u00e9"'],
     "key": ["null", "7", '"k"', "7.0", "7.5", "true", "[1]", '{"b": 1, "a": 2}'],
     "value": ["1", "123456789012345678901234567890", "0.1", '"x"', "[1, 2.0]", '{"a": 1, "a": 2}'],
+    "value ": ["NaN", "1e400", "[1e400]", "1" + "0" * 5000, "-" + "1" * 4300, "1" * 4301],
     "id": ["0", "0.0", "false", "null", "99999999999999999999"],
     "error": ["null", '"refused"', "5", "{}"],
     "due": ["null", "0.5", "1", "1e301", "-1e400", '"0"', "true"],
@@ -255,8 +256,8 @@ _FIELDS = {
 
 def odd_lines() -> list[str]:
     """Return a line for each of these values, and one without each field."""
-    good = {name: values[0] for name, values in _FIELDS.items() if name != "more"}
-    rows = [good | {name: value} for name, values in _FIELDS.items() for value in values]
+    good = {name: values[0] for name, values in _FIELDS.items() if name not in ("more", "value ")}
+    rows = [good | {name.strip(): value} for name, values in _FIELDS.items() for value in values]
     rows += [{n: value for n, value in good.items() if n != name} for name in good]
     lines = ["{" + ", ".join(f'"{n}": {v}' for n, v in row.items()) + "}" for row in rows]
     return [*lines, "", "[]", "null", "{", "[" * 100_000, lines[0] + " ", lines[0] + "x"]

@@ -169,6 +169,21 @@ def test_a_run_that_measured_nothing_is_shown(tmp_path: Path) -> None:
     assert "37 of 912 values are lost" in Reader(page.render(folder)).text
 
 
+def test_memory_and_load_are_lanes_and_in_words(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    text = Reader(page.render(folder)).text
+    assert "memory of services" in text
+    assert "48.0 MiB" in text
+    assert "some task waited for a CPU 25% of the time" in text
+    events = folder / "events.ndjson"
+    rows = [json.loads(line) for line in events.read_text().splitlines()]
+    elsewhere = [row | {"host": None} if row["event"] == "resources" else row for row in rows]
+    events.write_text("".join(json.dumps(row) + "\n" for row in elsewhere))
+    assert "not recorded: the engine is not on the machine" in Reader(page.render(folder)).text
+    events.write_text("".join(json.dumps(r) + "\n" for r in rows if r["event"] != "resources"))
+    assert "memory of services" not in Reader(page.render(folder)).text
+
+
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
     plain = Reader(page.render(make_run_folder(tmp_path / "a")))
     text = page.render(make_run_folder(tmp_path / "b", say=HOSTILE))

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from chaoskit.errors import ScenarioInvalid, UsageError
+from chaoskit.scenario.discover import find
 from chaoskit.scenario.loading import load
 from chaoskit.scenario.source import read
 
@@ -22,6 +23,20 @@ def test_a_missing_file_is_a_usage_error_with_a_suggestion(desk: Desk, tmp_path:
         UsageError, match=r"no file or directory `.*/rediss.yaml`; did you mean `.*/redis.yaml`"
     ):
         load(tmp_path / "rediss.yaml", {})
+
+
+@pytest.mark.parametrize("target", ["loop.yaml", "nowhere.yaml"])
+def test_a_link_that_leads_nowhere_is_named_and_not_suggested(
+    desk: Desk, tmp_path: Path, target: str
+) -> None:
+    link = tmp_path / "loop.yaml"
+    link.symlink_to(target)
+    with pytest.raises(UsageError) as refused:
+        find([link])
+    words = f"is a link that leads nowhere: to `{target}`"
+    assert refused.value.message == f"`{link}` {words}"
+    problem = desk.problem(desk.good.replace("compose.yaml", "loop.yaml"))
+    assert problem.message.endswith(words)
 
 
 def test_a_directory_is_a_usage_error(tmp_path: Path) -> None:

@@ -81,14 +81,14 @@ def test_it_links_to_the_pages_that_are_there(
     (two / "report.html").write_text("")
     out = tmp_path / "out" / "trend.html"
     out.parent.mkdir()
-    show_trend("redis", tmp_path / "runs", 60, as_json=False, html=out)
+    show_trend("redis", tmp_path / "runs", 60, as_json=False, html=str(out))
     links = [a.attrib["href"] for a in tree(out.read_text()).iter("a")]
     assert links == [f"../runs/{two.name}/report.html"]
     assert one.name in out.read_text()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link.html").symlink_to(tmp_path / "elsewhere")
-    for name in ("link.html", "no/such/folder.html"):
+    for name in ("link.html", "out/trend.html/below.html"):
         with pytest.raises(UsageError, match="cannot write the page"):
-            show_trend("redis", Path("runs"), 60, as_json=False, html=Path(name))
+            show_trend("redis", Path("runs"), 60, as_json=False, html=name)
     with pytest.raises(UsageError, match="`--html` writes"):
-        show_trend("redis", Path("runs"), 60, as_json=True, html=out)
+        show_trend("redis", Path("runs"), 60, as_json=True, html=str(out))

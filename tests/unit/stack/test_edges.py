@@ -191,6 +191,10 @@ def test_a_fixed_address_in_the_environment_cannot_be_proxied(project: MakeProje
         (Edge("a", "nobody"), "no such service"),
         (Edge("far", "redis"), "share no network"),
         (Edge("hosty", "redis"), "`network_mode: host`, which cannot be proxied"),
+        (Edge("side", "redis"), "has the network of `a` (`service:a`): write `a -> redis`"),
+        (Edge("redis", "side"), "has the network of `a` (`service:a`): write `redis -> a`"),
+        (Edge("side", "a"), "`side` and `a` have one network"),
+        (Edge("a", "side"), "`side` and `a` have one network"),
     ],
 )
 def test_what_is_wrong_with_an_edge_is_said_in_one_sentence(
@@ -202,6 +206,7 @@ def test_what_is_wrong_with_an_edge_is_said_in_one_sentence(
             "redis": REDIS,
             "far": {"networks": ["elsewhere"]},
             "hosty": {"network_mode": "host"},
+            "side": {"network_mode": "service:a"},
         }
     )
     problem = EdgeMap(made, {}).problem(edge)
