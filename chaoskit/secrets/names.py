@@ -34,10 +34,7 @@ HARMLESS_ENDS = (
     "version", "region", "encryption", "hasher", "encoder", "encoding", "field", "param", "column",
     "rotation", "validation", "verification", "check", "secure", "samesite", "httponly",
 )  # fmt: skip
-_HARMLESS_STARTS = (
-    "max", "min", "num", "number", "no", "without", "skip", "enable", "disable", "require",
-    "requires", "use", "has", "is", "allow",
-)  # fmt: skip
+_HARMLESS_STARTS = ("max", "min", "no", "without", "skip")
 
 _ANY_WORD = "|".join(word.replace("_", "_?") for word in WORDS)
 _NAMED = re.compile(

@@ -278,7 +278,7 @@ def test_a_password_among_the_words_of_a_command_is_in_no_file(
     [
         "MYSQL_ROOT_PW", "JWT_SIGNING", "GITHUB_PAT", "PASSWORD_SALT", "SIGNING_KEY",
         "ENCRYPTION_KEY", "AWS_CREDENTIALS", "FERNET_KEY", "TLS_KEY", "APP_PEPPER", "STRIPE_KEY",
-        "LICENSE_CODE", "SLACK_WEBHOOK", "OTP", "WIFI_PSK",
+        "LICENSE_CODE", "NUM_PASSWORD", "ENABLE_PASSWORD", "SLACK_WEBHOOK", "OTP", "WIFI_PSK",
     ],
 )  # fmt: skip
 def test_a_value_under_a_telling_name_is_in_no_file(tmp_path: Path, name: str) -> None:
