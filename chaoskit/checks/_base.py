@@ -25,7 +25,7 @@ from chaoskit.records import (
     Verdict,
 )
 from chaoskit.registry import Registry
-from chaoskit.text import seconds_text
+from chaoskit.text import count, seconds_text
 
 ALL = (float("-inf"), float("inf"))
 
@@ -75,7 +75,24 @@ class Check(Model):
         raise NotImplementedError
 
     def judge(self, evidence: Evidence) -> Finding:
-        """Return the finding; it is unknown where there was nothing to judge."""
+        """Return the finding; it is unknown where there was nothing to judge.
+
+        What is asked of one fault is asked of each of its injections; the worst answer counts.
+        """
+        if not isinstance(self.during, DuringFault):
+            return self._judged(evidence)
+        try:
+            times = fault_windows(evidence, self.during.fault)
+        except NotJudged:
+            times = []
+        if len(times) < 2:
+            return self._judged(evidence)
+        asked = (self.model_copy(update={"during": DuringFault(fault=one.id)}) for one in times)
+        worst = min((one._judged(evidence) for one in asked), key=_badness)
+        note = f"the worst of {count(len(times), 'injection')} of fault `{self.during.fault}`"
+        return replace(worst, notes=(*worst.notes, note))
+
+    def _judged(self, evidence: Evidence) -> Finding:
         try:
             found = self.rule(evidence)
         except NotJudged as nothing:
@@ -115,6 +132,15 @@ class Check(Model):
             tuple(services),
             numbers=numbers,
         )
+
+
+def _badness(finding: Finding) -> tuple[int, float]:
+    """Return how far up a finding stands among the worst: failures first, then what is worse."""
+    rank = (Verdict.FAIL, Verdict.UNKNOWN, Verdict.PASS).index(finding.verdict)
+    numbers = finding.numbers
+    if numbers is None:
+        return rank, 0.0
+    return rank, numbers.measured if numbers.unit == "ratio" else -numbers.measured
 
 
 REGISTRY: Registry[Check] = Registry("check", "chaoskit.checks")
@@ -319,7 +345,8 @@ def window(check: Check, evidence: Evidence) -> tuple[float, float]:
 
 
 def fault_windows(evidence: Evidence, fault_id: str | None, so: str = "") -> Sequence[FaultWindow]:
-    """Return the one fault named, with its parts between quiet periods, or every fault.
+    """Return every injection of the fault named, or of every fault. `repeat` and `quiet` make more
+    than one of it, which are called `ID-2` and `ID.2`.
 
     Raises `NotJudged` when there is none, with what follows from it (`so`) in the sentence.
     """
@@ -330,8 +357,13 @@ def fault_windows(evidence: Evidence, fault_id: str | None, so: str = "") -> Seq
     found = [fault for fault in evidence.faults if fault.id == fault_id]
     if not found:
         raise NotJudged(f"fault `{fault_id}` was never injected{so}")
-    parts = re.compile(rf"{re.escape(fault_id)}\.[0-9]+")
-    return [found[0], *(fault for fault in evidence.faults if parts.fullmatch(fault.id))]
+    again = re.compile(rf"{re.escape(fault_id)}(?!$)(-[0-9]+)?(\.[0-9]+)?")
+    first = found[0]
+    return [first] + [
+        one
+        for one in evidence.faults
+        if again.fullmatch(one.id) and (one.fault, one.target) == (first.fault, first.target)
+    ]
 
 
 def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:

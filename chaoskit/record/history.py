@@ -7,10 +7,13 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 from typing import Any, cast
+
+import msgspec
+from msgspec.structs import force_setattr, replace
 
 from chaoskit import files
 from chaoskit.errors import UsageError
@@ -20,6 +23,8 @@ from chaoskit.records import Event, Key, key_of
 TYPES = ("invoke", "ok", "fail", "info")
 FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error", "due"})
 _ENDLESS = 1e300  # seconds: no time is, and arithmetic with more is none
+Row = Mapping[str, Any] | None  # of a line as it stands there; None for one that leaves nothing out
+_DECODER = msgspec.json.Decoder(Event)
 UNNAMED = "history"  # the workload of lines that name none
 ENDS_LATER = "subscribe"  # its connection may end after it was made: a second completion
 
@@ -39,7 +44,7 @@ class _Operations:
     events: list[Event] = field(default_factory=list)
     begun: dict[int, tuple[int, Event]] = field(default_factory=dict)  # id to line and event
     # Completions that wait for their invocation, with their lines as they stand there.
-    ended: dict[int, tuple[int, Event, Mapping[str, Any]]] = field(default_factory=dict)
+    ended: dict[int, tuple[int, Event, Row]] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
     # By key, the write that may still happen: its line and id.
     writing: dict[Key, tuple[int, int]] = field(default_factory=dict)
@@ -54,8 +59,8 @@ def read_history(path: Path, *, one_writer: bool = False) -> Stored:
     reader = _Reader(path, one_writer)
     with without_collecting():
         try:
-            for number, line in enumerate(files.lines(path)):
-                reader.take(line.decode("utf-8" if number else "utf-8-sig", errors="replace"))
+            for line in files.lines(path):
+                reader.take(line)
         except OSError as error:
             raise UsageError(f"cannot read `{path}`: {error.strerror}") from error
     return reader.finished()
@@ -88,23 +93,15 @@ class _Reader:
         self._overlap: UsageError | None = None
         self._workloads: dict[str, _Operations] = {}
 
-    def take(self, line: str) -> None:
+    def take(self, line: bytes) -> None:
         self._line += 1
-        try:
-            row = read_json(line)
-        except json.JSONDecodeError as error:
-            if not line.endswith("\n"):
-                self._torn = self._line
+        row: Row = None
+        event = _as_written(line)
+        if event is None:
+            row = self._row(line.decode("utf-8" if self._line > 1 else "utf-8-sig", "replace"))
+            if row is None:
                 return
-            if not line.strip():
-                return
-            raise self._wrong(_reason(error)) from None
-        if not isinstance(row, dict):
-            raise self._wrong("not a JSON object")
-        if not row.keys() <= FIELDS:
-            for name in row.keys() - FIELDS:
-                self._strange.setdefault(name, self._line)
-        event = self._event(row)
+            event = self._event(row)
         if event.t < self._latest:
             self._disorder += 1
             if self._disorder == 1:
@@ -118,7 +115,26 @@ class _Reader:
         if self._one_writer and event.op == "write":
             self._alone(event, known)
 
+    def _row(self, line: str) -> Row:
+        """Return what a line holds; None for an empty or a torn one."""
+        try:
+            row = read_json(line)
+        except json.JSONDecodeError as error:
+            if not line.endswith("\n"):
+                self._torn = self._line
+                return None
+            if not line.strip():
+                return None
+            raise self._wrong(_reason(error)) from None
+        if not isinstance(row, dict):
+            raise self._wrong("not a JSON object")
+        if not row.keys() <= FIELDS:
+            for name in row.keys() - FIELDS:
+                self._strange.setdefault(name, self._line)
+        return row
+
     def _event(self, row: Mapping[str, Any]) -> Event:
+        """Return the event of a line that anybody may have written."""
         t, kind, number = row.get("t"), row.get("type"), row.get("id")
         process, op = row.get("process", 0), row.get("op")
         if type(t) is int and abs(t) < _ENDLESS:
@@ -142,12 +158,14 @@ class _Reader:
         if type(key) is str:
             key = intern(key)
         due = row.get("due")
-        if due is not None and (type(due) not in (int, float) or not abs(due) < _ENDLESS):
-            raise self._wrong("`due` is not a number of seconds")
+        if due is not None:
+            if type(due) not in (int, float) or not abs(due) < _ENDLESS:
+                raise self._wrong("`due` is not a number of seconds")
+            due = float(due)
         kind, workload, op = intern(kind), intern(workload), intern(op)
         return Event(t, cast("Any", kind), process, workload, op, key, value, number, error, due)
 
-    def _join(self, event: Event, row: Mapping[str, Any], known: _Operations) -> Event:
+    def _join(self, event: Event, row: Row, known: _Operations) -> Event:
         """Hold every completion against its invocation; both may be lines out of order.
 
         Return the event; what a completion leaves out is as in its invocation.
@@ -176,7 +194,7 @@ class _Reader:
         return event
 
     def _ended_first(
-        self, begin: Event, ended: tuple[int, Event, Mapping[str, Any]], known: _Operations
+        self, begin: Event, ended: tuple[int, Event, Row], known: _Operations
     ) -> Event:
         """Join an invocation to a completion of an earlier line; return what stands last now.
 
@@ -254,9 +272,27 @@ class _Reader:
         return UsageError(f"{self._path}:{self._line}: {message}")
 
 
-def _completed(event: Event, row: Mapping[str, Any], begin: Event) -> Event:
+def _as_written(line: bytes) -> Event | None:
+    """Return the event of a line as a run writes it; None for any other, which may be right."""
+    try:
+        event = _DECODER.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    if not event.op or not abs(event.t) < _ENDLESS or not abs(event.due or 0.0) < _ENDLESS:
+        return None
+    # One text for all events that have it: less memory, and comparing is quicker.
+    force_setattr(event, "op", intern(event.op))
+    force_setattr(event, "workload", intern(event.workload))
+    if event.error is not None:
+        force_setattr(event, "error", intern(event.error))
+    if type(event.key) is str:
+        force_setattr(event, "key", intern(event.key))
+    return event
+
+
+def _completed(event: Event, row: Row, begin: Event) -> Event:
     """Return a completion with what its line leaves out, as its invocation had it."""
-    if "value" in row and "key" in row and "process" in row:
+    if row is None or ("value" in row and "key" in row and "process" in row):
         return event
     left_out = {
         name: getattr(begin, name)

@@ -206,8 +206,14 @@ class RunRecord:
     evidence: Evidence
 
     @classmethod
-    def read(cls, folder: Path, events: Sequence[Recorded] | None = None) -> RunRecord:
-        """Read a run; `events` are its events where they have been read already.
+    def read(
+        cls,
+        folder: Path,
+        events: Sequence[Recorded] | None = None,
+        observed: Evidence | None = None,
+    ) -> RunRecord:
+        """Read a run; `events` are its events where they have been read already, and `observed` has
+        its samples and its history where those have.
 
         Raises `StoreFailed` for a row that cannot be understood.
         """
@@ -216,8 +222,8 @@ class RunRecord:
         evidence = Evidence(
             phases=log.phases,
             faults=log.windows,
-            samples=_samples(folder / SAMPLES),
-            history=_history(folder / HISTORY),
+            samples=_samples(folder / SAMPLES) if observed is None else observed.samples,
+            history=_history(folder / HISTORY) if observed is None else observed.history,
             containers=log.containers,
             logs=log_files(folder, None if started is None else started.started_at),
             log_gaps=[

@@ -14,6 +14,7 @@ from chaoskit.errors import ChaoskitError, StoreFailed
 from chaoskit.judge.result import Leftover, Result
 from chaoskit.record.events import FaultGone
 from chaoskit.record.writer import Recorder
+from chaoskit.records import Evidence
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.report import junit, summary
 from chaoskit.series.past import remember
@@ -78,8 +79,12 @@ def gone_with_the_stack(fault: str, ledger: Ledger, recorder: Recorder) -> None:
     recorder.emit(FaultGone(fault))
 
 
-def write_reports(folder: Path, result: Result, warn: Callable[[str], None]) -> None:
+def write_reports(
+    folder: Path, result: Result, warn: Callable[[str], None], observed: Evidence | None = None
+) -> None:
     """Write the reports that every run folder has, and let the next runs know of this one.
+
+    `observed` has the samples and the history of the run where they have been read already.
 
     Raises `StoreFailed` for one that cannot be written. What only the index lacks is a warning, and
     so is a missing page: it is a convenience beside them.
@@ -97,6 +102,6 @@ def write_reports(folder: Path, result: Result, warn: Callable[[str], None]) -> 
             raise StoreFailed(f"cannot write `{folder / name}`: {error.strerror}") from error
     from chaoskit.report.html.page import write_page
 
-    missing = write_page(folder)
+    missing = write_page(folder, observed)
     if missing is not None:
         warn(f"warning: {missing}")

@@ -39,6 +39,7 @@ from chaoskit.record.events import (
 from chaoskit.record.folder import COMPOSE, PLAN, RESULT, SCENARIO, RunFolder
 from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Listener, LiveCounts, Recorder
+from chaoskit.records import Evidence
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger, StackUndo
 from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed
@@ -129,6 +130,7 @@ class Runner:
         self._failure: Exception | None = None
         self._ended_early: RunEndedEarly | None = None
         self._recover_command = recover_command(folder.path)
+        self.observed: Evidence | None = None  # what judging has read of the record
 
     @property
     def counts(self) -> LiveCounts:
@@ -405,6 +407,7 @@ class Runner:
             self._recorder.emit(RunUnproven(jump))
         async with self._phase_of("judge"):
             record = await asyncio.to_thread(RunRecord.read, self._folder.path)
+            self.observed = record.evidence
             result = await asyncio.to_thread(judge, self._scenario, record)
             self._folder.write(RESULT, result.model_dump_json(indent=2))
         return result

@@ -30,7 +30,7 @@ from chaoskit.judge.result import Result, RunInfo, StackResult
 from chaoskit.plan.plan import Plan, make_plan
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Listener, LiveCounts
-from chaoskit.records import Verdict
+from chaoskit.records import Evidence, Verdict
 from chaoskit.recovery.teardown import write_reports
 from chaoskit.run.kept import Shelf
 from chaoskit.run.runner import Options, Runner, prepare_folder
@@ -130,11 +130,11 @@ def run_scenario(
     """
     audience.warn(loaded.warnings())
     try:
-        result, folder = asyncio.run(_run(loaded, settings, audience, shelf, also))
+        result, folder, observed = asyncio.run(_run(loaded, settings, audience, shelf, also))
     except ChaoskitError as error:
         return not_run(loaded, settings, error)
     try:
-        write_reports(folder, result, audience.note)
+        write_reports(folder, result, audience.note, observed)
     except StoreFailed as error:  # such as a full disk: other scenarios go on
         return Ended(result, folder, unreported=error.message)
     return Ended(result, folder)
@@ -146,7 +146,7 @@ async def _run(
     audience: Audience,
     shelf: Shelf,
     also: Sequence[Target],
-) -> tuple[Result, Path]:
+) -> tuple[Result, Path, Evidence | None]:
     async with contextlib.AsyncExitStack() as connection:
         preparing = asyncio.create_task(
             _prepared(loaded, settings, audience, connection, shelf, also)
@@ -159,7 +159,7 @@ async def _run(
                 raise Interrupted(signals.exit_code or ExitCode.INTERRUPTED) from None
             interrupt = runner.interrupt
             try:
-                return await runner.execute(signals), folder
+                return await runner.execute(signals), folder, runner.observed
             finally:
                 audience.end()
 

@@ -367,7 +367,7 @@ async def test_over_http_what_is_acknowledged_was_written_once_and_is_read_back(
     assert app.seen_before_sending
     adds = ended(app.history)
     assert subject.counts["add"] == Counter(ok=len(adds))
-    assert sorted(e.value for e in adds) == sorted(app.values)  # type: ignore[type-var] # numbers
+    assert sorted(e.value for e in adds) == sorted(app.values)
     assert [e.value for e in app.history[-3::2]] == [app.values, app.values]
 
 

@@ -30,9 +30,11 @@ from chaoskit.record.events import (
     FaultInjected,
     FaultReceipt,
     FaultRechecked,
+    HostLoad,
     PhaseEnded,
     PhaseStarted,
     Recorded,
+    ResourcesSampled,
     RunEnded,
     RunStarted,
 )
@@ -94,6 +96,10 @@ def _events(seconds: float, fault: tuple[float, float], say: str) -> list[Record
         [
             *found,
             Recorded(0.5, ContainerChanged("chat", 1, "start")),
+            *(
+                Recorded(at, ResourcesSampled(HostLoad(0.25, 1.5, 2), {"chat": 2**20 * 48}))
+                for at in (start - 0.5, start + 0.5, end)
+            ),
             Recorded(start, FaultInjected("slow", "latency", "chat -> redis")),
             Recorded(start + 0.01, FaultReceipt("slow", True, f"toxic there {say}")),
             Recorded(start - 0.1, CanaryExchanged("slow", EDGE, "before", _ping(0.002))),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chaoskit.checks._base import REGISTRY, WorkloadCheck
 from chaoskit.records import Event, Evidence, FaultWindow, Finding, Phase, Verdict
@@ -272,7 +273,7 @@ class TestEveryHistoryCheck:
 
     def test_is_unknown_when_nothing_was_acknowledged(self, check: str, history: str) -> None:
         refused = [
-            replace(one, type="fail", error="status 403") if one.type == "ok" else one
+            structs.replace(one, type="fail", error="status 403") if one.type == "ok" else one
             for one in events(GOOD[history]())
         ]
         found = judge(check, refused)
@@ -381,7 +382,7 @@ def test_what_a_receive_took_that_was_answered_with_an_error_is_lost(
     ops = GOOD["queue"]()
     ops = changed(ops, places(ops, "receive")[4], lambda one: replace(one, how="info"))
     rows = [
-        replace(one, error=error) if (one.op, one.type) == ("receive", "info") else one
+        structs.replace(one, error=error) if (one.op, one.type) == ("receive", "info") else one
         for one in events(ops)
     ]
     assert judge("no_loss", rows).verdict is verdict
@@ -527,11 +528,13 @@ class TestEnough:
     def test_a_404_on_every_read_tells_of_none(self) -> None:
         ops = events(GOOD["versions"]())
         missing = [
-            replace(one, type="fail", error="status 404") if one.op == "read" and n % 2 else one
+            structs.replace(one, type="fail", error="status 404")
+            if one.op == "read" and n % 2
+            else one
             for n, one in enumerate(ops)
         ]
         missing = [
-            replace(one, type="fail", error="status 404")
+            structs.replace(one, type="fail", error="status 404")
             if one.op == "read" and one.type == "ok"
             else one
             for one in missing

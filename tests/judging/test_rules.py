@@ -7,6 +7,7 @@ from time import process_time
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from chaoskit.checks._base import REGISTRY
 from chaoskit.checks.histories.operations import number, plain
@@ -74,7 +75,7 @@ class TestConvergence:
     def test_a_read_that_failed_in_the_end_is_told_with_its_error(self) -> None:
         rows = events(self.ops(*self.reads("read", "a", "b")))
         failed = [
-            replace(one, type="fail", error="status 503")
+            structs.replace(one, type="fail", error="status 503")
             if (one.op, one.key, one.type) == ("read", "b", "ok")
             else one
             for one in rows

@@ -30,9 +30,7 @@ async def ask(store: Store[RedisUndo], *words: str, within: int = 5) -> str:
     """Return the answer to one command. Raises `FaultFailed` when there is none, or an error."""
     done = await _run(store, "command", str(within), *words, within=within + 5.0)
     if done.status in SILENT:
-        raise FaultFailed(
-            f"`{store.container.name}`: {' '.join(words[:2])}: no answer in {within}s"
-        )
+        raise _unanswered(store, f"{' '.join(words[:2])}: no answer in {within}s")
     return _answer(done, store, *words)
 
 
@@ -62,6 +60,14 @@ async def _run(store: Store[RedisUndo], name: str, *words: str, within: float) -
     return done
 
 
+def _unanswered(store: Store[RedisUndo], what: str) -> FaultFailed:
+    """Return the error for a server that is silent, with the pause that makes it so."""
+    key = "redis_pause", store.undo.service
+    holders = store.stack.claims.others(key, store.undo.fault)
+    why = f" while `{holders[0]}` pauses it" if holders else ""
+    return FaultFailed(f"`{store.container.name}`: {what}{why}")
+
+
 def _answer(done: ExecResult, store: Store, *words: str) -> str:
     out = done.out.strip()
     if REFUSED.match(out):
@@ -74,6 +80,8 @@ def _answer(done: ExecResult, store: Store, *words: str) -> str:
 async def pages(store: Store[RedisUndo], lua: str, *arguments: str) -> int:
     """Run a Lua script over every key of a database; return the sum of what it counted."""
     done = await _run(store, "pages", "10", script(f"redis/{lua}.lua"), *arguments, within=120.0)
+    if done.status in SILENT or (done.status and not done.err and not done.out):
+        raise _unanswered(store, "a walk over the keys: no answer")
     if done.status != 0 or not done.out.strip().isdigit():
         raise refused(done, "a walk over the keys", store)
     return int(done.out)

@@ -15,6 +15,7 @@ from chaoskit.report.html.downsample import extremes
 from chaoskit.report.html.latency import Timed, latency_lane
 from chaoskit.report.html.model import Lane, Line, Mark, Room, Span, Table, Tone, Window
 from chaoskit.report.html.operations import workload_lanes
+from chaoskit.report.html.resources import resource_lanes
 from chaoskit.report.html.visible import brief
 from chaoskit.report.html.windows import in_force, recoveries
 
@@ -44,6 +45,7 @@ def lanes_of(result: Result, record: RunRecord, windows: Sequence[Window]) -> li
         history = evidence.history.get(workload.name, ())
         lanes += workload_lanes(workload, history, windows, room)
     lanes += _containers(record, windows, span)
+    lanes += resource_lanes(record, room)
     lanes += _logs(evidence.logs, span)
     return lanes
 

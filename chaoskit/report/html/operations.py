@@ -17,17 +17,14 @@ from chaoskit.text import seconds_text
 class Operation:
     """One call: its invocation and how it ended, if it did."""
 
-    __slots__ = ("call", "end", "error", "tone")
+    __slots__ = ("call", "due", "end", "error", "tone")
 
     def __init__(self, call: Event) -> None:
         self.call = call
+        self.due = call.t if call.due is None else call.due
         self.end: float | None = None
         self.tone: Tone = "info"
         self.error: str | None = None
-
-    @property
-    def due(self) -> float:
-        return self.call.t if self.call.due is None else self.call.due
 
     @property
     def label(self) -> str:

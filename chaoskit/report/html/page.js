@@ -125,16 +125,17 @@
 
   const rowAt = (u, row) => u.valToPos(row + 0.5, "y", true);
   const DASHES = { p99: [5, 3], fail: [6, 3], info: [2, 2] };
+  const BY_PLACE = [[], [5, 3], [2, 2], [9, 3, 2, 3], [12, 4], [1, 4]];
   const paint = (lane) => (u) =>
     clipped(u, (ctx, px) => {
-      for (const line of lane.lines) {
+      for (const [place, line] of lane.lines.entries()) {
         ctx.beginPath();
         line.t.forEach((t, n) => {
           const place = [u.valToPos(t, "x", true), u.valToPos(line.y[n], "y", true)];
           if (n) ctx.lineTo(...place);
           else ctx.moveTo(...place);
         });
-        ctx.setLineDash((DASHES[line.name] || []).map((part) => part * px));
+        ctx.setLineDash((DASHES[line.name] || BY_PLACE[place % 6]).map((part) => part * px));
         ctx.lineWidth = 1.5 * px;
         ctx.strokeStyle = colours[line.name] || colours.ink;
         ctx.stroke();
@@ -327,6 +328,11 @@
       }
       return best ? `${best[1].start.toFixed(3)} s ${best[1].label}` : "";
     }
+    if (!lane.points.length)
+      return `${lane.title}: ${lane.lines.map(({ name, t: times, y }) => {
+        const after = times.findIndex((when) => when >= t);
+        return `${name} ${+y[after < 0 ? y.length - 1 : after].toFixed(1)}${lane.unit}`;
+      }).join(", ")}`;
     let best = null;
     for (const { name, t: times, y } of lane.points)
       times.forEach((when, n) => {

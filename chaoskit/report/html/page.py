@@ -19,8 +19,9 @@ from markupsafe import Markup
 from chaoskit.files import read_bytes
 from chaoskit.judge.result import Result, stored_result
 from chaoskit.record.folder import SCENARIO
+from chaoskit.record.history import without_collecting
 from chaoskit.record.reader import RunRecord
-from chaoskit.records import Verdict
+from chaoskit.records import Evidence, Verdict
 from chaoskit.report._phrases import (
     WORD,
     WORKLOAD_HEAD,
@@ -35,9 +36,10 @@ from chaoskit.report.html.data import script_data
 from chaoskit.report.html.findings import checks_of, faults_of, not_exercised
 from chaoskit.report.html.lanes import lanes_of, span_of
 from chaoskit.report.html.past import past_runs
+from chaoskit.report.html.resources import load_in_words, peaks_in_words
 from chaoskit.report.html.source import Source, source_of
 from chaoskit.report.html.stack_map import draw, edges_of
-from chaoskit.report.html.svg import Drawing
+from chaoskit.report.html.svg import Drawing, line_class
 from chaoskit.report.html.trace import TRACE
 from chaoskit.report.html.visible import script_json, shown_value
 from chaoskit.report.html.windows import windows_of
@@ -68,11 +70,13 @@ class _Assets:
         return policy(script, style)
 
 
+@without_collecting()
 def render(folder: Path) -> str:
     """Return the page of a run. Raises `StoreFailed` for one without a result, or damaged."""
     return _in_one_file(folder, stored_result(folder), RunRecord.read(folder))
 
 
+@without_collecting()
 def render_parts(folder: Path) -> dict[str, str]:
     """Return the page as files by name, without inline scripts and styles: for servers that forbid
     them. Raises `StoreFailed`."""
@@ -141,6 +145,9 @@ def _shown(folder: Path, result: Result, record: RunRecord) -> dict[str, Any]:
         "data": script_json(script_data(lanes, windows, span)),
         "seconds": seconds,
         "in_force": in_force,
+        "line_class": line_class,
+        "load": load_in_words(record),
+        "peaks": peaks_in_words(result),
         "workload_head": WORKLOAD_HEAD,
         "workload_rows": [workload_row(one) for one in result.workloads],
     }
@@ -196,13 +203,16 @@ def hashed(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def write_page(folder: Path) -> str | None:
+@without_collecting()
+def write_page(folder: Path, observed: Evidence | None = None) -> str | None:
     """Write page and trace into their run folder; return why one is not there, for a person.
+
+    `observed` has the samples and the history of the run where they have been read already.
 
     Whatever goes wrong here says nothing about the run, so it never changes a verdict.
     """
     try:
-        result, record = stored_result(folder), RunRecord.read(folder)
+        result, record = stored_result(folder), RunRecord.read(folder, observed=observed)
         (folder / PAGE).write_text(_in_one_file(folder, result, record), encoding="utf-8")
         (folder / TRACE).write_text(trace.of_record(result, record), encoding="utf-8")
     except Exception as error:  # noqa: BLE001  # also what nobody has thought of

@@ -128,7 +128,7 @@ class Drawing:
                 (t, y) for t, y in zip(line.t, line.y, strict=True) if self._within(t)
             )
         )
-        return f'<path class="line {_line_class(line.name)}" d="{path}"/>' if path else ""
+        return f'<path class="line {line_class(line.name, number)}" d="{path}"/>' if path else ""
 
     def _points(self, points: Points) -> str:
         found = [one for one in zip(points.t, points.y, strict=True) if self._within(one[0])]
@@ -184,8 +184,9 @@ def _shapes(tone: Tone, places: Iterable[tuple[float, float]], kind: str = "poin
     return f'<path class="{kind} {tone}" d="{path}"/>' if path else ""
 
 
-def _line_class(name: str) -> str:
-    return name if name in ("p50", "p99", "ok", "fail", "info") else "plain"
+def line_class(name: str, number: int) -> str:
+    """Return what a line looks like; others than quantiles and outcomes go by their place."""
+    return name if name in ("p50", "p99", "ok", "fail", "info") else f"dashed-{number % 6}"
 
 
 def ticks(low: float, high: float, most: int = 8) -> list[float]:

@@ -72,6 +72,26 @@ class TestAvailability:
         found = build.judge("availability", evidence, at_least="1%", during={"fault": "kill"})
         assert (found.verdict, found.measured) == (FAIL, "0% (of 21)")
 
+    @pytest.mark.parametrize("again", ["kill-2", "kill.2", "kill-2.2"])
+    def test_what_is_asked_of_a_fault_is_asked_of_every_injection_of_it(
+        self, build: Build, again: str
+    ) -> None:
+        samples = build.samples(lambda due: due in (10.5, 14.5, 14.6))
+        once = build.fault()
+        faults = [once, replace(once, id=again, injected=14.0, healed=16.0)]
+        evidence = build.evidence(samples=samples, faults=faults)
+        found = build.judge("availability", evidence, at_least="93%", during={"fault": "kill"})
+        assert (found.verdict, found.measured) == (FAIL, "90.4% (of 21)")
+        assert found.notes == ("the worst of 2 injections of fault `kill`",)
+        found = build.judge("availability", evidence, at_least="90%", during={"fault": "kill"})
+        assert (found.verdict, found.measured) == (PASS, "90.4% (of 21)")
+        found = build.judge("availability", evidence, at_least="93%", during={"fault": again})
+        assert (found.verdict, found.notes) == (FAIL, ())
+        other = [once, replace(faults[1], target="another")]
+        evidence = build.evidence(samples=samples, faults=other)
+        found = build.judge("availability", evidence, at_least="93%", during={"fault": "kill"})
+        assert found.verdict is PASS
+
     def test_is_unknown_without_samples_or_window(self, build: Build) -> None:
         evidence = build.evidence(samples=build.samples(start=21.0, end=22.0))
         found = build.judge("availability", evidence, at_least="99%")

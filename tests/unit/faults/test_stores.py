@@ -162,6 +162,21 @@ async def test_two_that_would_undo_each_other_do_not_overlap(
     await second.prepare(stack)
 
 
+@pytest.mark.parametrize(
+    ("kind", "fields"),
+    [("redis_evict", {"maxmemory": "1MiB"}), ("redis_corrupt", {"keys": "*"})],
+)
+async def test_one_that_has_no_answer_names_the_pause_that_is_in_force(
+    kind: str, fields: dict[str, Any], world: World
+) -> None:
+    world.service("redis")
+    stack = await world.stack()
+    pause = fault("redis_pause", id="held", **REDIS)
+    await pause.inject(stack, await pause.prepare(stack))
+    with pytest.raises(FaultFailed, match=r"no answer.* while `held` pauses it"):
+        await fault(kind, **REDIS, **fields).prepare(stack)
+
+
 async def test_one_that_could_not_be_prepared_keeps_no_other_from_it(world: World) -> None:
     world.service("redis")
     stack = await world.stack()

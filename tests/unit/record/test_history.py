@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chaoskit.errors import UsageError
+from chaoskit.record import history
 from chaoskit.record.history import Stored, read_history
 
 GOOD = [
@@ -235,3 +236,49 @@ class TestOneWriter:
         rows += [self.row(3, "invoke", 1), self.row(4, "ok", 1), self.row(5, "invoke", 2)]
         path.write_text("\n".join(rows) + "\n")
         assert len(read_history(path, one_writer=True).events["history"]) == 5
+
+
+_FIELDS = {
+    "t": ["1", "1.5", "1e400", "1e305", "NaN", "true", "null", '"1"', "1" + "0" * 301],
+    "type": ['"invoke"', '"begin"', "1", "null"],
+    "process": ["3", "3.0", "true", "null", "-1"],
+    "workload": ['"members"', '""', "7", "null"],
+    "op": ['"add"', '""', "null", '"\\u0061dd"', '"\\ud800"', '"caf\u00e9"'],
+    "key": ["null", "7", '"k"', "7.0", "7.5", "true", "[1]", '{"b": 1, "a": 2}'],
+    "value": ["1", "123456789012345678901234567890", "0.1", '"x"', "[1, 2.0]", '{"a": 1, "a": 2}'],
+    "value ": ["NaN", "1e400", "[1e400]", "1" + "0" * 5000, "-" + "1" * 4300, "1" * 4301],
+    "id": ["0", "0.0", "false", "null", "99999999999999999999"],
+    "error": ["null", '"refused"', "5", "{}"],
+    "due": ["null", "0.5", "1", "1e301", "-1e400", '"0"', "true"],
+    "more": ["1"],
+}
+
+
+def odd_lines() -> list[str]:
+    """Return a line for each of these values, and one without each field."""
+    good = {name: values[0] for name, values in _FIELDS.items() if name not in ("more", "value ")}
+    rows = [good | {name.strip(): value} for name, values in _FIELDS.items() for value in values]
+    rows += [{n: value for n, value in good.items() if n != name} for name in good]
+    lines = ["{" + ", ".join(f'"{n}": {v}' for n, v in row.items()) + "}" for row in rows]
+    return [*lines, "", "[]", "null", "{", "[" * 100_000, lines[0] + " ", lines[0] + "x"]
+
+
+@pytest.mark.parametrize("line", odd_lines())
+def test_the_quick_way_to_read_a_line_sees_what_the_careful_one_does(
+    line: str, read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def seen() -> object:
+        try:
+            return repr(read([line]))
+        except UsageError as error:
+            return error.message
+
+    quickly = seen()
+    monkeypatch.setattr(history, "_as_written", lambda line: None)
+    assert quickly == seen()
+
+
+def test_a_line_as_a_run_writes_it_is_read_the_quick_way(read: Read) -> None:
+    assert (
+        history._as_written(odd_lines()[0].encode()) == read(odd_lines()[:1]).events["members"][0]
+    )

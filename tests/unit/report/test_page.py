@@ -93,6 +93,18 @@ def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     assert trace.render(moved) == trace.render(folder)
 
 
+def test_the_page_that_a_run_writes_is_that_of_its_folder(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    judged = RunRecord.read(folder)
+    with (folder / "events.ndjson").open("a") as file:  # what happens after the judging
+        file.write('{"t": 10.5, "event": "container", "service": "chat", "replica": 1, ')
+        file.write('"action": "destroy"}\n')
+    assert page.write_page(folder, judged.evidence) is None
+    assert (folder / "report.html").read_text() == page.render(folder)
+    assert (folder / "trace.json").read_text() == trace.render(folder)
+    assert "destroy" in page.render(folder)
+
+
 def test_verdict_checks_and_faults_are_there_with_scripts_off(tmp_path: Path) -> None:
     text = Reader(page.render(make_run_folder(tmp_path))).text
     assert "FAIL chat" in text
@@ -155,6 +167,21 @@ def test_a_run_that_measured_nothing_is_shown(tmp_path: Path) -> None:
         (folder / name).unlink()
     (folder / "scenario.yaml").unlink()
     assert "37 of 912 values are lost" in Reader(page.render(folder)).text
+
+
+def test_memory_and_load_are_lanes_and_in_words(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    text = Reader(page.render(folder)).text
+    assert "memory of services" in text
+    assert "48.0 MiB" in text
+    assert "some task waited for a CPU 25% of the time" in text
+    events = folder / "events.ndjson"
+    rows = [json.loads(line) for line in events.read_text().splitlines()]
+    elsewhere = [row | {"host": None} if row["event"] == "resources" else row for row in rows]
+    events.write_text("".join(json.dumps(row) + "\n" for row in elsewhere))
+    assert "not recorded: the engine is not on the machine" in Reader(page.render(folder)).text
+    events.write_text("".join(json.dumps(r) + "\n" for r in rows if r["event"] != "resources"))
+    assert "memory of services" not in Reader(page.render(folder)).text
 
 
 def test_hostile_text_stays_text(tmp_path: Path) -> None:
