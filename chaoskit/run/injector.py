@@ -210,10 +210,10 @@ class Injector:
             else:
                 await self._clock.sleep_until(lease - last_look)
             self._guard.healing(fault.name)  # looking once more is a part of it
+            await self._before_heal(injection)
+            if lease is not None:
+                await self._clock.sleep_until(lease)
             measuring.cancel()
-        await self._before_heal(injection)
-        if lease is not None:
-            await self._clock.sleep_until(lease)
         await self._heal_and_count(injection)
 
     async def _inject(self, injection: Injection) -> None:
@@ -281,7 +281,6 @@ class Injector:
     async def _before_heal(self, injection: Injection) -> None:
         """Read back once more: a fault that vanished early was not in force for its lease."""
         fault = injection.fault
-        injection.healing_at = self._clock.now()
         try:
             if injection.undo is not None:
                 receipt = await fault.verify_injected(self._stack, injection.undo)
