@@ -7,11 +7,12 @@ These plain values are the only thing that passes from running to judging to rep
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -132,6 +133,25 @@ class Schedule:
     def covers(self, due: float) -> bool:
         """Return whether an operation was on the schedule; histories keep microseconds."""
         return self.start - 1e-6 <= due <= self.end + 1e-6
+
+
+class Injected(Protocol):
+    """What tells an injection of a fault from another."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def fault(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+
+
+def injected_again(first: Injected, other: Injected) -> bool:
+    """Return whether one is a further injection of the other: `repeat` calls them `ID-2`, `quiet`
+    `ID.2`."""
+    names = rf"{re.escape(first.id)}(?!$)(-[0-9]+)?(\.[0-9]+)?"
+    same = (first.fault, first.target) == (other.fault, other.target)
+    return same and re.fullmatch(names, other.id) is not None
 
 
 @dataclass(frozen=True, slots=True)

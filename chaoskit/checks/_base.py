@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -23,6 +22,7 @@ from chaoskit.records import (
     Numbers,
     Sample,
     Verdict,
+    injected_again,
 )
 from chaoskit.registry import Registry
 from chaoskit.text import count, seconds_text
@@ -357,13 +357,7 @@ def fault_windows(evidence: Evidence, fault_id: str | None, so: str = "") -> Seq
     found = [fault for fault in evidence.faults if fault.id == fault_id]
     if not found:
         raise NotJudged(f"fault `{fault_id}` was never injected{so}")
-    again = re.compile(rf"{re.escape(fault_id)}(?!$)(-[0-9]+)?(\.[0-9]+)?")
-    first = found[0]
-    return [first] + [
-        one
-        for one in evidence.faults
-        if again.fullmatch(one.id) and (one.fault, one.target) == (first.fault, first.target)
-    ]
+    return [found[0], *(one for one in evidence.faults if injected_again(found[0], one))]
 
 
 def samples_in(check: Check, probe: str, evidence: Evidence) -> list[Sample]:

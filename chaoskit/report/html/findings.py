@@ -20,7 +20,7 @@ from chaoskit.record.events import (
     HealFailed,
 )
 from chaoskit.record.reader import FaultLog, RunRecord
-from chaoskit.records import Verdict
+from chaoskit.records import Verdict, injected_again
 from chaoskit.report.html.lanes import span_of
 from chaoskit.report.html.model import Lane, Mark, Span, Table, Window
 from chaoskit.report.html.source import Source
@@ -210,7 +210,7 @@ def faults_of(
     result: Result, record: RunRecord, windows: Sequence[Window], source: Source
 ) -> list[FaultView]:
     """Return the faults, those that are not proven first."""
-    placed = len(source.faults) == len(result.faults)
+    places = _places_of(result.faults, source)
     numbered = sorted(enumerate(result.faults), key=lambda one: one[1].proven)
     by_id = {window.id: window for window in windows}
     views = []
@@ -222,12 +222,25 @@ def faults_of(
                 letter_of(number),
                 fault,
                 by_id.get(fault.id),
-                source.faults[number] if placed else None,
+                places[number],
                 _read_back(log),
                 [_canary(edge, one.exchanges) for edge, one in log.edges.items() if one.exchanges],
             )
         )
     return views
+
+
+def _places_of(faults: Sequence[FaultResult], source: Source) -> Sequence[tuple[int, int] | None]:
+    """Return in which lines each fault stands; `repeat` and `quiet` make several of one entry."""
+    entries: list[FaultResult] = []
+    numbers = []
+    for fault in faults:
+        if not entries or not injected_again(entries[-1], fault):
+            entries.append(fault)
+        numbers.append(len(entries) - 1)
+    if len(entries) != len(source.faults):
+        return [None] * len(faults)
+    return [source.faults[number] for number in numbers]
 
 
 def _read_back(log: FaultLog) -> list[tuple[str, str, str]]:

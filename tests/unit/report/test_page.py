@@ -313,3 +313,27 @@ def test_the_trace_has_what_happened(tmp_path: Path) -> None:
     assert "chat.1 die" in names
     fault = next(e for e in document["traceEvents"] if e["name"].startswith("slow"))
     assert (fault["ph"], fault["ts"], fault["dur"]) == ("X", 3_000_000, 3_000_000)
+
+
+def test_every_injection_of_a_fault_leads_to_the_line_where_it_was_written(tmp_path: Path) -> None:
+    folder = make_run_folder(tmp_path)
+    result = stored_result(folder)
+    (fault,) = result.faults
+    text = (folder / "scenario.yaml").read_text()
+    faults = "timeline:\n  faults:\n    - { fault: latency }\n    - { fault: kill }\n"
+    before, _, after = text.partition("timeline:")
+    rest = after[after.index("\nexpect:") :] if "\nexpect:" in after else ""
+    (folder / "scenario.yaml").write_text(before + faults + rest)
+    first = before.count("\n") + 3
+    names = [fault.id, f"{fault.id}-2", f"{fault.id}.2", f"{fault.id}-2.2"]
+    injections = [fault.model_copy(update={"id": name}) for name in names]
+    other = fault.model_copy(update={"id": "down", "fault": "kill"})
+    for found, lines in (
+        ([*injections, other], [first] * 4 + [first + 1]),
+        ([fault, other], [first, first + 1]),
+        ([fault, fault.model_copy(update={"id": "another"}), other], []),
+    ):
+        changed = result.model_copy(update={"faults": found})
+        (folder / "result.json").write_text(changed.model_dump_json())
+        shown = re.findall(r'id="fault-\d+".*?href="#line-(\d+)"', page.render(folder), re.DOTALL)
+        assert sorted(map(int, shown)) == lines
