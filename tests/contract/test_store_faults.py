@@ -556,6 +556,20 @@ async def test_one_database_is_read_only_and_its_previous_setting_comes_back(
 # -- both ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("socket", ["/tmp", ""])
+async def test_a_postgres_is_asked_where_it_says_it_listens(socket: str, engine: Engine) -> None:
+    service = f"database-{'elsewhere' if socket else 'without'}"
+    options = ["--user", "postgres", "--env", f"POSTGRES_PASSWORD={SECRET}"]
+    options += ["--env", "POSTGRES_USER=chat"]
+    command = ["start-postgres", "-c", f"unix_socket_directories={socket}", "-c", "port=5433"]
+    ready = "pg_isready -q -h 127.0.0.1 -p 5433 && echo yes || true"
+    with container(*labels(service), *options, LAB, *command) as one:
+        eventually("postgres answers", lambda: docker("exec", one, "sh", "-c", ready) == "yes")
+        store = Store(service, one, 0, engine)
+        fault = made("postgres_read_only", service=service)
+        await store.heal(fault, await store.inject(fault))
+
+
 async def test_a_service_that_is_no_store_of_that_kind_is_refused_with_words(
     cache: Store, database: Store
 ) -> None:
