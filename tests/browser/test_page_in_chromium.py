@@ -22,6 +22,7 @@ HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwn
 CURSORS = "[...document.querySelectorAll('.chart .u-cursor-x')].map(c => c.style.transform)"
 READOUT = "document.getElementById('readout').textContent"
 # One character for each chart: whether anything is drawn on it.
+LANES = 8  # a probe, two workloads with their operations, events, memory, the machine, logs
 DRAWN = """[...document.querySelectorAll('.chart canvas')].map(c => {
   const pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
   let drawn = 0;
@@ -49,7 +50,7 @@ async def test_it_draws_every_lane_and_asks_nobody_for_anything(tmp_path: Path, 
     await page.open(address)
     await page.wait_for("document.documentElement.dataset.ready === 'yes'")
     drawn = await page.run(DRAWN)
-    assert len(drawn) == 6
+    assert len(drawn) == LANES
     assert min(drawn) > 500
     assert [url for url in page.requests if url not in (address, "about:blank")] == []
 
@@ -63,7 +64,7 @@ async def test_the_cursor_moves_in_all_lanes(tmp_path: Path, page: Page) -> None
     await page.mouse("mouseMoved", x + wide * 0.45, y + 20)
     await page.wait_for(f"{READOUT}.includes('in force')")
     places = await page.run(CURSORS)
-    assert len(places) == 6
+    assert len(places) == LANES
     assert len(set(places)) == 1, places
     assert "A slow (latency chat -> redis)" in await page.run(READOUT)
     cut = "[...document.querySelectorAll('.map-edge.cut title')].map(t => t.textContent)"
