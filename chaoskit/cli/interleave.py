@@ -98,7 +98,7 @@ def _variant(text: str) -> Variant:
 
 
 def _command(scenario: Path, runs: Path, seed: int) -> list[str]:
-    argv = [sys.executable, "-c", _RUN, "run", str(scenario), "--json"]
+    argv = [sys.executable, "-P", "-c", _RUN, "run", str(scenario), "--json"]
     return [*argv, "--seed", str(seed), "--runs-dir", str(runs)]
 
 

@@ -122,7 +122,7 @@ def _as_table(rows: Sequence[Row]) -> Iterator[str]:
     width = max(len(row.run) for row in rows)
     yield f"{'RUN':<{width}}  VERDICT       TOOK  CHECKS  RECOVERY"
     for row in rows:
-        passed = f"{row.checks - row.failed}/{row.checks}" if row.digest else "-"
+        passed = f"{row.passed}/{row.checks}" if row.digest else "-"
         took = seconds_text(row.seconds) if row.digest else "-"
         slowest = max(row.recovery.values(), default=None)
         recovery = "-" if slowest is None else seconds_text(slowest)

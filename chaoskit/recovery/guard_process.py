@@ -51,7 +51,7 @@ def _heal_overdue(folder: str, options: list[str], leases: dict[str, float]) -> 
 
 
 def _command(folder: str, *options: str) -> list[str]:
-    return [sys.executable, "-m", "chaoskit.recovery.recover", folder, *options]
+    return [sys.executable, "-P", "-m", "chaoskit.recovery.recover", folder, *options]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ _MIGRATIONS = (  # each brings the file from the version that is its place to th
     );
     CREATE INDEX runs_of_scenario ON runs (scenario, started);
     """,
+    "DELETE FROM runs; ALTER TABLE runs RENAME COLUMN failed TO passed;",  # read anew from folders
 )
 
 
@@ -52,7 +53,7 @@ class Row:
     seconds: float
     seed: int
     checks: int
-    failed: int
+    passed: int
     reason: str
     recovery: Mapping[str, float]
     figures: Mapping[str, float]
@@ -184,7 +185,7 @@ def _read(folder: Path) -> Row | None:
         result.run.duration,
         result.run.seed,
         len(verdicts),
-        verdicts.count("fail"),
+        verdicts.count("pass") + verdicts.count("expected_fail"),
         result.reason or "",
         {name: value for name, value in recovery.items() if value is not None},
         figures_of(result),

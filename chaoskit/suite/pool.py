@@ -146,6 +146,7 @@ class _Pool:
     async def _started(self) -> Process:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # nothing of the current directory is imported
             "-m",
             "chaoskit.suite.worker",
             stdin=PIPE,
