@@ -21,7 +21,8 @@ class Signals:
     """Counts signals while it is entered; the first one calls `on_first` at once.
 
     The second sets `hurry`; the third ends the process after printing `last_words`. `relay` gets
-    each of them first; `silent` is for a process whose starter says what they do.
+    each of them first; `silent` is for a process whose starter says what they do. Where signals are
+    blocked before and after it, one that came meanwhile counts as soon as it is entered.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Signals:
         self._before = {sign: signal.getsignal(sign) for sign in HANDLED}
         for sign in HANDLED:
             loop.add_signal_handler(sign, self._handle, sign)
+        self._blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         return self
 
     def __exit__(
@@ -55,6 +57,7 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._blocked)
         loop = asyncio.get_running_loop()
         for sign in HANDLED:
             loop.remove_signal_handler(sign)

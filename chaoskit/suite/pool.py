@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from chaoskit.errors import ChaoskitError, ExitCode
 from chaoskit.judge.result import Result
 from chaoskit.record.events import Recorded, from_row
-from chaoskit.run.signals import Signals
+from chaoskit.run.signals import HANDLED, Signals
 from chaoskit.scenario.loading import Loaded
 from chaoskit.suite.execution import Ended, Settings, not_run
 from chaoskit.suite.warm import Waiting, group_of, targets_of
@@ -144,16 +144,20 @@ class _Pool:
             await self._dismissed(process)
 
     async def _started(self) -> Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # nothing of the current directory is imported
-            "-m",
-            "chaoskit.suite.worker",
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_LONGEST,
-            start_new_session=True,  # signals of the terminal come from here, each once
-        )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # the process inherits that
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",  # nothing of the current directory is imported
+                "-m",
+                "chaoskit.suite.worker",
+                stdin=PIPE,
+                stdout=PIPE,
+                limit=_LONGEST,
+                start_new_session=True,  # signals of the terminal come from here, each once
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._processes.append(process)
         return process
 

@@ -124,7 +124,7 @@ def main() -> ExitCode:
 
 
 if __name__ == "__main__":
-    # Between two runs no signal ends it: its stdin does, and the stack that is kept goes first.
-    for sign in HANDLED:
-        signal.signal(sign, signal.SIG_IGN)
+    # Between two runs no signal ends it: its stdin does, and the stack that is kept goes first. One
+    # that comes before a run waits, and cuts that run off.
+    signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     sys.exit(main())
