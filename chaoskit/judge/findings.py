@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chaoskit.checks._base import Check
-from chaoskit.judge.lateness import weighed, without_late
+from chaoskit.judge.lateness import forgiven, on_time, weighed, without_late
 from chaoskit.judge.starvation import Spell, excused, without_starved
 from chaoskit.record.history import without_collecting
 from chaoskit.records import Evidence, Finding, Verdict
@@ -20,6 +20,7 @@ def findings_of(
     `spells` are the times in which others crowded the machine.
     """
     punctual, late = without_late(evidence, scenario.probes)
+    prompt = on_time(punctual)
     fed = without_starved(evidence, scenario.probes, spells)
     findings = []
     with without_collecting():
@@ -28,10 +29,18 @@ def findings_of(
             said = late.get(getattr(check, "probe", None) or "")
             if said is not None:
                 finding = weighed(finding, judged(check, punctual), said)
+            if finding.verdict is Verdict.FAIL and (most := _latest(check, evidence)) > 0:
+                finding = forgiven(finding, judged(check, prompt), most)
             if spells and finding.verdict is Verdict.FAIL:
                 finding = excused(finding, judged(check, fed), spells)
             findings.append((check, finding))
     return findings, late
+
+
+def _latest(check: Check, evidence: Evidence) -> float:
+    """Return for how many seconds at most chaoskit was late itself with the check's samples."""
+    samples = evidence.samples.get(getattr(check, "probe", None) or "", ())
+    return max((sample.lateness for sample in samples), default=0.0)
 
 
 def judged(check: Check, evidence: Evidence) -> Finding:

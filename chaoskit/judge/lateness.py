@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chaoskit.probes._base import Probe
-from chaoskit.records import Evidence, Finding, Verdict
+from chaoskit.records import Evidence, Finding, Sample, Verdict
 from chaoskit.text import count, seconds_text
 
 _SHARE = 0.5  # of a probe's timeout, from which on lateness could be what failed it
@@ -31,6 +31,27 @@ def without_late(
                 f" chaoskit itself was up to {seconds_text(worst)} late"
             )
     return replace(evidence, samples=kept), said
+
+
+def on_time(evidence: Evidence) -> Evidence:
+    """Return the evidence as if chaoskit had sent each sample when it was due, and seen each answer
+    when it came."""
+
+    def moved(samples: Sequence[Sample]) -> list[Sample]:
+        dues = (replace(one, due=one.sent, done=one.done - one.stalled) for one in samples)
+        return sorted(dues, key=lambda one: one.due)
+
+    samples = {name: moved(some) for name, some in evidence.samples.items()}
+    return replace(evidence, samples=samples)
+
+
+def forgiven(finding: Finding, on_time: Finding, late: float) -> Finding:
+    """Return a failure as `unknown` where it is none without what chaoskit was late itself: up to
+    `late` seconds."""
+    if finding.verdict is not Verdict.FAIL or on_time.verdict is Verdict.FAIL:
+        return finding
+    reason = f"chaoskit itself was up to {seconds_text(late)} late; {finding.reason}"
+    return replace(finding, verdict=Verdict.UNKNOWN, reason=reason)
 
 
 def weighed(finding: Finding, without: Finding, said: str) -> Finding:

@@ -49,11 +49,12 @@ def spells_of(events: Sequence[Recorded]) -> list[Spell]:
 def without_starved(
     evidence: Evidence, probes: Mapping[str, Probe], spells: Sequence[Spell]
 ) -> Evidence:
-    """Return the evidence without samples that a wait of half of their timeout may have failed."""
+    """Return the evidence without samples that a wait of half of their timeout may have failed: an
+    answer that came sooner waited less."""
 
     def fed(sample: Sample, most: float) -> bool:
         met = (one.waited for one in spells if one.meets(sample.sent, sample.done))
-        return sum(met) < most
+        return min(sum(met), sample.done - sample.sent) < most
 
     kept = {
         name: [one for one in samples if fed(one, _SHARE * probes[name].timeout)]

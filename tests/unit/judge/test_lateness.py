@@ -83,6 +83,27 @@ def test_a_recovery_that_only_late_samples_show_is_not_a_failure() -> None:
     assert found(soon, evidence(*late)).verdict is UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("late", "took", "verdict"), [(0.4, 0.1, UNKNOWN), (0.1, 0.4, FAIL), (0.0, 0.4, FAIL)]
+)
+def test_a_bound_that_is_missed_by_chaoskit_s_own_lateness_only_is_not_missed(
+    late: float, took: float, verdict: Verdict
+) -> None:
+    """Less than half of the timeout is late enough where the bound is a third of it."""
+    fast = Latency.model_validate(
+        {"check": "latency", "probe": "p", "max": "300ms", "during": "settle"}
+    )
+    sent = 20.0 + late
+    seen = evidence(Sample("p", 20.0, sent, sent + took, "ok"))
+    scenario = cast("Scenario", SimpleNamespace(probes=PROBES, expect=[fast]))
+    ((_, finding),), _ = findings_of(scenario, seen)
+    assert finding.verdict is verdict
+    if verdict is UNKNOWN:
+        assert (finding.reason or "").startswith(
+            "chaoskit itself was up to 400ms late; the slowest"
+        )
+
+
 def test_a_verdict_that_does_not_hang_on_them_stays() -> None:
     soon = RecoveryCheck.model_validate({"check": "recovery", "probe": "p", "within": "3s"})
     assert found(soon, evidence(sample(20.0, late=0.8))).verdict is PASS

@@ -88,6 +88,11 @@ def test_timeouts_while_a_service_waited_are_not_the_app_s() -> None:
     assert found(GOOD, many, looks).verdict is Verdict.FAIL, "others failed when nobody waited"
 
 
+def test_a_wrong_answer_that_came_at_once_is_the_app_s() -> None:
+    wrong = evidence(sample(21.5, 0.02, bad=True))
+    assert found(GOOD, wrong, crowded(1.9)).verdict is Verdict.FAIL
+
+
 def test_what_waits_add_up_to_while_a_time_goes_by_counts() -> None:
     late = [sample(index / 10, 0.01, bad=True) for index in range(120, 160)]
     assert found(SOON, evidence(*late), []).verdict is Verdict.FAIL
