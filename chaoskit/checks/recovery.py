@@ -88,13 +88,16 @@ class RecoveryCheck(ProbeCheck):
             reason = f"{named(fault)} was never healed, so there is no recovery to judge"
             return _Judged(Verdict.UNKNOWN, None, reason, f"{fault}: never healed", fault.injected)
         judged = self._since(fault.healed, fault, evidence)
-        if judged.verdict is Verdict.PASS:
-            return judged
+        good = judged.verdict is Verdict.PASS
         start = clear(evidence.faults, fault)
-        if start is None:
+        if start is None and not good:
             reason = f"another fault was in force when {named(fault)} healed, and was never healed"
             return _Judged(Verdict.UNKNOWN, None, reason, f"{fault}: {reason}", fault.healed)
-        return judged if start == fault.healed else self._since(start, fault, evidence)
+        if start is None or start == fault.healed:
+            return judged
+        # What another fault held up is not this one's, nor the app's.
+        freed = self._since(start, fault, evidence)
+        return judged if good and freed.verdict is not Verdict.PASS else freed
 
     def _since(self, healed: float, fault: FaultWindow, evidence: Evidence) -> _Judged:
         """Judge the recovery from `healed` on: the fault's own heal, or the last heal around it."""

@@ -94,6 +94,8 @@ def refuse_others(path: Path, kind: str) -> None:
         with opened(path) as file:
             head = file.read(_HEAD)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise FileExistsError(0, "it is a link to a file that is not there") from None
         return
     if path.name in (RESULT, EVENTS) and (path.parent / SCENARIO).exists():
         raise FileExistsError(0, "it is the record of a run")

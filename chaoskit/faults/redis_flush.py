@@ -68,7 +68,8 @@ class RedisFlush(StoreFault[FlushUndo]):
     async def verify_one(cls, store: Store[FlushUndo]) -> Receipt:
         was, left = store.undo.of(store), await _left(store)
         flushed = await _calls(store) > was.calls
-        return Receipt(flushed, f"{was.before} keys before, {left} after")
+        since = ", written since" if flushed and left else ""
+        return Receipt(flushed, f"{was.before} keys before, {left} after{since}")
 
     @classmethod
     async def heal_one(cls, store: Store[FlushUndo]) -> None:

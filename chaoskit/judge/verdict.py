@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from typing import Literal
 
 from chaoskit.checks._base import Check
-from chaoskit.checks._health import next_injection, time_to_detect, time_to_recover
+from chaoskit.checks._health import clear, next_injection, time_to_detect, time_to_recover
 from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
@@ -213,13 +213,15 @@ def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, s
     if window is None:
         return result
     noticed_by = next_injection(evidence.faults, window, window.injected)
-    back_by = next_injection(evidence.faults, window, window.healed or window.injected)
+    freed = clear(evidence.faults, window) or window.healed  # as the check counts it
+    free = replace(window, healed=freed)
+    back_by = next_injection(evidence.faults, window, freed or window.injected)
     detected = [
         t
         for samples in evidence.samples.values()
         if (t := time_to_detect(samples, window, noticed_by)) is not None
     ]
-    recovered = [time_to_recover(s, window, back_by) for s in evidence.samples.values()]
+    recovered = [time_to_recover(s, free, back_by) for s in evidence.samples.values()]
     complete = [t for t in recovered if t is not None]
     return result.model_copy(
         update={

@@ -190,6 +190,12 @@ def test_no_file_is_written_through_a_link_of_the_checkout(
         done = cli("run", "scenario.yaml", option, f"{kind}{path}", env=no_engine)
         assert done.code == 2
         assert "is a symbolic link" in done.stderr
+    elsewhere = tmp_path.parent / f"{tmp_path.name}-link"
+    elsewhere.symlink_to(precious / "x")
+    done = cli("run", "scenario.yaml", option, f"{kind}{elsewhere}", env=no_engine)
+    assert done.code == 2
+    assert "it is a link to a file that is not there" in done.stderr
+    assert elsewhere.is_symlink()
     assert list(precious.iterdir()) == []
 
 

@@ -253,6 +253,15 @@ class TestRecovery:
             evidence = build.evidence(samples=samples, faults=[build.fault()])
             assert build.judge("recovery", evidence, within="5s").verdict is verdict
 
+    def test_what_another_fault_held_up_is_not_counted(self, build: Build) -> None:
+        """Whatever the bound is: it decides, and does not say how long it took."""
+        samples = build.samples(lambda due: 4.0 <= due < 12.5)
+        faults = [build.fault(4.0, 5.0, "first"), build.fault(4.5, 12.0, "second")]
+        evidence = build.evidence(samples=samples, faults=faults)
+        for within, verdict in (("9s", PASS), ("1s", PASS), ("400ms", FAIL)):
+            found = build.judge("recovery", evidence, within=within)
+            assert (found.verdict, found.measured) == (verdict, "510ms (slowest of 2)")
+
     def test_every_fault_counts_and_the_slowest_is_shown(self, build: Build) -> None:
         samples = build.samples(lambda due: 4.0 <= due < 5.5 or 10.0 <= due < 12.3)
         faults = [build.fault(4.0, 5.0, "first"), build.fault()]
