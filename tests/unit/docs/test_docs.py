@@ -47,7 +47,9 @@ def test_the_first_scenario_of_the_readme_is_valid(tmp_path: Path) -> None:
     assert block is not None
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     (tmp_path / "first.yaml").write_text(block[1])
-    assert load(tmp_path / "first.yaml", {}).scenario.name == "first"
+    loaded = load(tmp_path / "first.yaml", {})
+    assert loaded.scenario.name == "first"
+    assert [warning.message for warning in loaded.warnings()] == []
 
 
 def test_the_blocks_of_writing_scenarios_make_one_valid_scenario(tmp_path: Path) -> None:
