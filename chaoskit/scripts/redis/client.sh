@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # PORT DB SECONDS ...: how to ask the Redis of this container, by what CHAOSKIT_... tell of it.
+# shellcheck disable=SC2034  # of those that read this file
 port=${CHAOSKIT_PORT:-${1:-6379}} db=$2 deadline=$3
 shift 3
 client=redis-cli
