@@ -25,7 +25,8 @@ app = typer.Typer(
     name="chaoskit",
     help="Chaos and fault injection for Docker Compose stacks.",
     epilog="Exit codes: 0 passed, 1 failed, 2 wrong usage or scenario, 3 unknown, 4 environment,"
-    " 5 nothing selected, 6 something is left behind, 70 internal error.",
+    " 5 nothing selected, 6 something is left behind, 70 internal error;"
+    " 129, 130, 143: interrupted by SIGHUP, SIGINT, SIGTERM.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -96,7 +96,7 @@ class Handover:
         except ChaoskitError as error:
             why = f"it could not be looked at: {error.message}"
         if why is not None:
-            text = f"its stack is removed, the next scenario gets a new one: {why}"
+            text = f"its stack is removed, no other scenario goes on with it: {why}"
             self._recorder.emit(Noted(text))
 
     async def _flaw(self, before: Snapshot) -> str | None:

@@ -135,14 +135,15 @@ def parsed(path: Path, text: str, environ: Environ[str, str]) -> Source:
         report(*explained(error, lines))
         raise ScenarioInvalid(problems) from None
     if root is None or (isinstance(root, Scalar) and not root.text and root.plain):
-        report(Span(1, 1), "the file is empty", "docs/writing-scenarios.md shows a first one")
+        needs = "a scenario has `name`, `stack`, `probes`, `timeline` and `expect`"
+        report(Span(1, 1), "the file is empty", f"{needs}: see `chaoskit schema scenario`")
         raise ScenarioInvalid(problems)
     if not isinstance(root, Mapping):
         got = "a list" if isinstance(root, nodes.Sequence) else "a single value"
         report(root.span, f"a scenario file is a mapping of `key: value`, not {got}", None)
         raise ScenarioInvalid(problems)
     if "services" in root.entries and not {"stack", "timeline", "expect"} & set(root.entries):
-        hint = "a scenario names it: `stack: {compose: FILE}`; see docs/writing-scenarios.md"
+        hint = "a scenario names it: `stack: {compose: FILE}`; see `chaoskit schema scenario`"
         report(Span(1, 1), "this is a Compose file, not a scenario", hint)
         raise ScenarioInvalid(problems[-1:])
     return Source(file, lines, root, tuple(problems))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tests.fakes.fake_world import World
 
 ROOT = Path(__file__).resolve().parents[3]
+PAGES = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 
 
@@ -42,14 +43,21 @@ def test_generated_pages_are_current() -> None:
     assert stale == [], "run `python tools/gen_docs.py`"
 
 
-def test_the_first_scenario_of_the_readme_is_valid(tmp_path: Path) -> None:
-    block = BLOCK.search((ROOT / "README.md").read_text())
-    assert block is not None
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_scenario_on_a_page_is_valid_and_warns_of_nothing(page: Path, tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text("services: {}\n")
-    (tmp_path / "first.yaml").write_text(block[1])
-    loaded = load(tmp_path / "first.yaml", {})
-    assert loaded.scenario.name == "first"
-    assert [warning.message for warning in loaded.warnings()] == []
+    blocks = [block for block in BLOCK.findall(page.read_text(encoding="utf-8")) if whole(block)]
+    assert blocks or page.name != "README.md"
+    for block in blocks:
+        (tmp_path / "scenario.yaml").write_text(block)
+        warnings = load(tmp_path / "scenario.yaml", {}).warnings()
+        assert [warning.message for warning in warnings] == []
+
+
+def whole(block: str) -> bool:
+    """Whether a block is a scenario, and not a part of one or of something else."""
+    document = yaml.safe_load(block)
+    return isinstance(document, dict) and {"name", "stack", "timeline"} <= document.keys()
 
 
 def test_the_blocks_of_writing_scenarios_make_one_valid_scenario(tmp_path: Path) -> None:
@@ -59,12 +67,14 @@ def test_the_blocks_of_writing_scenarios_make_one_valid_scenario(tmp_path: Path)
         document |= yaml.safe_load(block)
     (tmp_path / "compose.yaml").write_text("services: {}\n")
     (tmp_path / "all.yaml").write_text(yaml.safe_dump(document))
-    scenario = load(tmp_path / "all.yaml", {}).scenario
+    loaded = load(tmp_path / "all.yaml", {})
+    scenario = loaded.scenario
+    assert [warning.message for warning in loaded.warnings()] == []
     assert len(scenario.probes) == 6
     assert len(scenario.expect) == 8
 
 
-@pytest.mark.parametrize("page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")))
+@pytest.mark.parametrize("page", PAGES)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
@@ -104,6 +114,13 @@ async def test_the_page_on_adding_a_fault_works(world: World, tmp_path: Path) ->
     finally:
         del sys.modules["noop"]
         del REGISTRY._kinds["noop"]
+
+
+def test_the_page_on_suites_names_every_fault_after_which_no_stack_is_shared() -> None:
+    text = (ROOT / "docs/suites.md").read_text(encoding="utf-8")
+    told = re.search(r"faults that end processes \((.*?)\)", text, re.DOTALL)
+    assert told is not None
+    assert re.findall(r"`(\w+)`", told[1]) == [k.kind for k in REGISTRY if k.ends_processes]
 
 
 def test_how_it_judges_names_every_check_over_a_history() -> None:

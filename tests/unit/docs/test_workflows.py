@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,8 @@ import pytest
 import yaml
 
 from chaoskit.cli.reports import KINDS
+from chaoskit.records import Verdict
+from tests.unit.suite.test_verdict import ended
 
 ROOT = Path(__file__).parents[3]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -46,6 +52,45 @@ def test_what_was_recorded_is_uploaded_however_the_run_ends(name: str) -> None:
     uploads = [s for s in steps(ROOT / name) if "upload-artifact" in s.get("uses", "")]
     assert [step for step in uploads if not step["if"].startswith("always()")] == []
     assert uploads[0]["with"]["include-hidden-files"] is True
+
+
+def example() -> dict[str, Any]:
+    """Return the workflow of docs/ci.md that has shards and puts them together."""
+    blocks = re.findall(r"```yaml\n(name: .*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL)
+    (document,) = map(yaml.safe_load, blocks)
+    assert isinstance(document, dict)
+    return document
+
+
+def test_the_example_puts_together_what_the_action_uploads() -> None:
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text())["inputs"]
+    jobs = example()["jobs"]
+    given = jobs["chaos"]["steps"][-1]["with"]
+    assert given.keys() <= inputs.keys()
+    download, _, merge, _ = jobs["together"]["steps"]
+    assert fnmatch(given["artifact"], download["with"]["pattern"])
+    assert not fnmatch("together", download["with"]["pattern"])
+    where = f"{download['with']['path']}/*/{inputs['reports-dir']['default']}/result.json"
+    assert where in merge["run"]
+    assert "=$REPORTS/result.json" in (ROOT / "action.yml").read_text()
+
+
+def test_the_example_merges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for shard, scenario in enumerate(("one", "two")):
+        part = tmp_path / f"parts/chaos-{shard}/chaos-reports/result.json"
+        part.parent.mkdir(parents=True)
+        document = ended(Verdict.PASS, scenario).model_dump(mode="json")
+        document["run"]["id"] = scenario
+        part.write_text(json.dumps(document))
+    (tmp_path / "venv").symlink_to(Path(sys.executable).parents[1])
+    summary = tmp_path / "step.md"
+    summary.touch()  # as a runner makes it
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    script = example()["jobs"]["together"]["steps"][2]["run"]
+    done = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, check=False)
+    assert done.returncode == 0
+    assert "2 PASS, 0 FAIL" in summary.read_text()
+    assert (tmp_path / "junit.xml").is_file()
 
 
 def test_the_kinds_of_reports_are_told_and_completed_as_they_are() -> None:
