@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,7 @@ async def test_what_came_while_signals_were_blocked_counts_when_they_are_handled
     heard: list[bool] = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
     try:
-        os.kill(os.getpid(), sign)
+        signal.pthread_kill(threading.get_ident(), sign)  # other threads do not block it
         with Signals(lambda: heard.append(True), silent=True) as signals:
             await asyncio.sleep(0.05)
             assert signals.received is sign
