@@ -129,6 +129,9 @@ class _Pool:
             loaded = self._scenarios[number]
             if process is None:
                 process = await self._started()
+                if not self._going_on:  # a signal came meanwhile, and did not reach it
+                    self._waiting.back(number)
+                    break
             self._watcher.began(number, loaded)
             ended = await self._ran(process, number, loaded)
             if ended is None:  # a signal came before it began
@@ -144,7 +147,8 @@ class _Pool:
             await self._dismissed(process)
 
     async def _started(self) -> Process:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)  # the process inherits that
+        # The process inherits that; it is made before anything else, another start, goes on here.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -157,7 +161,7 @@ class _Pool:
                 start_new_session=True,  # signals of the terminal come from here, each once
             )
         finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         self._processes.append(process)
         return process
 

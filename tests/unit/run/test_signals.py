@@ -33,7 +33,10 @@ async def test_what_came_while_signals_were_blocked_counts_when_they_are_handled
 async def test_a_process_of_a_suite_keeps_a_signal_from_its_first_moment_on() -> None:
     pool = _Pool.__new__(_Pool)
     pool._processes = []
-    process = await pool._started()
+    process, other = await asyncio.gather(pool._started(), pool._started())
+    assert set(HANDLED).isdisjoint(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+    assert other.stdin is not None
+    other.stdin.close()
     try:
         for sign in HANDLED:
             process.send_signal(sign)
@@ -44,9 +47,9 @@ async def test_a_process_of_a_suite_keeps_a_signal_from_its_first_moment_on() ->
         for name in ("SigBlk", "ShdPnd"):
             found = int(rows[name], 16)
             assert all(found & 1 << sign - 1 for sign in HANDLED), (name, rows[name])
-        assert set(HANDLED).isdisjoint(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
     finally:
         assert process.stdin is not None
         process.stdin.close()
-        await process.wait()
-    assert process.returncode == 0, "idle, it ends with its stdin"
+        await asyncio.gather(process.wait(), other.wait())
+    ends = {one.returncode for one in (process, other)}
+    assert ends == {0}, "idle, they end with their stdin"
