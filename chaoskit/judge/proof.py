@@ -73,7 +73,13 @@ def unanswered(log: FaultLog) -> dict[str, str]:
     found = {}
     for edge, seen in log.edges.items():
         before, after = seen.exchanges.get("before"), seen.exchanges.get("after")
-        if before is not None and before.answered and after is not None and not after.answered:
+        if before is None or not before.answered or after is None or after.answered:
+            continue
+        # A proxy takes every connection: one that nobody used, and that said nothing, was perhaps
+        # only slow to close for want of an upstream.
+        traffic = seen.traffic
+        used = traffic and (traffic.open_before or traffic.opened or traffic.active)
+        if used or not before.speechless:
             found[edge] = f"{before.what} through {edge}: {before} before, {after} after"
     return found
 

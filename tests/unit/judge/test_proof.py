@@ -9,7 +9,7 @@ import pytest
 
 from chaoskit.exchange import Exchange, Traffic
 from chaoskit.faults import REGISTRY, Fault
-from chaoskit.judge.proof import CUT_OFF, prove
+from chaoskit.judge.proof import CUT_OFF, prove, unanswered
 from chaoskit.record.events import (
     CanaryExchanged,
     EdgeNotCounted,
@@ -307,3 +307,20 @@ def test_what_a_run_of_format_1_concluded_counts() -> None:
 
 def test_a_run_of_format_1_that_was_killed_concluded_nothing() -> None:
     assert prove(KILL, log([INJECTED, RECEIPT, HEALED]), recorded=False).reason == CUT_OFF
+
+
+OPEN = Exchange("connection", "answered", 0.2)
+CLOSED = Exchange("connection", "closed", 0.002)
+
+
+@pytest.mark.parametrize(
+    ("before", "used", "told"),
+    [(QUICK, USED, True), (QUICK, UNUSED, True), (OPEN, USED, True), (OPEN, UNUSED, False)],
+)
+def test_an_upstream_that_is_gone_after_the_heal_was_there_before(
+    before: Exchange, used: EdgeUsed, told: bool
+) -> None:
+    """A proxy that is slow to close a connection for want of an upstream shows none."""
+    went = [CanaryExchanged("f", EDGE, "before", before), INJECTED, RECEIPT, DURING, HELD, HEALED]
+    after = CanaryExchanged("f", EDGE, "after", CLOSED)
+    assert (list(unanswered(log([*went, used, after]))) == [EDGE]) is told
