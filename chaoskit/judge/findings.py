@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from chaoskit.checks._base import Check
 from chaoskit.judge.lateness import forgiven, on_time, weighed, without_late
@@ -20,8 +21,9 @@ def findings_of(
     `spells` are the times in which others crowded the machine.
     """
     punctual, late = without_late(evidence, scenario.probes)
-    prompt = on_time(punctual)
-    fed = without_starved(evidence, scenario.probes, spells)
+    # Every sample of a run is looked at for these: only where a check fails.
+    prompt = cache(lambda: on_time(punctual))
+    fed = cache(lambda: without_starved(evidence, scenario.probes, spells))
     findings = []
     with without_collecting():
         for check in scenario.expect:
@@ -30,9 +32,9 @@ def findings_of(
             if said is not None:
                 finding = weighed(finding, judged(check, punctual), said)
             if finding.verdict is Verdict.FAIL and (most := _latest(check, evidence)) > 0:
-                finding = forgiven(finding, judged(check, prompt), most)
+                finding = forgiven(finding, judged(check, prompt()), most)
             if spells and finding.verdict is Verdict.FAIL:
-                finding = excused(finding, judged(check, fed), spells)
+                finding = excused(finding, judged(check, fed()), spells)
             findings.append((check, finding))
     return findings, late
 

@@ -9,7 +9,7 @@ from chaoskit.probes._base import Probe
 from chaoskit.records import Evidence, Finding, Sample, Verdict
 from chaoskit.text import count, seconds_text
 
-_SHARE = 0.5  # of a probe's timeout, from which on lateness could be what failed it
+SHARE = 0.5  # of a probe's timeout, from which on lateness or a wait could be what failed it
 
 
 def without_late(
@@ -21,7 +21,7 @@ def without_late(
     for name, samples in evidence.samples.items():
         if name not in probes:
             continue
-        most = _SHARE * probes[name].timeout
+        most = SHARE * probes[name].timeout
         kept[name] = [sample for sample in samples if sample.lateness < most]
         lost = len(samples) - len(kept[name])
         if lost:

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from chaoskit.judge.lateness import SHARE
 from chaoskit.probes._base import Probe
 from chaoskit.record.events import Recorded, ResourcesSampled
 from chaoskit.records import Evidence, Finding, Sample, Verdict
 from chaoskit.text import seconds_text
 
 _CROWDED = 0.25  # the share of the CPUs that others used, from which on they stood in the way
-_SHARE = 0.5  # of a probe's timeout, from which on waiting could be what failed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def without_starved(
         return min(sum(met), sample.done - sample.sent) < most
 
     kept = {
-        name: [one for one in samples if fed(one, _SHARE * probes[name].timeout)]
+        name: [one for one in samples if fed(one, SHARE * probes[name].timeout)]
         for name, samples in evidence.samples.items()
         if name in probes
     }
