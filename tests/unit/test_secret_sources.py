@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import cast
 from urllib.parse import quote
 
 import pytest
@@ -19,11 +18,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaoskit.clock import Clock
-from chaoskit.docker.compose_cli import Compose
 from chaoskit.judge.stored import StoredRun
 from chaoskit.judge.verdict import judge
 from chaoskit.plan.plan import Plan
-from chaoskit.plan.secret_values import secrets_of
 from chaoskit.record.events import Noted, RunEndedEarly, RunStarted
 from chaoskit.record.reader import RunRecord
 from chaoskit.record.writer import Recorder
@@ -34,8 +31,7 @@ from chaoskit.report.html import trace
 from chaoskit.run.runner import prepare_folder
 from chaoskit.scenario.loading import load
 from chaoskit.secrets import MASK, Redactor, passwords_in, secrets_in
-from chaoskit.stack.edges import EdgeMap
-from chaoskit.stack.project import parse
+from tests.fakes.plans import plan_of
 
 SECRET = "Zq7vXk2pLw9"
 KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow1bAAK\nZq7vXk2pLw9abcd\n-----END RSA PRIVATE KEY-----"
@@ -58,22 +54,7 @@ def planned(folder: Path, config: dict[str, Json], scenario: str = SCENARIO) -> 
     (folder / "compose.yaml").write_text(yaml.safe_dump(config, allow_unicode=True, width=200))
     path = folder / "scenario.yaml"
     path.write_text(scenario)
-    loaded = load(path, {})
-    project = parse({"name": "sources", **config})
-    return Plan(
-        config="",
-        loaded=loaded,
-        compose=cast("Compose", None),
-        project=project,
-        user_project="sources",
-        edges=EdgeMap(project, {}),
-        proxied=(),
-        targets=(),
-        faults=tuple(loaded.scenario.injections()),
-        shared=(),
-        refused=(),
-        secrets=secrets_of(loaded, project, config),
-    )
+    return plan_of(load(path, {}), {"name": "sources", **config})
 
 
 def leaks(plan: Plan, folder: Path, *logged: str, secret: str = SECRET) -> list[str]:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
 
 import pytest
 
 from chaoskit.clock import Clock
-from chaoskit.docker.compose_cli import Compose
 from chaoskit.errors import ScenarioInvalid
 from chaoskit.judge.verdict import judge
 from chaoskit.plan.plan import Plan
@@ -22,8 +20,8 @@ from chaoskit.records import Json
 from chaoskit.run.runner import prepare_folder
 from chaoskit.scenario.loading import load
 from chaoskit.secrets import LAST_WORDS, MASK, WORDS, named_like_a_secret
-from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.project import parse
+from tests.fakes.plans import plan_of
 
 # Every word of the list, and how the same is named elsewhere.
 NAMES = sorted(
@@ -88,21 +86,7 @@ def planned(folder: Path, name: str, secret: str) -> Plan:
         "command": ["app", f"--{name.lower().replace('_', '-')}", f"{secret}-w"],
     }
     config: dict[str, Json] = {"name": "words", "services": {"app": app}}
-    project = parse(config)
-    return Plan(
-        config="",
-        loaded=loaded,
-        compose=cast("Compose", None),
-        project=project,
-        user_project="words",
-        edges=EdgeMap(project, {}),
-        proxied=(),
-        targets=(),
-        faults=tuple(loaded.scenario.injections()),
-        shared=(),
-        refused=(),
-        secrets=secrets_of(loaded, project, config),
-    )
+    return plan_of(loaded, config)
 
 
 def readable(run: RunFolder) -> dict[str, str]:
