@@ -123,8 +123,8 @@ class Networks:
     ) -> None:
         """Have a container of ours take a free address of a network, and do nothing there.
 
-        It is one of those that `stand_ins` names; `image` needs `sleep`. Raises `FaultFailed` when
-        the address is taken, or is not given.
+        It is one of those that `stand_ins` names; `image` needs `sleep`. Where somebody else took
+        the address meanwhile, there is none. Raises `FaultFailed` when the engine does not give it.
         """
 
         def take() -> None:
@@ -136,8 +136,8 @@ class Networks:
                     if got is not None and got.address == address:
                         return
                     others.append(made)
-                    if (holder := self._holder_of(network, address)) is not None:
-                        raise FaultFailed(f"`{holder}` took {address}")
+                    if self._holder_of(network, address) is not None:
+                        return
                 raise FaultFailed(f"the engine does not give {address} on `{network}`")
             finally:
                 for other in others:

@@ -42,4 +42,4 @@ class HttpLostReply(HttpFault):
     @property
     def done(self) -> str:
         instead = "by the end of its connection" if self.status is None else f"by {self.status}"
-        return f"done, and its answer replaced {instead}"
+        return f"done, and the answer replaced {instead}"

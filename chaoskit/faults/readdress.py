@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chaoskit.docker.helper import helper_labels
@@ -16,6 +17,7 @@ from chaoskit.text import seconds_text
 
 if TYPE_CHECKING:
     from chaoskit.stack.project import Project
+    from chaoskit.stack.proxy import Proxy
     from chaoskit.stack.stack import Stack
 
 
@@ -39,7 +41,7 @@ class Readdress(ServiceFault[ReaddressUndo]):
     """Restart a service so that it comes back under another IP address.
 
     What an update, or another order of starting, does: clients that looked the name up once go on
-    asking the old address. While the fault is in force, somebody else has that address, where
+    asking the old address. While the fault is in force, a container of ours has that address, where
     nobody listens: connections are refused. The service keeps its new address after the heal.
     Clients behind a proxy never see it, because the proxy's address stays: no other fault of the
     scenario may need one on their edge, and `stack.native` keeps an edge free of proxies where
@@ -72,6 +74,9 @@ class Readdress(ServiceFault[ReaddressUndo]):
             mode = service.network_mode
             return f"`{self.service}` has no address of its own: `network_mode: {mode}`"
         return None
+
+    def listeners(self, stack: Stack) -> Sequence[Proxy]:
+        return ()  # behind a proxy it is a restart: the addresses are the proof
 
     async def prepare(self, stack: Stack) -> ReaddressUndo:
         hit, whole = await self.chosen(stack)
@@ -117,10 +122,14 @@ class Readdress(ServiceFault[ReaddressUndo]):
                 return Receipt(False, f"`{undo.service}` does not run")
             now = (await stack.networks.of(container.id)).get(one.network)
             holder = await stack.networks.holder_of(one.network, one.address)
-            if now is None or now.address == one.address or holder not in stand_ins(one.stand_in):
+            if now is None or now.address == one.address:
                 return Receipt(False, f"{container.name} still has {one.address}")
-            parts.append(f"{container.name}: {one.address} -> {now.address}")
-        return Receipt(True, f"{', '.join(parts)}; the old address refuses connections")
+            ours = holder in stand_ins(one.stand_in)
+            whose = "refuses connections" if ours else f"is that of {holder or 'nobody'}"
+            parts.append(
+                f"{container.name}: {one.address} -> {now.address}, the old address {whose}"
+            )
+        return Receipt(True, "; ".join(parts))
 
     @classmethod
     async def verify_healed(cls, stack: Stack, undo: ReaddressUndo) -> Receipt:

@@ -9,9 +9,10 @@ import sys
 
 from .relay import serve
 
-with contextlib.suppress(ImportError):
-    import uvloop  # type: ignore[import-not-found]  # in the image, not here
+if __name__ == "__main__":
+    with contextlib.suppress(ImportError):
+        import uvloop  # type: ignore[import-not-found]  # in the image, not here
 
-    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-upstreams = {int(port): (host, its) for port, (host, its) in json.loads(sys.argv[2]).items()}
-asyncio.run(serve(int(sys.argv[1]), upstreams))
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    upstreams = {int(port): (host, its) for port, (host, its) in json.loads(sys.argv[2]).items()}
+    asyncio.run(serve(int(sys.argv[1]), upstreams))
