@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chaoskit.docker.client import Engine
+from chaoskit.docker.images import toxiproxy_image
 from chaoskit.run.store_settings import StoreSettings, store_settings
 from chaoskit.stack.stack import Stack
 from tests.compose_project import LAB, docker
@@ -33,7 +34,12 @@ async def seen(engine: Engine) -> StoreSettings:
 
 
 async def test_whatever_is_set_in_redis_by_hand_is_named(engine: Engine) -> None:
-    with run_redis("set") as one, container(*labels("web"), LAB, "sleep", "99"):
+    without_shell = await toxiproxy_image(engine.images)
+    with (
+        run_redis("set") as one,
+        container(*labels("web"), LAB, "sleep", "99"),
+        container(*labels("bare"), without_shell),
+    ):
         before = await seen(engine)
         assert list(before.read) == ["set[1]"]
         assert before.unread == {}
