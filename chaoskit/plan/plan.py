@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
+from chaoskit.docker.helper import helper_image
 from chaoskit.docker.volumes import WritableMount
 from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
@@ -21,6 +22,7 @@ from chaoskit.fields import HOST, Edge, Target
 from chaoskit.plan.against_stack import (
     against_stack,
     host_side_ports,
+    http_problems,
     proxy_problems,
     replica_problems,
 )
@@ -94,10 +96,18 @@ class Plan:
             edges=self.proxied,
             targets=targets,
             image=image,
+            relayed=self.relayed,
+            relay_image=helper_image(),
             felt={service for fault in self.faults for service in fault.services()},
             keep_ports=self.loaded.scenario.stack.ports == "keep",
             user_project=self.user_project,
         )
+
+    @property
+    def relayed(self) -> frozenset[Edge]:
+        """Return the edges, each with its port, that go through a relay which knows HTTP."""
+        asked = [edge for fault in self.faults for edge in fault.relayed()]
+        return frozenset(one for edge in asked for one in self.edges.with_ports(edge))
 
     @property
     def alone(self) -> bool:
@@ -269,6 +279,8 @@ async def make_plan(
     problems += replica_problems(loaded, project)
     if not problems:
         problems += proxy_problems(loaded, edges)
+        told = {(t.service, t.port): t.protocol for t in targets if t.protocol != "tcp"}
+        problems += http_problems(loaded, edges, {**edges.protocols, **told})
     if problems:
         raise ScenarioInvalid(problems)
     warnings = host_side_ports(loaded, project, known)
