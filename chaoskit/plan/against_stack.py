@@ -37,6 +37,8 @@ def against_stack(
     named += [(("workloads", name), one.services()) for name, one in scenario.workloads.items()]
     for index, declared in enumerate(scenario.stack.edges):
         named.append((("stack", "edges", index), _ends([declared.edge])))
+    for index, edge in enumerate(scenario.stack.native):
+        named.append((("stack", "native", index), _ends([edge])))
     for index, one in enumerate(scenario.stack.prepare):
         named.append((("stack", "prepare", index), (one.service,)))
     for index, fault in enumerate(scenario.timeline.faults):
@@ -96,6 +98,11 @@ def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
             problems.append(
                 loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
             )
+        native = {(e.client, e.upstream): e for e in loaded.scenario.stack.native}
+        for edge in needed:
+            if (edge.client, edge.upstream) in native:
+                text = f"`{fault.fault}` needs a proxy on `{edge}`, which is under `stack.native`"
+                problems.append(loaded.problem(where, text))
         if getattr(fault, "engine", None) != "proxy":
             continue
         if not fault.proxied(joined):

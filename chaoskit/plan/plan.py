@@ -297,7 +297,7 @@ async def make_plan(
         project=project,
         user_project=str(mine["name"]),
         edges=edges,
-        proxied=tuple(_proxied(edges, faults, stack.proxy)),
+        proxied=tuple(_proxied(edges, faults, stack.proxy, stack.native)),
         targets=tuple(_unique(targets)),
         faults=faults,
         shared=tuple(shared),
@@ -390,13 +390,17 @@ def _asked_too(known: Mapping[str, set[int]], targets: Sequence[Target]) -> dict
     return served
 
 
-def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[PossibleEdge]:
+def _proxied(
+    edges: EdgeMap, faults: Sequence[Fault], mode: str, native: Sequence[Edge]
+) -> list[PossibleEdge]:
     """Return the edges to put behind proxies; an upstream's ports go together, because a link
     takes over its whole name."""
     if mode == "none":
         return []
     if mode == "all":
-        return [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        free = {(edge.client, edge.upstream) for edge in native}
+        possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        return [edge for edge in possible if edge.pair not in free]
     joined = edges.joined()
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
     return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]

@@ -375,6 +375,7 @@ class World:
         return {
             "containers": {c.name: c.state.status for c in self.engine.all.values()},
             "rules": self.engine.netfilter.state(),
+            "taken": dict(self.engine.networks.taken),
             "inside": self.engine.exec.state(),
             "endpoints": {
                 self.engine.all[id].name: dict(mine)

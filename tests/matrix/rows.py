@@ -154,6 +154,7 @@ ROWS = [
     _service("stop", changes=NEW_PROCESS),
     _service("kill", abrupt=True, changes=NEW_PROCESS),
     _service("restart", changes=NEW_PROCESS),
+    _service("readdress", changes=NEW_PROCESS),
     _service("signal", signal="SIGINT", watch="10s", changes=NEW_PROCESS),
     _service("crash", abrupt=True, changes=CRASHED),
     _service("recreate", "recreate keep", volumes="keep", probe="data", changes=NEW_CONTAINER),
