@@ -81,8 +81,12 @@ def quiet(source: Source, scenario: Scenario) -> Iterator[Problem]:
     for index, fault in enumerate(scenario.timeline.faults):
         path: Path = ("timeline", "faults", index)
         if fault.when is not None or fault.after is not None:
-            text = f"`{fault.name}` starts when something is observed: quiet periods need a time"
-            yield source.problem(path, text, "give it `at`, or leave `timeline.quiet` out")
+            text = (
+                f"`{fault.name}` starts when something is observed: nobody knows beforehand into"
+                " which parts, each with its proof, quiet periods would cut it"
+            )
+            hint = "give it `at`; or leave `timeline.quiet` out and let `repeat` inject it again"
+            yield source.problem(path, text, hint)
             continue
         for one in [p for r in fault.repetitions() for p in parts_of(r, periods, over)]:
             if one.for_ is not None and one.for_ < _SHORTEST_PART and one.for_ != fault.for_:

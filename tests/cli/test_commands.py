@@ -145,7 +145,7 @@ def test_doctor_names_each_need_and_how_to_meet_it(cli: Cli) -> None:
     (line,) = (line for line in lines if "  host processes  " in line)
     assert line.endswith("works (crash, disk_full)")
     (line,) = (line for line in lines if "  helper image  " in line)
-    assert "partition with `engine: netfilter`, readdress, recreate with `volumes: lose`, refuse" in line
+    assert "netfilter`, readdress, recreate with `volumes: lose`, refuse" in line
     for need in ("rootless", "cgroups", "netem"):  # what explains the host; nothing needs it
         assert any(line.startswith(f"ok    {need}  ") for line in lines), need
     output = cli("doctor", env=NO_ENGINE)
