@@ -65,6 +65,16 @@ class Clients:
         """Return the acknowledged writes of a workload so far."""
         return self._drivers[workload].acknowledged
 
+    def failing(self) -> list[str]:
+        """Return the services that the probes ask whose last sample was not good."""
+        seen = self._recorder.counts.probes
+        bad = [
+            probe
+            for name, probe in self._scenario.probes.items()
+            if name in seen and (last := seen[name].last) is not None and last.outcome != "ok"
+        ]
+        return [service for probe in bad for service in probe.services()]
+
     async def gate(self, gate: Gate) -> None:
         """Return when every probe was good in a row for long enough. Raises `GateUnmet`."""
 
