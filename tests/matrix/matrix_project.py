@@ -22,6 +22,7 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.faults import Fault
 from chaoskit.plan.plan import make_plan
+from chaoskit.plan.refusals import refuse
 from chaoskit.run.bring_up import bring_up
 from chaoskit.scenario.loading import load
 from chaoskit.stack.stack import Stack
@@ -270,8 +271,7 @@ async def matrix_project(directory: Path, rows: Sequence[Row]) -> AsyncIterator[
     loaded = load(directory / "matrix.yaml", {})
     async with Engine.connect() as engine:
         plan = await make_plan(loaded, run_project=name, engine=engine)
-        impossible = await plan.impossible(engine)
-        assert impossible == [], impossible
+        await refuse(plan, engine)
         layout = plan.layout(directory / name, await toxiproxy_image(engine.images))
         overlay = directory / "overlay.yaml"
         overlay.write_text(layout.text)
