@@ -9,7 +9,6 @@ from ipaddress import ip_network
 from chaoskit.docker.client import Engine
 from chaoskit.docker.volumes import WritableMount
 from chaoskit.errors import EnvironmentFailure, Problem, ScenarioInvalid
-from chaoskit.faults import Fault
 from chaoskit.plan.plan import Plan
 from chaoskit.stack.capabilities import missing
 from chaoskit.stack.overlay import proxy_count
@@ -76,17 +75,9 @@ def _impossible(plan: Plan) -> Iterator[Problem]:
         reason = fault.impossible_because(plan.project)
         if reason is not None:
             yield plan.loaded.problem(
-                ("timeline", "faults", *_index(plan, fault), "fault"),
+                ("timeline", "faults", plan.loaded.scenario.written(fault), "fault"),
                 f"`{fault.fault}` is not possible in this stack: {reason}",
             )
-
-
-def _index(plan: Plan, fault: Fault) -> list[int]:
-    """Return which fault of the file a fault is, or is a repetition of."""
-    written = plan.loaded.scenario.timeline.faults
-    names = [one.name for one in written]
-    found = [n for n, name in enumerate(names) if fault.name.startswith((f"{name}-", f"{name}."))]
-    return [names.index(fault.name)] if fault.name in names else found[:1]
 
 
 async def _live_data(plan: Plan, engine: Engine) -> list[str]:

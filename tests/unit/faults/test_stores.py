@@ -156,7 +156,7 @@ async def test_two_that_would_undo_each_other_do_not_overlap(
     first, second = fault(kind, id="first", **fields), fault(kind, id="second", **fields)
     undo = await first.prepare(stack)
     await first.inject(stack, undo)
-    with pytest.raises(FaultFailed, match="`first` is in force on"):
+    with pytest.raises(FaultFailed, match="`first` is in force: two"):
         await second.prepare(stack)
     await first.heal(stack, undo)
     await second.prepare(stack)
