@@ -8,7 +8,6 @@ from typing import Literal
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import clear, next_injection, time_to_detect, time_to_recover
-from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
 from chaoskit.fields import Edge
@@ -34,10 +33,10 @@ from chaoskit.judge.result import (
     ServiceResult,
     StackResult,
 )
+from chaoskit.judge.silent import silent
 from chaoskit.judge.starvation import spells_of
 from chaoskit.judge.steady import lost_before
 from chaoskit.judge.workload import rounded_percentile, workload_result
-from chaoskit.probes._base import Probe
 from chaoskit.record.events import (
     EdgesObserved,
     FaultConcluded,
@@ -62,7 +61,6 @@ from chaoskit.records import (
 )
 from chaoskit.scenario.document import Scenario
 
-_PROBED = ("gate", "baseline", "faults", "heal", "settle")
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 
 
@@ -250,20 +248,16 @@ def _unproven_reasons(
     reasons += [one.text for one in log.every(RunUnproven)]
     if ended_early:
         return reasons
-    reasons += lost_before(evidence.faults, evidence.samples)
+    reasons += lost_before(
+        evidence.faults,
+        evidence.samples,
+        {name: probe.asks() for name, probe in scenario.probes.items()},
+    )
     reasons += [one.text for one in died if one.unsettling and not one.interference]
     reasons += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
     if scenario.fail_if_unfelt:
         reasons += unfelt.values()
-    for name, probe in scenario.probes.items():
-        if (reason := _silent(name, probe, evidence)) is not None:
-            reasons.append(reason)
-    for name in scenario.workloads:
-        events = evidence.history.get(name, ())
-        if not any(event.type == "ok" for event in events):
-            reasons.append(f"workload `{name}` had no successful operation")
-        elif (reason := too_few_sent(name, sent_of_due(evidence, name))) is not None:
-            reasons.append(reason)
+    reasons += silent(scenario, evidence)
     return reasons + [
         f"after fault `{id}` was healed, its canary got no answer: {said}"
         for id, fault in log.faults.items()
@@ -307,19 +301,6 @@ def _death(death: Death) -> DeathResult:
         text=death.text,
         last_lines=list(death.lines),
     )
-
-
-def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
-    """Return why a probe did not really run, if so: without it, nobody was looking."""
-    count = len(evidence.samples.get(name, ()))
-    if not count:
-        return f"probe `{name}` gave no sample"
-    watched = [p for p in evidence.phases if p.name in _PROBED and p.end is not None]
-    due = (watched[-1].end or 0.0) - watched[0].start if watched else 0.0
-    expected = int(due / probe.every)
-    if count < expected * ENOUGH:
-        return f"probe `{name}` gave {count} of {expected} samples"
-    return None
 
 
 def _reason(

@@ -11,6 +11,7 @@ from chaoskit.record.events import WorkloadEnded
 from chaoskit.record.writer import Recorder
 from chaoskit.scenario.document import Gate, Scenario
 from chaoskit.stack.routes import Routes
+from chaoskit.text import aside
 from chaoskit.workloads.driver import Driver
 
 _POLL = 0.02
@@ -99,9 +100,10 @@ class Clients:
         count = self._recorder.counts.probes.get(name)
         if count is None or count.last is None:
             return f"probe `{name}` gave no sample"
+        asked = aside(self._scenario.probes[name].asks())
         if count.last.outcome != "ok":
-            return f"probe `{name}` fails: {count.last.error}"
-        return f"probe `{name}` failed {count.failed} of {count.samples} times"
+            return f"probe `{name}` fails: {count.last.error}{asked}"
+        return f"probe `{name}` failed {count.failed} of {count.samples} times{asked}"
 
     def check(self) -> None:
         """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""

@@ -94,7 +94,7 @@ async def test_what_may_exit_or_is_started_again_does_not_end_the_wait(
     said = await unmet(stack, recorder, scenario("300ms", "web"))
     assert said == (
         "`api` was restarted 4 times, its log says: no licence; the steady state was not met within"
-        " 300ms, nothing was injected: probe `web` fails: connection refused"
+        " 300ms, nothing was injected: probe `web` fails: connection refused (GET http://web:80/)"
     )
 
 
