@@ -7,7 +7,7 @@ import contextlib
 import os
 import platform
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -57,7 +57,7 @@ from chaoskit.run.resources import ResourceWatch
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
-from chaoskit.scenario.masking import masked_file
+from chaoskit.scenario.masked_copy import masked_copy
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
 from chaoskit.tasks import end
@@ -467,17 +467,18 @@ def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
         runs, plan.loaded.scenario.name, datetime.now(UTC), plan.secrets.redactor(), token
     )
     text = plan.loaded.path.read_text(encoding="utf-8")
-    folder.write(SCENARIO, masked_file(folder.redactor.clean(text)))
+    clean = folder.redactor.clean
+    folder.write(SCENARIO, masked_copy(text, clean))
     folder.write_json(PLAN, plan.document())
-    compose = "".join(map(_compose_file, plan.loaded.compose_files))
-    folder.write(COMPOSE, masked_file(folder.redactor.clean(compose)))
+    folder.write(COMPOSE, "".join(_compose_file(one, clean) for one in plan.loaded.compose_files))
     return folder
 
 
-def _compose_file(path: Path) -> str:
-    """Return a Compose file after a line that names it; nothing where it is gone by now."""
+def _compose_file(path: Path, clean: Callable[[str], str]) -> str:
+    """Return a Compose file without its secrets, after a line that names it; nothing where it is
+    gone by now."""
     try:
         text = files.read_text(path, _LARGEST_COMPOSE)
     except (OSError, UnicodeDecodeError):
         return ""
-    return f"{COMPOSE_HEAD}{os.path.relpath(path)}\n{text.rstrip()}\n"
+    return f"{COMPOSE_HEAD}{os.path.relpath(path)}\n{masked_copy(text, clean).rstrip()}\n"
