@@ -37,6 +37,7 @@ from chaoskit.judge.silent import silent
 from chaoskit.judge.starvation import spells_of
 from chaoskit.judge.steady import lost_before
 from chaoskit.judge.workload import rounded_percentile, workload_result
+from chaoskit.probes._base import Probe
 from chaoskit.record.events import (
     EdgesObserved,
     FaultConcluded,
@@ -52,6 +53,7 @@ from chaoskit.record.events import (
 from chaoskit.record.reader import FaultLog, RunLog, RunRecord
 from chaoskit.records import (
     Evidence,
+    FaultWindow,
     Finding,
     Numbers,
     Phase,
@@ -75,7 +77,8 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     evidence = replace(record.evidence, initial=initial)
     findings, late = findings_of(scenario, evidence, spells_of(log.events))
     nobody = unfelt(evidence)
-    faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
+    probes = scenario.probes
+    faults = [_fault(fault, log, evidence, nobody, probes) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)
     stalled = log.last(RunnerStalled)
     died = deaths(scenario, log)
@@ -193,7 +196,21 @@ def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:
     return [fault for fault in faults if not concluded or fault.name in concluded]
 
 
-def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, str]) -> FaultResult:
+def _detected(
+    samples: Sequence[Sample], window: FaultWindow, until: float, probe: Probe
+) -> float | None:
+    """Return after how many seconds a probe failed by a fault; its next sample after the heal, and
+    what it does within one deadline, still count."""
+    return time_to_detect(samples, window, until, probe.every + probe.timeout)
+
+
+def _fault(
+    fault: Fault,
+    log: RunLog,
+    evidence: Evidence,
+    unfelt: Mapping[str, str],
+    probes: Mapping[str, Probe],
+) -> FaultResult:
     fault_log = log.faults.get(fault.name, FaultLog(()))
     started = log.last(RunStarted)
     proof = prove(fault, fault_log, recorded=started is None or started.format > 1)
@@ -216,8 +233,8 @@ def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, s
     back_by = next_injection(evidence.faults, window, freed or window.injected)
     detected = [
         t
-        for samples in evidence.samples.values()
-        if (t := time_to_detect(samples, window, noticed_by)) is not None
+        for name, probe in probes.items()
+        if (t := _detected(evidence.samples.get(name, ()), window, noticed_by, probe)) is not None
     ]
     recovered = [time_to_recover(s, free, back_by) for s in evidence.samples.values()]
     complete = [t for t in recovered if t is not None]
