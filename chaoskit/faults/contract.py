@@ -17,7 +17,7 @@ from typing_extensions import TypeVar
 
 from chaoskit.exchange import Canary
 from chaoskit.faults._start import After, Repeat, When
-from chaoskit.fields import Duration, Edge, Model, Name
+from chaoskit.fields import HOST, Duration, Edge, Model, Name
 from chaoskit.registry import Registry
 
 if TYPE_CHECKING:
@@ -207,6 +207,10 @@ class Fault(Model, Generic[U]):
         upstream) pair of the project that has a possible edge."""
         return self.edges()
 
+    def relayed(self) -> Sequence[Edge]:
+        """Return the edges that must go through a relay that knows HTTP, for it."""
+        return ()
+
     def forecast(self) -> Forecast:
         """Return what it will hit, how it is undone and what it does not test."""
         raise NotImplementedError
@@ -266,6 +270,22 @@ class Fault(Model, Generic[U]):
         """Read, right before the heal, what counted the effect: packet counters, throttling, an
         error of the store. None where the canary or the engine's state says it already."""
         return None
+
+
+class OneEdge(Fault[U], Generic[U]):
+    """A fault on one edge."""
+
+    edge: Edge
+
+    @property
+    def target(self) -> str:
+        return str(self.edge)
+
+    def services(self) -> Sequence[str]:
+        return [s for s in (self.edge.client, self.edge.upstream) if s != HOST]
+
+    def edges(self) -> Sequence[Edge]:
+        return [self.edge]
 
 
 REGISTRY: Registry[Fault] = Registry("fault", "chaoskit.faults")

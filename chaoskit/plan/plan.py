@@ -13,12 +13,14 @@ from typing import Any, cast
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
+from chaoskit.docker.helper import helper_image
 from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.plan.against_stack import (
     against_stack,
     host_side_ports,
+    http_problems,
     proxy_problems,
     replica_problems,
 )
@@ -91,10 +93,18 @@ class Plan:
             edges=self.proxied,
             targets=targets,
             image=image,
+            relayed=self.relayed,
+            relay_image=helper_image(),
             felt={service for fault in self.faults for service in fault.services()},
             keep_ports=self.loaded.scenario.stack.ports == "keep",
             user_project=self.user_project,
         )
+
+    @property
+    def relayed(self) -> frozenset[Edge]:
+        """Return the edges, each with its port, that go through a relay which knows HTTP."""
+        asked = [edge for fault in self.faults for edge in fault.relayed()]
+        return frozenset(one for edge in asked for one in self.edges.with_ports(edge))
 
     @property
     def alone(self) -> bool:
@@ -195,6 +205,8 @@ async def make_plan(
     problems += replica_problems(loaded, project)
     if not problems:
         problems += proxy_problems(loaded, edges)
+        told = {(t.service, t.port): t.protocol for t in targets if t.protocol != "tcp"}
+        problems += http_problems(loaded, edges, {**edges.protocols, **told})
     if problems:
         raise ScenarioInvalid(problems)
     warnings = host_side_ports(loaded, project, known)
@@ -211,7 +223,7 @@ async def make_plan(
         project=project,
         user_project=str(mine["name"]),
         edges=edges,
-        proxied=tuple(_proxied(edges, faults, stack.proxy)),
+        proxied=tuple(_proxied(edges, faults, stack.proxy, stack.native)),
         targets=tuple(_unique(targets)),
         faults=faults,
         shared=tuple(shared),
@@ -304,13 +316,17 @@ def _asked_too(known: Mapping[str, set[int]], targets: Sequence[Target]) -> dict
     return served
 
 
-def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[PossibleEdge]:
+def _proxied(
+    edges: EdgeMap, faults: Sequence[Fault], mode: str, native: Sequence[Edge]
+) -> list[PossibleEdge]:
     """Return the edges to put behind proxies; an upstream's ports go together, because a link
     takes over its whole name."""
     if mode == "none":
         return []
     if mode == "all":
-        return [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        free = {(edge.client, edge.upstream) for edge in native}
+        possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        return [edge for edge in possible if edge.pair not in free]
     joined = edges.joined()
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
     return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]

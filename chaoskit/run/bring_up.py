@@ -104,6 +104,8 @@ async def _proxies_ready(stack: Stack, layout: Layout) -> None:
         for container in layout.containers:
             try:
                 found = await stack.api_states(container.service)
+                if container.relayed:
+                    await stack.relay(container.service).look()
             except (EnvironmentFailure, FaultFailed) as error:
                 return f"`{container.service}` is not ready: {error.message}"
             serving = {name for name, state in found.items() if state.enabled}

@@ -75,6 +75,10 @@ class Stack(Model):
         Literal["needed", "all", "none"],
         Field(description="Which edges get a proxy: those that faults touch, all, or none."),
     ] = "needed"
+    native: list[Edge] = Field(
+        default_factory=list[Edge],
+        description="Edges that never get a proxy: their clients see the upstream's own address.",
+    )
     most_proxies: Annotated[
         int,
         Field(ge=1, le=10_000, description="How many proxy containers the run may start at most."),
