@@ -12,6 +12,7 @@ from chaoskit.cli.output import say, tell
 from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
+from chaoskit.plan.refusals import refused_by_files
 from chaoskit.scenario.discover import left_out
 from chaoskit.scenario.loading import load_all
 from chaoskit.text import count
@@ -34,6 +35,7 @@ def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> Ex
             try:
                 plan = asyncio.run(make_plan(scenario, run_project="chaoskit-validate"))
                 warnings += plan.warnings
+                problems += refused_by_files(plan)
             except ScenarioInvalid as error:
                 problems += error.problems
     if strict:

@@ -69,6 +69,31 @@ class Forecast:
     not_tested: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that a fault keeps to itself while it is in force; `reason` says in words why
+    nobody else can have it meanwhile.
+
+    `replica` is empty for every replica, a number for one, and any other text for some that only
+    the run will choose.
+    """
+
+    what: str
+    service: str
+    replica: str
+    reason: str
+
+    @classmethod
+    def running(cls, service: str, replica: str) -> Hold:
+        """Return what a fault holds that keeps containers from running."""
+        return cls("running", service, replica, f"`{service}` does not run then")
+
+    def excludes(self, other: Hold) -> bool:
+        """Return whether the two can certainly not be held at the same time."""
+        same = (self.what, self.service) == (other.what, other.service)
+        return same and (self.replica == other.replica or "" in (self.replica, other.replica))
+
+
 class Fault(Model, Generic[U]):
     """A condition: when it starts, how long it lasts, and how to inject, verify and heal it."""
 
@@ -159,6 +184,14 @@ class Fault(Model, Generic[U]):
     def named_replicas(self) -> Sequence[tuple[tuple[str | int, ...], str, int | None]]:
         """Return each service or replica that stands in a list of it: its place in the block, the
         service, the replica (None for all)."""
+        return ()
+
+    def holds(self) -> Sequence[Hold]:
+        """Return what it keeps to itself while it is in force: who holds the same is refused."""
+        return ()
+
+    def wants(self) -> Sequence[Hold]:
+        """Return what else no other fault may keep when it starts, or it is refused then."""
         return ()
 
     def restarts_services(self) -> Sequence[str]:

@@ -230,6 +230,14 @@ class Scenario(Model):
         be restarted."""
         return any(one.service == service and one.may in ("exit", what) for one in self.allowed)
 
+    def written(self, injection: Fault) -> int:
+        """Return which fault of the file this is, or is a repetition or a part of."""
+        names = [fault.name for fault in self.timeline.faults]
+        name = injection.name
+        while name not in names:  # `slow-2.3`
+            name = name[: max(name.rfind("-"), name.rfind("."))]
+        return names.index(name)
+
     def injections(self) -> list[Fault]:
         """Return every fault as often as it is injected; each repetition, and each part between
         quiet periods, has its own id."""

@@ -13,6 +13,7 @@ from chaoskit.errors import Problem
 from chaoskit.scenario.document import KINDS, Scenario
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
+from chaoskit.scenario.overlaps import CLASH_FIX, clashes
 from chaoskit.scenario.quiet import end_of, parts_of
 from chaoskit.scenario.source import Source, leads_nowhere
 from chaoskit.scenario.suggest import closest, did_you_mean
@@ -113,6 +114,15 @@ def order(source: Source, scenario: Scenario) -> Iterator[Problem]:
         if first is not None and first.for_ is None and not first.instant:
             text = f"`{first.name}` has no `for`: it is healed only when all faults are over"
             yield source.problem(path, text)
+
+
+def overlaps(source: Source, scenario: Scenario) -> Iterator[Problem]:
+    """Yield a problem for every fault that starts, by its time in the file, while another one has
+    what only one can have."""
+    for one in clashes(scenario, lambda fault: fault.holds()):
+        line = source.span(("timeline", "faults", one.first)).line
+        text = one.sentence(f" in line {line}")
+        yield source.problem(("timeline", "faults", one.second), text, CLASH_FIX)
 
 
 def expected_failures(source: Source, scenario: Scenario) -> Iterator[Problem]:

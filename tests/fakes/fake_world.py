@@ -85,6 +85,12 @@ def container(
     return Container(state=state, **{**values, **fields})
 
 
+def ended(service: str, code: int, *, status: Status = "exited", **fields: Any) -> Container:
+    """Return a container that has ended with this exit code."""
+    one = container(service, status=status, **fields)
+    return replace(one, state=replace(one.state, exit_code=code))
+
+
 class FakeEngine:
     """The calls of `Engine` that faults and the stack make, on containers in memory."""
 
@@ -102,6 +108,8 @@ class FakeEngine:
         self.exec = FakeExec(self, fuse)
         self.containers = FakeContainers(self, fuse)
         self.logs = FakeLogs()
+        self.printed: dict[str, list[str]] = {}  # lines, by the name of a service
+        self.images = FakeImages()
         self.machine = FakeMachine(self)
         self.events = FakeEvents(self)
         self.helpers = FakeHelpers(self, fuse)
@@ -154,6 +162,16 @@ class FakeCleanup:
         return []
 
 
+class FakeImages:
+    """Has every image but some."""
+
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+
+    async def has(self, image: str) -> bool:
+        return image not in self.missing
+
+
 class FakeLogs:
     """Containers that printed nothing."""
 
@@ -181,8 +199,8 @@ class FakeContainers:
         raise NoSuchContainer(f"inspect: no such container {container_id}")
 
     async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
-        await self.inspect(container_id)
-        return []
+        service = (await self.inspect(container_id)).state.service
+        return [f"2026-01-01T00:00:00Z {line}" for line in self._engine.printed.get(service, ())]
 
     async def start(self, container_id: str) -> None:
         self._engine.starts += 1

@@ -76,6 +76,10 @@ class OperationModel(Model):
         """The names it uses in braces."""
         raise NotImplementedError
 
+    def asks(self) -> str:
+        """Return what it asks for, as its author can find it again; empty where it is no URL."""
+        return ""
+
     def load(self) -> None:
         """Import the client library, so that no operation has to wait for it."""
 
