@@ -26,10 +26,12 @@ class Ask:
     up to 32 pipelined requests with a padded header, and choose the size of their answers. Then
     the exchange lasts until the last byte of the answer, not the first. `close` ends the
     connection from this side after the answer and times how long the other side takes to end it.
+    `greeting` waits for the first word of a server that speaks first, as long as for an answer.
     """
 
     payload: int = 0
     close: bool = False
+    greeting: bool = False
 
 
 BRIEFLY = Ask()

@@ -88,14 +88,15 @@ async def feel(
     canaries must feel it as well.
     """
     ends = time.monotonic() + deadline
+    ask = replace(canary.ask, greeting=bool(before.received and not before.sent))
     for left in reversed(range(canary.tries)):  # one, unless only some connections feel it
-        during = await stack.exchange(proxy, deadline, canary.ask)
+        during = await stack.exchange(proxy, deadline, ask)
         if canary.felt(before, during) or not left or time.monotonic() > ends:
             break
     for _ in range(_CONFIRMATIONS if canary.doubtful(before, during) else 0):
         if not canary.felt(before, during):
             break
-        during = await stack.exchange(proxy, deadline, canary.ask)
+        during = await stack.exchange(proxy, deadline, ask)
     return during
 
 

@@ -92,12 +92,13 @@ async def exchange(
     except OSError:
         return ended("refused")
     try:
-        async with asyncio.timeout(deadline if talk.request else _QUIET):
+        waits = talk.request or ask.greeting
+        async with asyncio.timeout(deadline if waits else _QUIET):
             writer.write(talk.request)
             await talk.listen(reader)
         outcome: Outcome = "answered" if talk.complete else "closed"
     except TimeoutError:
-        outcome = "silent" if talk.request else "answered"
+        outcome = "silent" if waits else "answered"
     except OSError:
         outcome = "answered" if talk.complete else "reset"
     try:
