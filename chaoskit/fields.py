@@ -387,6 +387,10 @@ class TcpUrl(Url):
 
 Name = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=64)]
 ServiceName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=128)]
+Command = (  # a text goes to a shell, a list is run as it is
+    Annotated[str, Field(min_length=1)]
+    | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+)
 
 
 def _described(value: object) -> str:
