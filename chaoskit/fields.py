@@ -381,7 +381,7 @@ class TcpUrl(Url):
     def parse(cls, value: object) -> Self:
         url = super().parse(value)
         if url.port == 0:
-            raise ValueError("a tcp:// URL needs a port, such as tcp://rabbit:5672")
+            raise ValueError(f"the URL needs a port, such as {url.scheme}://{url.service}:5672")
         return url
 
 

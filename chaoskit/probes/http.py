@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import ssl
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
@@ -20,6 +18,7 @@ from chaoskit.wire import load
 from chaoskit.wire.error_text import LONGEST, error_words
 from chaoskit.wire.http import headers_for, larger_than, pass_over, read_body, routed, unpacked
 from chaoskit.wire.paths import JsonPath, NoMatch, one
+from chaoskit.wire.tls import unverified
 
 if TYPE_CHECKING:
     import httpx
@@ -83,7 +82,7 @@ class HttpProbe(Probe):
 
     def load(self) -> None:
         load("httpx", "anyio._backends._asyncio", "jsonpath")
-        _unverified()
+        unverified()
 
     async def connect(self, routes: Routes) -> HttpSession:
         looks_inside = self.expect.body or self.value is not None
@@ -129,7 +128,7 @@ class HttpSession(Session):
         self._headers = headers_for(probe.url, probe.headers)
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
-                verify=_unverified(),
+                verify=unverified(),
                 trust_env=False,
                 retries=0,
                 limits=httpx.Limits(
@@ -204,15 +203,6 @@ class HttpSession(Session):
             observing.cancel()
             await asyncio.wait({observing}, timeout=_CANCELLED_WITHIN)
         await self._client.aclose()
-
-
-@functools.cache
-def _unverified() -> ssl.SSLContext:
-    """Return one TLS context for all sessions: making one costs milliseconds of the loop."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _same(value: object, wanted: object) -> bool:
