@@ -255,6 +255,17 @@ class LogGap:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeUse:
+    """How many connections the proxy of an edge accepted from its client in the whole run; None
+    where the edge has no proxy, so that nobody counted."""
+
+    client: str
+    upstream: str
+    port: int | None
+    connections: int | None
+
+
 def in_order(events: Sequence[Event]) -> Sequence[Event]:
     """Return the events in order of time; at equal times the order in which they are decides."""
     times = list(map(_time, events))
@@ -279,6 +290,7 @@ class Evidence:
     services: Sequence[str] = ()
     initial: Mapping[str, Json] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload
+    edges: Sequence[EdgeUse] = ()  # every possible one
 
     def __post_init__(self) -> None:
         history = {workload: in_order(events) for workload, events in self.history.items()}

@@ -71,7 +71,7 @@ def test_the_blocks_of_writing_scenarios_make_one_valid_scenario(tmp_path: Path)
     scenario = loaded.scenario
     assert [warning.message for warning in loaded.warnings()] == []
     assert len(scenario.probes) == 10
-    assert len(scenario.expect) == 8
+    assert len(scenario.expect) == 9
 
 
 @pytest.mark.parametrize("page", PAGES)
