@@ -23,6 +23,7 @@ Beside the tree stand errors that never reach the user, each caught by the modul
     RedisRefused, WebSocketRefused, WebSocketEnded, GrpcFailed, FeedEnded
         what the system under test answered: recorded as a sample or an operation, so it is data
     NoMatch, NoMetric      nothing, or no one number, is found in an answer: data as well
+    NoCertificate          what a server showed cannot be read, which is data as well
     Stopped, Unresolvable  end the reading of a scenario or of one value; they become a `Problem`
     NoNumber               a document has a number that cannot be held; who reads it says where
     NotJudged              a check has nothing to judge: its verdict is `unknown`
