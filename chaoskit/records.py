@@ -67,6 +67,7 @@ class Sample:
     error: str | None = None
     value: Json = None
     stalled: float = 0.0
+    trace: str | None = None  # of an operation that is looked at as a sample
 
     @property
     def lateness(self) -> float:
@@ -86,7 +87,8 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     and a dataclass do, and the garbage collector need not look at them.
 
     `due` is when an invocation should have been sent, in run-clock seconds; None where that is not
-    known, for what came by itself, and for completions.
+    known, for what came by itself, and for completions. `trace` is the id of the trace that an
+    invocation began, where it was told to the system: 32 hexadecimal digits.
     """
 
     t: float
@@ -99,6 +101,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     id: int
     error: str | None = None
     due: float | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class CertificateCheck(ProbeCheck):
 
     @property
     def bound(self) -> str:
-        parts = [] if self.valid_for is None else [f"valid for {count(self.valid_for, 'day')}"]
+        parts = [] if self.valid_for is None else [f"valid for {count(int(self.valid_for), 'day')}"]
         parts += [] if self.name is None else [f"for {self.name}"]
         return ", ".join(parts + ["by a trusted chain"] * self.chain)
 

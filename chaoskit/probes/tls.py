@@ -85,7 +85,7 @@ class TlsSession(Session):
         value: Json = {
             "days_left": round(left.total_seconds() / 86400, 2),
             "not_after": shown.not_after.strftime("%Y-%m-%d %H:%M UTC"),
-            "names": shown.names,
+            "names": list(shown.names),
             "chain": chain,
         }
         return Observed(True, value=value)

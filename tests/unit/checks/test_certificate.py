@@ -95,6 +95,11 @@ def test_nothing_shown_and_nothing_asked_is_unknown(build: Build) -> None:
     assert finding.verdict is Verdict.UNKNOWN
 
 
+def test_what_it_asks_for_is_said(build: Build) -> None:
+    check = build.check("certificate", probe="cache", valid_for="30d", name="web", chain=True)
+    assert check.bound == "valid for 30 days, for web, by a trusted chain"
+
+
 def test_it_must_ask_for_something(build: Build) -> None:
     with pytest.raises(ValueError, match="at least one of"):
         build.check("certificate", probe="cache")
