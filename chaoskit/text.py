@@ -82,6 +82,12 @@ def in_brackets(part: int, whole: int, bound: float | None = None) -> str:
     return f" ({percent(part, whole, bound)})" if whole else ""
 
 
+def aside(*parts: str | None) -> str:
+    """Return ` (status 404, GET http://web/)` for the end of a sentence, without what is empty."""
+    there = [part for part in parts if part]
+    return f" ({', '.join(there)})" if there else ""
+
+
 def moment(t: float) -> str:
     """Return a point of the run clock, to 10 ms."""
     return f"{t:.2f} s"

@@ -75,16 +75,21 @@ def first_failure(samples: Sequence[Sample], start: float, until: float) -> Samp
     return min(bad, key=lambda sample: sample.done, default=None)
 
 
-def time_to_detect(samples: Sequence[Sample], window: FaultWindow, until: float) -> float | None:
+def time_to_detect(
+    samples: Sequence[Sample], window: FaultWindow, until: float, grace: float = 0.0
+) -> float | None:
     """Return the seconds from the injection until the probe's first failure was known.
 
-    None when nothing failed up to `until` (run-clock seconds: the next fault, or the end), or when
+    None when nothing failed up to `until` (run-clock seconds: the next fault, or the end), when
+    what failed was sent only after the fault, more than `grace` seconds after its heal, or when
     the probe was failing before, so that the failure says nothing about this fault.
     """
     if failing_before(samples, window.injected):
         return None
     failure = first_failure(samples, window.injected, until)
-    return None if failure is None else failure.done - window.injected
+    if failure is None or (window.healed is not None and failure.sent > window.healed + grace):
+        return None
+    return failure.done - window.injected
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from chaoskit.errors import ExitCode, StoreFailed, UsageError
 from chaoskit.judge.result import stored_result
 from chaoskit.record.folder import RESULT, SCENARIO, find_run, known_runs
 from chaoskit.series.baselines import of_name
-from chaoskit.series.compare import Compared, Outcome, compare
+from chaoskit.series.compare import LARGEST_BLIND_SPOT, Compared, Outcome, compare
 from chaoskit.series.index import Index, digest_of
 from chaoskit.text import count, printable
 
@@ -73,6 +73,9 @@ def compare_folders(before: Sequence[Path], after: Sequence[Path], *, as_json: b
     else:
         say(f"{count(len(before), 'run')} before, {len(after)} after")
         console(sys.stdout).print(_table(rows))
+        if few := [row for row in rows if row.outcome is Outcome.UNKNOWN and row.too_few]:
+            wanted = ", ".join(f"`{row.name}` {_needed(row)}" for row in few)
+            say(f"too few runs to find a change of {LARGEST_BLIND_SPOT:.0%}; needed: {wanted}")
     outcomes = {row.outcome for row in rows}
     if Outcome.WORSE in outcomes:
         return ExitCode.FAILED
@@ -124,6 +127,10 @@ def _table(rows: Sequence[Compared]) -> Table:
         cells = [row.name, *numbers, _share(row.findable), f"{row.p:.3g}", outcome]
         table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
+
+
+def _needed(row: Compared) -> str:
+    return "more than can be made" if row.needed is None else f"about {row.needed} on each side"
 
 
 def _number(value: float | None) -> str:

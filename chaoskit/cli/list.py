@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 
 from chaoskit.cli.output import say
+from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, ScenarioInvalid, UsageError
 from chaoskit.registry import summary
-from chaoskit.scenario.discover import find
+from chaoskit.scenario.discover import find, left_out
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.loading import load
 from chaoskit.text import count
@@ -31,6 +32,7 @@ def list_kinds(what: str, path: Path) -> ExitCode:
 
 
 def _list_scenarios(path: Path) -> ExitCode:
+    warn(left_out([path]))
     files = find([path])
     width = max(len(str(file)) for file in files)
     for file in files:

@@ -8,41 +8,42 @@ import json
 import os
 from pathlib import Path
 
-from chaoskit.cli.output import say, tell
+from chaoskit.cli.errors import explain
+from chaoskit.cli.output import say
 from chaoskit.cli.warnings import warn
 from chaoskit.docker.client import Engine
-from chaoskit.errors import EnvironmentFailure, ExitCode
+from chaoskit.errors import EnvironmentFailure, ExitCode, ScenarioInvalid
 from chaoskit.plan.plan import Plan, make_plan
+from chaoskit.plan.refusals import refused_by_files, refused_here
 from chaoskit.scenario.loading import Loaded, load
-from chaoskit.stack.overlay import proxy_count
 
 
 def show_plan(path: Path, *, as_json: bool) -> ExitCode:
     """Print the plan of one scenario; works without an engine, which only adds image ports."""
     loaded = load(path, os.environ)
-    plan, impossible, answers = asyncio.run(_planned(loaded))
+    plan, refusals, answers = asyncio.run(_planned(loaded))
     redactor = plan.secrets.redactor()
     if as_json:
         say(json.dumps(redactor.clean_json(plan.document()), indent=2))
     else:
         say(redactor.clean("\n".join(_lines(plan, engine_answers=answers))))
     warn([*loaded.warnings(), *plan.warnings])
-    for problem in impossible:
-        tell(redactor.clean(f"error: {problem}"))
-    return ExitCode.ENVIRONMENT if impossible else ExitCode.PASSED
+    for refusal in refusals:
+        explain(redactor.clean(refusal.message), refusal.hint, placed=False)
+    if problems := refused_by_files(plan):
+        raise ScenarioInvalid(problems)
+    return ExitCode.ENVIRONMENT if refusals else ExitCode.PASSED
 
 
-async def _planned(loaded: Loaded) -> tuple[Plan, list[str], bool]:
-    """Return the plan, what is impossible here, and whether an engine answers."""
+async def _planned(loaded: Loaded) -> tuple[Plan, list[EnvironmentFailure], bool]:
+    """Return the plan, why this machine cannot carry it out, and whether an engine answers."""
     async with contextlib.AsyncExitStack() as connection:
         engine: Engine | None = None
         with contextlib.suppress(EnvironmentFailure):
             engine = await connection.enter_async_context(Engine.connect())
         plan = await make_plan(loaded, run_project="chaoskit-plan", engine=engine)
-        if engine is None:
-            return plan, [], False
-        problems = [*await plan.impossible(engine), *await plan.live_data(engine)]
-        return plan, [*problems, *await plan.taken_subnets(engine)], True
+        here = [] if engine is None else await refused_here(plan, engine)
+        return plan, here, engine is not None
 
 
 def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
@@ -63,6 +64,8 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
         lines.append(f"             undo   {forecast.undo}")
         if forecast.not_tested:
             lines.append(f"             not tested   {forecast.not_tested}")
+        if fault.runs_on_host:
+            lines.append("             note   on this machine: `run` needs `--allow-host-exec`")
     native = 0
     for edge in plan.all_edges:
         if edge not in plan.proxied and not edge.evidence and not edge.obstacle:
@@ -82,11 +85,6 @@ def _lines(plan: Plan, *, engine_answers: bool) -> list[str]:
         state = "refused" if thing in plan.refused else "allowed"
         owner = f" of {thing.service}" if thing.service else ""
         lines.append(f"shared     {thing.name}: {thing.what}{owner} ({state})")
-    many, most = proxy_count(plan.proxied), scenario.stack.most_proxies
-    if many > most:
-        lines.append(f"proxies    {many}: `run` refuses more than {most} (`stack.most_proxies`)")
-    if plan.refused:
-        lines.append("           `run` refuses until they are listed under `stack.shared`")
     if not engine_answers:
         lines.append("note       no engine answers: ports that only images know are missing")
     return lines

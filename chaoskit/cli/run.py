@@ -16,12 +16,14 @@ from chaoskit.cli.output import forget_stdout, patiently, tell
 from chaoskit.cli.progress import console
 from chaoskit.cli.recover import recover_before_run
 from chaoskit.cli.reports import as_json, show, wanted, write
+from chaoskit.cli.warnings import warn
 from chaoskit.cli.watching import OneRun, Watching
 from chaoskit.errors import ExitCode, StoreFailed, UsageError
 from chaoskit.judge.result import Result
 from chaoskit.judge.stored import StoredRun
 from chaoskit.report import terminal
 from chaoskit.run.kept import Shelf
+from chaoskit.scenario.discover import left_out
 from chaoskit.scenario.loading import Loaded, load_all
 from chaoskit.suite.execution import (
     Ended,
@@ -63,6 +65,7 @@ def run_scenarios(request: RunRequest) -> ExitCode:
     if not quiet:
         on_one_stream()
     settings = request.settings
+    warn(left_out(request.paths))
     scenarios = request.selection.of(load_all(request.paths, os.environ))
     if settings.only_faults and len(scenarios) > 1:
         raise UsageError("--only-fault needs exactly one scenario")

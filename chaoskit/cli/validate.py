@@ -12,6 +12,8 @@ from chaoskit.cli.output import say, tell
 from chaoskit.cli.warnings import warn
 from chaoskit.errors import ExitCode, Problem, ScenarioInvalid
 from chaoskit.plan.plan import make_plan
+from chaoskit.plan.refusals import refused_by_files
+from chaoskit.scenario.discover import left_out
 from chaoskit.scenario.loading import load_all
 from chaoskit.text import count
 
@@ -19,6 +21,9 @@ from chaoskit.text import count
 def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> ExitCode:
     """Print `ok` and the warnings of each scenario, or raise `ScenarioInvalid` with all problems;
     when `strict`, warnings are problems."""
+    left = left_out(paths)
+    if not strict:
+        warn(left)
     loaded = load_all(paths, os.environ, stdin=True)
     if compose and shutil.which("docker") is None:
         tell("note: services and edges are not checked: `docker` is not installed")
@@ -30,10 +35,11 @@ def validate_scenarios(paths: Sequence[Path], compose: bool, strict: bool) -> Ex
             try:
                 plan = asyncio.run(make_plan(scenario, run_project="chaoskit-validate"))
                 warnings += plan.warnings
+                problems += refused_by_files(plan)
             except ScenarioInvalid as error:
                 problems += error.problems
     if strict:
-        problems += warnings
+        problems += [*left, *warnings]
     if problems:
         raise ScenarioInvalid(problems)
     warn(warnings)

@@ -33,7 +33,7 @@ class Container:
     image_id: str
     pid: int
     stop_grace: float  # seconds between SIGTERM and SIGKILL
-    restarts: bool  # its restart policy brings it back
+    restarts: bool  # its restart policy brings it back when it ends, or does so just now
     created: str = ""  # by the engine's wall clock, RFC 3339
     environment: Mapping[str, str] = field(default_factory=dict)
     words: tuple[str, ...] = ()  # of its command line
@@ -166,12 +166,18 @@ def container_of(data: Mapping[str, Any]) -> Container:
         image_id=str(data.get("Image")),
         pid=int(state.get("Pid") or 0),
         stop_grace=float(config["StopTimeout"] if config.get("StopTimeout") is not None else 10),
-        restarts=(data["HostConfig"].get("RestartPolicy") or {}).get("Name", "no")
-        not in ("", "no"),
+        restarts=_restarts(data["HostConfig"].get("RestartPolicy") or {}, state["Status"]),
         created=str(data.get("Created") or ""),
         environment=dict(row.partition("=")[::2] for row in config.get("Env") or ()),
         words=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
     )
+
+
+def _restarts(policy: Mapping[str, Any], status: str) -> bool:
+    """Return whether the engine starts a container again: with `on-failure`, one that it has let
+    exit had no failure, or too many."""
+    given_up = policy.get("Name") == "on-failure" and status in ("exited", "dead")
+    return policy.get("Name", "no") not in ("", "no") and not given_up
 
 
 def _health(state: Mapping[str, Any]) -> Any:

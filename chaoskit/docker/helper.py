@@ -42,6 +42,11 @@ def helper_labels(project: str) -> dict[str, str]:
     }
 
 
+def helper_image() -> str:
+    """Return the name of the image for helpers."""
+    return os.environ.get(HELPER_VARIABLE, OWN_HELPER)
+
+
 class Helpers:
     """Runs helper containers: once, standing by, or until they are removed."""
 
@@ -53,7 +58,7 @@ class Helpers:
 
     async def image(self) -> str:
         """Return the image for helpers. Raises `EnvironmentFailure` when it is not there."""
-        image = os.environ.get(HELPER_VARIABLE, OWN_HELPER)
+        image = helper_image()
         if await self._images.has(image):
             return image
         raise EnvironmentFailure(

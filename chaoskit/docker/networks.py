@@ -118,6 +118,34 @@ class Networks:
         async with self._restoring.setdefault(wanted.network, asyncio.Lock()):
             await self._call("reconnect", back)
 
+    async def take(
+        self, network: str, address: str, name: str, image: str, labels: Mapping[str, str]
+    ) -> None:
+        """Have a container of ours take a free address of a network, and do nothing there.
+
+        It is one of those that `stand_ins` names; `image` needs `sleep`. Where somebody else took
+        the address meanwhile, there is none. Raises `FaultFailed` when the engine does not give it.
+        """
+
+        def take() -> None:
+            others: list[str] = []
+            try:
+                for one in stand_ins(name):
+                    made = self._placeholder(image, network, labels, one, "infinity")
+                    got = self._of(made).get(network)
+                    if got is not None and got.address == address:
+                        return
+                    others.append(made)
+                    if self._holder_of(network, address) is not None:
+                        return
+                raise FaultFailed(f"the engine does not give {address} on `{network}`")
+            finally:
+                for other in others:
+                    self._api.remove_container(other, force=True, v=True)
+
+        async with self._restoring.setdefault(network, asyncio.Lock()):
+            await self._call("take an address", take)
+
     async def holder_of(self, network: str, address: str) -> str | None:
         """Return the name of the container that has an address on a network now."""
         return await self._call("inspect network", lambda: self._holder_of(network, address))
@@ -157,10 +185,23 @@ class Networks:
             mac_address=None if _follows_address(wanted) else wanted.mac,
         )
 
-    def _placeholder(self, image: str, network: str, labels: Mapping[str, str]) -> str:
+    def _placeholder(
+        self,
+        image: str,
+        network: str,
+        labels: Mapping[str, str],
+        name: str | None = None,
+        lasts: str = "60",
+    ) -> str:
         host = self._api.create_host_config(network_mode=network, cap_drop=["ALL"])
         made = self._api.create_container(
-            image, ["sleep", "60"], entrypoint="", labels=dict(labels), host_config=host
+            image,
+            ["sleep", lasts],
+            name=name,
+            entrypoint="",
+            labels=dict(labels),
+            host_config=host,
+            stop_signal="SIGKILL",
         )
         try:
             self._api.start(made["Id"])
@@ -169,6 +210,11 @@ class Networks:
                 self._api.remove_container(made["Id"], force=True, v=True)
             raise
         return str(made["Id"])
+
+
+def stand_ins(name: str) -> list[str]:
+    """Return the names of the containers that `take` may leave, under one name."""
+    return [f"{name}-{number}" for number in range(1, _MOST_PLACEHOLDERS + 1)]
 
 
 def same_but_for_address(now: Endpoint, before: Endpoint) -> list[str]:

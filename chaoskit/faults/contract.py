@@ -17,7 +17,7 @@ from typing_extensions import TypeVar
 
 from chaoskit.exchange import Canary
 from chaoskit.faults._start import After, Repeat, When
-from chaoskit.fields import Duration, Edge, Model, Name
+from chaoskit.fields import HOST, Duration, Edge, Model, Name
 from chaoskit.registry import Registry
 
 if TYPE_CHECKING:
@@ -67,6 +67,31 @@ class Forecast:
     hits: str
     undo: str
     not_tested: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Something that a fault keeps to itself while it is in force; `reason` says in words why
+    nobody else can have it meanwhile.
+
+    `replica` is empty for every replica, a number for one, and any other text for some that only
+    the run will choose.
+    """
+
+    what: str
+    service: str
+    replica: str
+    reason: str
+
+    @classmethod
+    def running(cls, service: str, replica: str) -> Hold:
+        """Return what a fault holds that keeps containers from running."""
+        return cls("running", service, replica, f"`{service}` does not run then")
+
+    def excludes(self, other: Hold) -> bool:
+        """Return whether the two can certainly not be held at the same time."""
+        same = (self.what, self.service) == (other.what, other.service)
+        return same and (self.replica == other.replica or "" in (self.replica, other.replica))
 
 
 class Fault(Model, Generic[U]):
@@ -161,6 +186,14 @@ class Fault(Model, Generic[U]):
         service, the replica (None for all)."""
         return ()
 
+    def holds(self) -> Sequence[Hold]:
+        """Return what it keeps to itself while it is in force: who holds the same is refused."""
+        return ()
+
+    def wants(self) -> Sequence[Hold]:
+        """Return what else no other fault may keep when it starts, or it is refused then."""
+        return ()
+
     def restarts_services(self) -> Sequence[str]:
         """Return the services whose containers it stops, restarts or freezes."""
         return ()
@@ -173,6 +206,10 @@ class Fault(Model, Generic[U]):
         """Return the edges that must be behind a proxy for it; `joined` holds every (client,
         upstream) pair of the project that has a possible edge."""
         return self.edges()
+
+    def relayed(self) -> Sequence[Edge]:
+        """Return the edges that must go through a relay that knows HTTP, for it."""
+        return ()
 
     def forecast(self) -> Forecast:
         """Return what it will hit, how it is undone and what it does not test."""
@@ -233,6 +270,22 @@ class Fault(Model, Generic[U]):
         """Read, right before the heal, what counted the effect: packet counters, throttling, an
         error of the store. None where the canary or the engine's state says it already."""
         return None
+
+
+class OneEdge(Fault[U], Generic[U]):
+    """A fault on one edge."""
+
+    edge: Edge
+
+    @property
+    def target(self) -> str:
+        return str(self.edge)
+
+    def services(self) -> Sequence[str]:
+        return [s for s in (self.edge.client, self.edge.upstream) if s != HOST]
+
+    def edges(self) -> Sequence[Edge]:
+        return [self.edge]
 
 
 REGISTRY: Registry[Fault] = Registry("fault", "chaoskit.faults")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator
 
 from chaoskit.docker.limits import Limits
 from chaoskit.errors import FaultFailed
-from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.contract import Forecast, Hold, Receipt, fault
 from chaoskit.faults.engines import containers, limits
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.fields import Percentage
@@ -56,6 +57,9 @@ class Cpu(ServiceFault[CpuUndo]):
     example = "{ at: 2s, for: 5s, fault: cpu, service: redis, limit: 20% }"
 
     limit: Annotated[Percentage, AfterValidator(_enough)]
+
+    def holds(self) -> Sequence[Hold]:
+        return limits.holds("cpu", self.service, self._some)
 
     def forecast(self) -> Forecast:
         return Forecast(

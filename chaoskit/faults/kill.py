@@ -22,6 +22,7 @@ class Kill(ServiceFault):
     """
 
     ends_processes = True
+    stops = True
     example = "{ at: 2s, for: 3s, fault: kill, service: redis }"
 
     def forecast(self) -> Forecast:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from chaoskit.docker.limits import Limits
 from chaoskit.errors import EnvironmentFailure, FaultFailed
-from chaoskit.faults.contract import Forecast, Receipt, fault
+from chaoskit.faults.contract import Forecast, Hold, Receipt, fault
 from chaoskit.faults.engines import containers, limits
 from chaoskit.faults.engines.containers import ContainersUndo, ReplicaRow, ServiceFault
 from chaoskit.faults.engines.limits import size_text
@@ -53,6 +54,9 @@ class Memory(ServiceFault[MemoryUndo]):
     example = "{ at: 2s, for: 5s, fault: memory, service: redis, limit: 64MiB }"
 
     limit: Annotated[Size, Field(ge=_LEAST)]
+
+    def holds(self) -> Sequence[Hold]:
+        return limits.holds("memory", self.service, self._some)
 
     def forecast(self) -> Forecast:
         return Forecast(

@@ -20,6 +20,7 @@ class Pause(ServiceFault):
     The kernel goes on accepting connections for it until its backlog is full.
     """
 
+    stops = True
     example = "{ at: 2s, for: 3s, fault: pause, service: redis }"
 
     def forecast(self) -> Forecast:

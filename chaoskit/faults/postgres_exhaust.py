@@ -11,8 +11,7 @@ from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Forecast, Receipt, fault
 from chaoskit.faults.engines import postgres
 from chaoskit.faults.engines.postgres import PostgresUndo
-from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow, refused
-from chaoskit.text import last_words
+from chaoskit.faults.engines.stores import Store, StoreFault, StoreRow
 
 if TYPE_CHECKING:
     from chaoskit.records import Json
@@ -86,7 +85,7 @@ class PostgresExhaust(StoreFault[ExhaustUndo]):
         if any(word in done.err for word in postgres.FULL):
             words = done.err.strip().rpartition("FATAL:")[2].strip()
             return Receipt(True, f"a new connection is refused: {words} (53300)")
-        raise refused(done, "psql", store)
+        raise postgres.no_answer(done, "psql", store)
 
     @classmethod
     async def heal_one(cls, store: Store[ExhaustUndo]) -> None:
@@ -96,5 +95,5 @@ class PostgresExhaust(StoreFault[ExhaustUndo]):
     async def verify_healed_one(cls, store: Store[ExhaustUndo]) -> Receipt:
         done = await postgres.attempt(store, "held", holder=store.holder)
         if done.status != 0:
-            return Receipt(False, f"the server cannot be asked: {last_words(done.err, 200)}")
+            return Receipt(False, postgres.no_answer(done, "psql", store).message)
         return Receipt(done.out.strip() == "0", f"{done.out.strip()} connections of it are open")

@@ -22,6 +22,7 @@ class Stop(ServiceFault):
     """
 
     ends_processes = True
+    stops = True
     example = "{ at: 2s, for: 5s, fault: stop, service: redis, grace: 5s }"
 
     grace: Duration | None = None

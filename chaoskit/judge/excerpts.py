@@ -126,9 +126,13 @@ class _Distinct:
             self._lines = dict(ranked[: self._most])
 
 
+def alike(text: str) -> str:
+    """Return what is the same in lines that repeat each other, but for numbers and ids."""
+    return _VARYING.sub("#", text)
+
+
 def _alike(line: LogLine) -> tuple[str, str]:
-    """Return what is the same in lines that repeat each other."""
-    return line.service, _VARYING.sub("#", line.text)
+    return line.service, alike(line.text)
 
 
 def _of_stack(service: str) -> bool:

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from chaoskit.checks._health import Stretch, stretches
 from chaoskit.records import FaultWindow, Sample
-from chaoskit.text import moment
+from chaoskit.text import aside, moment
 
 
 def lost_before(
-    faults: Sequence[FaultWindow], samples: Mapping[str, Sequence[Sample]]
+    faults: Sequence[FaultWindow],
+    samples: Mapping[str, Sequence[Sample]],
+    asked: Mapping[str, str],
 ) -> list[str]:
-    """Return each probe that was failing at an injection, and not because of another fault.
+    """Return each probe that was failing at an injection, and not because of another fault; `asked`
+    is what each asks for.
 
     What such a probe shows afterwards, or what the stack does without the thing that it watches,
     says nothing about the fault.
@@ -24,10 +27,9 @@ def lost_before(
             fault = _met(stretch, faults)
             if fault is not None:
                 since = stretch.samples[0]
-                why = f" ({since.error})" if since.error else ""
                 found.append(
                     f"the steady state was lost before fault `{fault.id}`: probe `{probe}` was "
-                    f"failing since {moment(since.done)}{why}"
+                    f"failing since {moment(since.done)}{aside(since.error, asked.get(probe))}"
                 )
                 break
     return found

@@ -8,7 +8,6 @@ from typing import Literal
 
 from chaoskit.checks._base import Check
 from chaoskit.checks._health import clear, next_injection, time_to_detect, time_to_recover
-from chaoskit.checks._schedule import ENOUGH, sent_of_due, too_few_sent
 from chaoskit.errors import ExitCode
 from chaoskit.faults import Fault
 from chaoskit.fields import Edge
@@ -34,6 +33,7 @@ from chaoskit.judge.result import (
     ServiceResult,
     StackResult,
 )
+from chaoskit.judge.silent import silent
 from chaoskit.judge.starvation import spells_of
 from chaoskit.judge.steady import lost_before
 from chaoskit.judge.workload import rounded_percentile, workload_result
@@ -53,6 +53,7 @@ from chaoskit.record.events import (
 from chaoskit.record.reader import FaultLog, RunLog, RunRecord
 from chaoskit.records import (
     Evidence,
+    FaultWindow,
     Finding,
     Numbers,
     Phase,
@@ -62,7 +63,6 @@ from chaoskit.records import (
 )
 from chaoskit.scenario.document import Scenario
 
-_PROBED = ("gate", "baseline", "faults", "heal", "settle")
 _BUSY = 0.25  # seconds of lateness of probes that a reader should know about
 
 
@@ -77,7 +77,8 @@ def judge(scenario: Scenario, record: RunRecord) -> Result:
     evidence = replace(record.evidence, initial=initial)
     findings, late = findings_of(scenario, evidence, spells_of(log.events))
     nobody = unfelt(evidence)
-    faults = [_fault(fault, log, evidence, nobody) for fault in _wanted(scenario, log)]
+    probes = scenario.probes
+    faults = [_fault(fault, log, evidence, nobody, probes) for fault in _wanted(scenario, log)]
     ended_early = _ended_early(log)
     stalled = log.last(RunnerStalled)
     died = deaths(scenario, log)
@@ -195,7 +196,21 @@ def _wanted(scenario: Scenario, log: RunLog) -> list[Fault]:
     return [fault for fault in faults if not concluded or fault.name in concluded]
 
 
-def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, str]) -> FaultResult:
+def _detected(
+    samples: Sequence[Sample], window: FaultWindow, until: float, probe: Probe
+) -> float | None:
+    """Return after how many seconds a probe failed by a fault; its next sample after the heal, and
+    what it does within one deadline, still count."""
+    return time_to_detect(samples, window, until, probe.every + probe.timeout)
+
+
+def _fault(
+    fault: Fault,
+    log: RunLog,
+    evidence: Evidence,
+    unfelt: Mapping[str, str],
+    probes: Mapping[str, Probe],
+) -> FaultResult:
     fault_log = log.faults.get(fault.name, FaultLog(()))
     started = log.last(RunStarted)
     proof = prove(fault, fault_log, recorded=started is None or started.format > 1)
@@ -218,8 +233,8 @@ def _fault(fault: Fault, log: RunLog, evidence: Evidence, unfelt: Mapping[str, s
     back_by = next_injection(evidence.faults, window, freed or window.injected)
     detected = [
         t
-        for samples in evidence.samples.values()
-        if (t := time_to_detect(samples, window, noticed_by)) is not None
+        for name, probe in probes.items()
+        if (t := _detected(evidence.samples.get(name, ()), window, noticed_by, probe)) is not None
     ]
     recovered = [time_to_recover(s, free, back_by) for s in evidence.samples.values()]
     complete = [t for t in recovered if t is not None]
@@ -250,20 +265,16 @@ def _unproven_reasons(
     reasons += [one.text for one in log.every(RunUnproven)]
     if ended_early:
         return reasons
-    reasons += lost_before(evidence.faults, evidence.samples)
+    reasons += lost_before(
+        evidence.faults,
+        evidence.samples,
+        {name: probe.asks() for name, probe in scenario.probes.items()},
+    )
     reasons += [one.text for one in died if one.unsettling and not one.interference]
     reasons += [f"fault `{f.id}` is not proven: {f.reason}" for f in faults if not f.proven]
     if scenario.fail_if_unfelt:
         reasons += unfelt.values()
-    for name, probe in scenario.probes.items():
-        if (reason := _silent(name, probe, evidence)) is not None:
-            reasons.append(reason)
-    for name in scenario.workloads:
-        events = evidence.history.get(name, ())
-        if not any(event.type == "ok" for event in events):
-            reasons.append(f"workload `{name}` had no successful operation")
-        elif (reason := too_few_sent(name, sent_of_due(evidence, name))) is not None:
-            reasons.append(reason)
+    reasons += silent(scenario, evidence)
     return reasons + [
         f"after fault `{id}` was healed, its canary got no answer: {said}"
         for id, fault in log.faults.items()
@@ -307,19 +318,6 @@ def _death(death: Death) -> DeathResult:
         text=death.text,
         last_lines=list(death.lines),
     )
-
-
-def _silent(name: str, probe: Probe, evidence: Evidence) -> str | None:
-    """Return why a probe did not really run, if so: without it, nobody was looking."""
-    count = len(evidence.samples.get(name, ()))
-    if not count:
-        return f"probe `{name}` gave no sample"
-    watched = [p for p in evidence.phases if p.name in _PROBED and p.end is not None]
-    due = (watched[-1].end or 0.0) - watched[0].start if watched else 0.0
-    expected = int(due / probe.every)
-    if count < expected * ENOUGH:
-        return f"probe `{name}` gave {count} of {expected} samples"
-    return None
 
 
 def _reason(

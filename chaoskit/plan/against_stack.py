@@ -12,6 +12,7 @@ from chaoskit.scenario.loading import Loaded
 from chaoskit.scenario.nodes import Scalar
 from chaoskit.scenario.source import MOST_PROBLEMS
 from chaoskit.scenario.suggest import did_you_mean
+from chaoskit.stack.canary import protocol_of
 from chaoskit.stack.edges import EdgeMap
 from chaoskit.stack.project import Project
 from chaoskit.text import count, listed
@@ -36,6 +37,8 @@ def against_stack(
     named += [(("workloads", name), one.services()) for name, one in scenario.workloads.items()]
     for index, declared in enumerate(scenario.stack.edges):
         named.append((("stack", "edges", index), _ends([declared.edge])))
+    for index, edge in enumerate(scenario.stack.native):
+        named.append((("stack", "native", index), _ends([edge])))
     for index, one in enumerate(scenario.stack.prepare):
         named.append((("stack", "prepare", index), (one.service,)))
     for index, fault in enumerate(scenario.timeline.faults):
@@ -44,8 +47,8 @@ def against_stack(
     for index, check in enumerate(scenario.expect):
         service = getattr(check, "service", None)
         named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
-        edge = getattr(check, "edge", None)
-        named.append((("expect", index), () if edge is None else _ends([edge])))
+        used = getattr(check, "edge", None)
+        named.append((("expect", index), () if used is None else _ends([used])))
     named += [(("allow",), (one.service for one in scenario.allowed))]
     problems = [
         _no_service(loaded, path, name, services, inactive.get(name))
@@ -97,6 +100,11 @@ def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
             problems.append(
                 loaded.problem(where, f"`{fault.fault}` needs proxies, but `stack.proxy` is `none`")
             )
+        native = {(e.client, e.upstream): e for e in loaded.scenario.stack.native}
+        for edge in needed:
+            if (edge.client, edge.upstream) in native:
+                text = f"`{fault.fault}` needs a proxy on `{edge}`, which is under `stack.native`"
+                problems.append(loaded.problem(where, text))
         if getattr(fault, "engine", None) != "proxy":
             continue
         if not fault.proxied(joined):
@@ -108,6 +116,32 @@ def proxy_problems(loaded: Loaded, edges: EdgeMap) -> list[Problem]:
             problems.append(
                 loaded.problem(where, f"`{edge}` would not be cut: {why}; try `engine: netfilter`")
             )
+    return problems
+
+
+def http_problems(
+    loaded: Loaded, edges: EdgeMap, protocols: Mapping[tuple[str, int], str]
+) -> list[Problem]:
+    """Return what no HTTP fault can act on: ports that are not known, or speak something else."""
+    problems = []
+    for index, fault in enumerate(loaded.scenario.timeline.faults):
+        for edge in fault.relayed():
+            found = edges.with_ports(edge)
+            ports = [one.port or 0 for one in found]
+            told = [protocol_of(port, protocols.get((edge.upstream, port))) for port in ports]
+            if any(protocol in ("http", "tcp") for protocol in told):
+                continue
+            hint = None
+            if not found:
+                text = f"no port of `{edge.upstream}` is known, and `{fault.fault}` acts on HTTP"
+                hint = f"declare it: `stack: {{edges: [{{edge: {edge}, port: 80}}]}}`"
+            elif "tls" in told:
+                text = f"`{edge}` speaks TLS: nobody but its two ends can read what is asked there"
+                hint = "faults that need not read it do work: latency, reset, refuse, truncate, ..."
+            else:
+                text = f"`{edge}` speaks {told[0]}, and `{fault.fault}` acts on HTTP"
+            where = _edge_field(loaded, ("timeline", "faults", index))
+            problems.append(loaded.problem(where, text, hint))
     return problems
 
 

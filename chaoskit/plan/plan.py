@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from ipaddress import ip_network
 from os.path import normpath
 from pathlib import Path
 from typing import Any, cast
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.compose_cli import Compose
-from chaoskit.docker.volumes import WritableMount
+from chaoskit.docker.helper import helper_image
 from chaoskit.errors import ChaoskitError, Problem, ScenarioInvalid, UsageError
 from chaoskit.faults import Fault
 from chaoskit.fields import HOST, Edge, Target
 from chaoskit.plan.against_stack import (
     against_stack,
     host_side_ports,
+    http_problems,
     proxy_problems,
     replica_problems,
 )
@@ -32,11 +32,10 @@ from chaoskit.scenario.loading import Loaded
 from chaoskit.scenario.masking import masked_file
 from chaoskit.scenario.suggest import did_you_mean
 from chaoskit.secrets import without_secrets
-from chaoskit.stack.capabilities import missing
 from chaoskit.stack.edges import EdgeMap, PossibleEdge
-from chaoskit.stack.overlay import Layout, build_layout, proxy_count
+from chaoskit.stack.overlay import Layout, build_layout
 from chaoskit.stack.project import Project, parse
-from chaoskit.stack.uncopyable import Uncopyable, is_this_machine, uncopyable_things
+from chaoskit.stack.uncopyable import Uncopyable, uncopyable_things
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,86 +93,23 @@ class Plan:
             edges=self.proxied,
             targets=targets,
             image=image,
+            relayed=self.relayed,
+            relay_image=helper_image(),
             felt={service for fault in self.faults for service in fault.services()},
             keep_ports=self.loaded.scenario.stack.ports == "keep",
             user_project=self.user_project,
         )
 
     @property
+    def relayed(self) -> frozenset[Edge]:
+        """Return the edges, each with its port, that go through a relay which knows HTTP."""
+        asked = [edge for fault in self.faults for edge in fault.relayed()]
+        return frozenset(one for edge in asked for one in self.edges.with_ports(edge))
+
+    @property
     def alone(self) -> bool:
         """Whether its stack has something that there can be only once on a machine."""
         return bool(self.shared or self.project.fixed_networks)
-
-    def refuse_shared(self) -> None:
-        """Raise `UsageError` when the run would touch something that is not its own copy."""
-        if not self.refused:
-            return
-        rows = [
-            f"  {thing.name}: {thing.what}" + (f" of `{thing.service}`" if thing.service else "")
-            for thing in self.refused
-        ]
-        names = ", ".join(dict.fromkeys(thing.name for thing in self.refused))
-        raise UsageError(
-            "the run would not be on its own copy of:\n" + "\n".join(rows),
-            hint=f"allow it with `stack: {{shared: [{names}]}}` if faults may touch it",
-        )
-
-    async def live_data(self, engine: Engine) -> list[str]:
-        """Return, in words, each running container that can write what the run shares and writes:
-        two servers on the same data destroy it."""
-        if not any(thing.written_path or thing.written_volume for thing in self.shared):
-            return []
-        mounts = await engine.volumes.written()
-        return await asyncio.to_thread(lambda: list(dict.fromkeys(self._in_use(mounts))))
-
-    def _in_use(self, mounts: Sequence[WritableMount]) -> Iterator[str]:
-        for mount in mounts:
-            for thing in self.shared:
-                if thing.written_by(mount) and not is_this_machine(mount.container_id):
-                    of = f" of project `{mount.project}`" if mount.project else ""
-                    yield (
-                        f"`{thing.name}` is in use: container `{mount.container}`{of} can write it"
-                    )
-
-    async def taken_subnets(self, engine: Engine) -> list[str]:
-        """Return, in words, each subnet that the run must keep, because services have fixed
-        addresses in it, and that another network of this engine has already."""
-        wanted = [
-            (network, ip_network(subnet, strict=False))
-            for key in sorted(self.project.fixed_networks)
-            if not (network := self.project.networks[key]).external
-            for subnet in network.subnets
-        ]
-        taken = await engine.networks.subnets() if wanted else []
-        return [
-            f"network `{network.key}` has fixed addresses in {mine}, which overlaps {theirs} of"
-            f" the engine's network `{name}`: stop what uses it, or give these services no address"
-            for network, mine in wanted
-            for name, subnet in taken
-            if mine.version == (theirs := ip_network(subnet, strict=False)).version
-            and mine.overlaps(theirs)
-        ]
-
-    def refuse_too_many(self) -> None:
-        """Raise `UsageError` when the run would start more proxies than the scenario allows."""
-        many, most = proxy_count(self.proxied), self.loaded.scenario.stack.most_proxies
-        if many > most:
-            raise UsageError(
-                f"the run would start {many} proxy containers; more than {most} must be asked for",
-                hint="proxy only what the faults touch with `stack: {proxy: needed}`, or go on"
-                f" with `stack: {{most_proxies: {many}}}`; each takes 2 MiB, and its start",
-            )
-
-    async def impossible(self, engine: Engine) -> list[str]:
-        """Return, in words, each fault that this stack or this host cannot have."""
-        found = await missing(engine, [need for fault in self.faults for need in fault.needed()])
-        problems = []
-        for fault in self.faults:
-            reasons = [found[need] for need in fault.needed() if need in found]
-            obstacle = fault.impossible_because(self.project)
-            reasons += [obstacle] if obstacle else []
-            problems += [f"fault `{fault.name}` is not possible here: {r}" for r in reasons]
-        return problems
 
     def edges_seen(self, connections: Mapping[Edge, int]) -> EdgesObserved:
         """Return the map of edges with how many connections each proxy accepted from its client."""
@@ -269,6 +205,8 @@ async def make_plan(
     problems += replica_problems(loaded, project)
     if not problems:
         problems += proxy_problems(loaded, edges)
+        told = {(t.service, t.port): t.protocol for t in targets if t.protocol != "tcp"}
+        problems += http_problems(loaded, edges, {**edges.protocols, **told})
     if problems:
         raise ScenarioInvalid(problems)
     warnings = host_side_ports(loaded, project, known)
@@ -285,7 +223,7 @@ async def make_plan(
         project=project,
         user_project=str(mine["name"]),
         edges=edges,
-        proxied=tuple(_proxied(edges, faults, stack.proxy)),
+        proxied=tuple(_proxied(edges, faults, stack.proxy, stack.native)),
         targets=tuple(_unique(targets)),
         faults=faults,
         shared=tuple(shared),
@@ -378,13 +316,17 @@ def _asked_too(known: Mapping[str, set[int]], targets: Sequence[Target]) -> dict
     return served
 
 
-def _proxied(edges: EdgeMap, faults: Sequence[Fault], mode: str) -> list[PossibleEdge]:
+def _proxied(
+    edges: EdgeMap, faults: Sequence[Fault], mode: str, native: Sequence[Edge]
+) -> list[PossibleEdge]:
     """Return the edges to put behind proxies; an upstream's ports go together, because a link
     takes over its whole name."""
     if mode == "none":
         return []
     if mode == "all":
-        return [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        free = {(edge.client, edge.upstream) for edge in native}
+        possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        return [edge for edge in possible if edge.pair not in free]
     joined = edges.joined()
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
     return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]

@@ -56,6 +56,7 @@ def secrets_of(loaded: Loaded, project: Project, config: Mapping[str, Json]) -> 
     paths = [*loaded.compose_files, loaded.path.absolute(), Path.cwd()]
     texts = [*names, *map(str, paths), *_prose(loaded)]
     texts += [text for service in project.services.values() for text in _harmless(service)]
+    texts += [word for words in _health_checks(config) for word in words]
     return Secrets(tuple(dict.fromkeys(found)), frozenset(names | _words(texts)))
 
 
@@ -141,6 +142,17 @@ def _harmless(service: Service) -> Iterator[str]:
     for key, value in service.environment.items():
         if is_word(value) and (value not in secret or not secrets_in({key: value})):
             yield value
+
+
+def _health_checks(config: Mapping[str, Json]) -> Iterator[set[str]]:
+    """Yield the words of each health check's command but for the secrets that stand in it."""
+    services = config.get("services")
+    for service in services.values() if isinstance(services, Mapping) else ():
+        check = service.get("healthcheck") if isinstance(service, Mapping) else None
+        test = check.get("test") if isinstance(check, Mapping) else None
+        words = [test] if isinstance(test, str) else test if isinstance(test, Sequence) else ()
+        text = " ".join(map(str, words))
+        yield _words([text]) - set(secrets_of_document({"test": test}))
 
 
 def _words(texts: Iterable[str]) -> set[str]:

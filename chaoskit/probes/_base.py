@@ -57,6 +57,11 @@ class Probe(Model):
         """Return the service ports it must reach from the host."""
         return ()
 
+    def asks(self) -> str:
+        """Return what it asks for, as its author can find it again: a URL without its password;
+        empty where its services say it all."""
+        return ""
+
     def services(self) -> Sequence[str]:
         """Return every service it names."""
         return [target.service for target in self.targets()]

@@ -33,6 +33,9 @@ class GrpcProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     def load(self) -> None:
         load("h2.connection", "h2.events")
 

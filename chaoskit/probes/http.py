@@ -80,6 +80,9 @@ class HttpProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return f"{self.method} {self.url}"
+
     def load(self) -> None:
         load("httpx", "anyio._backends._asyncio", "jsonpath")
         unverified()

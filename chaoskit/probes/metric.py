@@ -65,6 +65,9 @@ class MetricProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     def load(self) -> None:
         self._request().load()
 

@@ -35,6 +35,9 @@ class PostgresProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     def load(self) -> None:
         load("psycopg")
 

@@ -46,6 +46,9 @@ class RedisProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     def load(self) -> None:
         load("redis.asyncio", "redis.backoff")
 

@@ -32,6 +32,9 @@ class TcpProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     async def connect(self, routes: Routes) -> TcpSession:
         return TcpSession(self, routes)
 

@@ -39,6 +39,9 @@ class TlsProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     def load(self) -> None:
         unverified()
         if self.ca is not None:

@@ -46,6 +46,9 @@ class WebSocketProbe(Probe):
     def targets(self) -> Sequence[Target]:
         return [self.url.target]
 
+    def asks(self) -> str:
+        return str(self.url)
+
     def load(self) -> None:
         load("aiohttp")
 

@@ -12,7 +12,6 @@ from chaoskit.docker.compose_cli import Compose
 from chaoskit.docker.containers import Container
 from chaoskit.docker.errors import IN_CONTAINER, is_in_container
 from chaoskit.errors import (
-    ChaoskitError,
     CommandFailed,
     EnvironmentFailure,
     FaultFailed,
@@ -20,15 +19,16 @@ from chaoskit.errors import (
 )
 from chaoskit.plan.plan import Plan
 from chaoskit.record.events import ServiceImage
-from chaoskit.scenario.document import Preparation, Scenario
-from chaoskit.stack.overlay import PREFIX, Layout
+from chaoskit.run.not_up import deaths, gist, has_failed, hint_with, last_line, last_logs, not_up
+from chaoskit.scenario.document import Preparation
+from chaoskit.stack.overlay import Layout
 from chaoskit.stack.stack import Stack
 from chaoskit.text import seconds_text
 
 _POLL = 0.05
 _PROXIES_DEADLINE = 30.0
 _BUILD_DEADLINE = 3600.0
-_LOG_TAIL = 15
+_OUTPUT_TAIL = 15  # lines
 
 
 async def bring_up(
@@ -61,20 +61,15 @@ async def bring_up(
         await compose.up(within=max(1.0, deadline - loop.time()))
         if block.prepare:
             prepared = {one.service for one in block.prepare}
-            await _services_ready(plan, stack, within=deadline - loop.time(), but=prepared)
+            await services_ready(plan, stack, within=deadline - loop.time(), but=prepared)
             begun = loop.time()
             for one in block.prepare:
                 say(f"preparing `{one.service}`")
                 await _prepare(one, stack)
             deadline += loop.time() - begun
-        await _services_ready(plan, stack, within=deadline - loop.time())
+        await services_ready(plan, stack, within=deadline - loop.time())
     except CommandFailed as error:
-        logs = await last_logs(stack, unready=True)
-        if error.status is None:
-            message = f"the stack was not up within {block.up_timeout}"
-        else:
-            message = f"the stack did not come up: {_gist(error.stderr)}"
-        raise StackNotReady(message, logs, hint=hint_with(logs)) from error
+        raise await not_up(error, plan, stack) from error
     await stack.attach()
 
 
@@ -96,15 +91,9 @@ async def _build(plan: Plan, compose: Compose, say: Callable[[str], None]) -> No
         if error.status is None:
             message = f"building {names} took longer than {seconds_text(_BUILD_DEADLINE)}"
         else:
-            message = f"{names} could not be built: {_gist(error.stderr)}"
+            message = f"{names} could not be built: {gist(error.stderr)}"
         raise StackNotReady(message, {}, hint="try `docker compose build`") from error
     say(f"built {names} in {seconds_text(loop.time() - begun)}")
-
-
-def hint_with(logs: Mapping[str, list[str]]) -> str:
-    """Return what to do about a stack that is not up, with these log lines."""
-    slow = "a longer `stack.up_timeout` helps if it is only slow"
-    return f"its last log lines are shown; {slow}" if logs else slow
 
 
 async def _proxies_ready(stack: Stack, layout: Layout) -> None:
@@ -115,6 +104,8 @@ async def _proxies_ready(stack: Stack, layout: Layout) -> None:
         for container in layout.containers:
             try:
                 found = await stack.api_states(container.service)
+                if container.relayed:
+                    await stack.relay(container.service).look()
             except (EnvironmentFailure, FaultFailed) as error:
                 return f"`{container.service}` is not ready: {error.message}"
             serving = {name for name, state in found.items() if state.enabled}
@@ -148,7 +139,7 @@ async def _prepare(one: Preparation, stack: Stack) -> None:
     if done.status == 0:
         return
     how = f"took longer than {one.within}" if done.status is None else f"ended with {done.status}"
-    said = f"{done.out}{done.err}".splitlines()[-_LOG_TAIL:]
+    said = f"{done.out}{done.err}".splitlines()[-_OUTPUT_TAIL:]
     raise StackNotReady(
         f"{what}: `{one.run}` {how}",
         {one.service: said} if said else {},
@@ -156,85 +147,59 @@ async def _prepare(one: Preparation, stack: Stack) -> None:
     )
 
 
-async def _services_ready(
+async def services_ready(
     plan: Plan, stack: Stack, *, within: float, but: Collection[str] = ()
 ) -> None:
     """Return when every service is ready, `but` these. Raises `StackNotReady`."""
 
+    scenario = plan.loaded.scenario
+
     async def waiting() -> dict[str, str]:
-        containers = await stack.containers.of(stack.project)
-        found = {}
-        for name, service in plan.project.services.items():
-            if service.replicas == 0 or name in but:
-                continue
-            mine = [c for c in containers if c.state.service == name]
-            state, final = _readiness(mine, may_exit=plan.loaded.scenario.may(name, "exit"))
-            if final:
-                logs = await last_logs(stack, unready=True)
-                raise StackNotReady(f"`{name}` {state}", logs, hint=hint_with(logs))
-            if state:
-                found[name] = state
-        return found
+        containers = [
+            one for one in await stack.containers.of(stack.project) if one.state.service not in but
+        ]
+        if any(has_failed(one, scenario) for one in containers):
+            logs = await last_logs(stack, unready=True)
+            said = await deaths(stack, scenario, logs)
+            raise StackNotReady(said, logs, hint=hint_with(logs, slow=False))
+        mine = {
+            name: [one for one in containers if one.state.service == name]
+            for name, service in plan.project.services.items()
+            if service.replicas and name not in but
+        }
+        states = {
+            name: _missing(found, may_exit=scenario.may(name, "exit"))
+            for name, found in mine.items()
+        }
+        return {name: state for name, state in states.items() if state}
 
     left = await until(waiting, met=lambda found: not found, within=within, every=_POLL)
     if left:
-        said = ", ".join(f"`{name}` {state}" for name, state in left.items())
-        timeout = plan.loaded.scenario.stack.up_timeout
         logs = await last_logs(stack, unready=True)
+        said = "; ".join(f"`{name}` {state}{last_line(name, logs)}" for name, state in left.items())
+        timeout = scenario.stack.up_timeout
         raise StackNotReady(f"not ready within {timeout}: {said}", logs, hint=hint_with(logs))
 
 
-def has_failed(container: Container, scenario: Scenario) -> bool:
-    """Return whether a container ended with an error, stays down, and is not allowed to."""
-    state = container.state
-    ended = state.status in ("exited", "dead") and state.exit_code != 0 and not container.restarts
-    return bool(state.service) and ended and not scenario.may(state.service, "exit")
-
-
-def _readiness(containers: list[Container], *, may_exit: bool) -> tuple[str, bool]:
-    """Return what is missing in words ("" when ready) and whether waiting is hopeless.
+def _missing(containers: list[Container], *, may_exit: bool) -> str:
+    """Return in words what a service lacks, empty when it is ready.
 
     A container that exited with 0 is ready: one-shot services (migrations) end like that.
     """
     if not containers:
-        return "has no container", False
+        return "has no container"
     for container in containers:
         state = container.state
         if state.status in ("exited", "dead"):
             if state.exit_code != 0 and not may_exit:
-                return f"exited with status {state.exit_code}", not container.restarts
+                return f"exited with status {state.exit_code}"
         elif state.health == "unhealthy":
-            return "is unhealthy", False
+            return "is unhealthy"
         elif state.health == "starting":
-            return "is starting", False
+            return "is starting"
         elif not state.running:
-            return f"is {state.status}", False
-    return "", False
-
-
-async def last_logs(stack: Stack, *, unready: bool = False) -> dict[str, list[str]]:
-    """Return the last log lines per service; with `unready` only of services that are not well."""
-    logs: dict[str, list[str]] = {}
-    try:
-        for container in await stack.containers.of(stack.project):
-            state = container.state
-            well = state.running and state.health in (None, "healthy")
-            ours = not state.service or state.service.startswith(PREFIX)  # helpers, proxies
-            if ours or (unready and well):
-                continue
-            lines = await stack.containers.logs(container.id, tail=_LOG_TAIL)
-            if lines:
-                logs.setdefault(state.service, []).extend(line.partition(" ")[2] for line in lines)
-    except ChaoskitError:
-        pass  # the logs explain another error: they must not hide it
-    return logs
-
-
-def _gist(stderr: str) -> str:
-    """Return the line of Compose's output that says what went wrong."""
-    lines = [line.strip() for line in stderr.strip().splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower() or "failed" in line.lower()]
-    return (telling or lines or ["no output"])[-1]
+            return f"is {state.status}"
+    return ""
 
 
 async def images(stack: Stack, names: Mapping[str, object]) -> list[ServiceImage]:

@@ -11,6 +11,7 @@ from chaoskit.record.events import WorkloadEnded
 from chaoskit.record.writer import Recorder
 from chaoskit.scenario.document import Gate, Scenario
 from chaoskit.stack.routes import Routes
+from chaoskit.text import aside
 from chaoskit.workloads.driver import Driver
 
 _POLL = 0.02
@@ -65,6 +66,16 @@ class Clients:
         """Return the acknowledged writes of a workload so far."""
         return self._drivers[workload].acknowledged
 
+    def failing(self) -> list[str]:
+        """Return the services that the probes ask whose last sample was not good."""
+        seen = self._recorder.counts.probes
+        bad = [
+            probe
+            for name, probe in self._scenario.probes.items()
+            if name in seen and (last := seen[name].last) is not None and last.outcome != "ok"
+        ]
+        return [service for probe in bad for service in probe.services()]
+
     async def gate(self, gate: Gate) -> None:
         """Return when every probe was good in a row for long enough. Raises `GateUnmet`."""
 
@@ -89,9 +100,10 @@ class Clients:
         count = self._recorder.counts.probes.get(name)
         if count is None or count.last is None:
             return f"probe `{name}` gave no sample"
+        asked = aside(self._scenario.probes[name].asks())
         if count.last.outcome != "ok":
-            return f"probe `{name}` fails: {count.last.error}"
-        return f"probe `{name}` failed {count.failed} of {count.samples} times"
+            return f"probe `{name}` fails: {count.last.error}{asked}"
+        return f"probe `{name}` failed {count.failed} of {count.samples} times{asked}"
 
     def check(self) -> None:
         """Raise what a probe or workload task raised: it is a defect of ours or a full disk."""

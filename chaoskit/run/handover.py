@@ -22,6 +22,7 @@ from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger
 from chaoskit.run.kept import KeptStack, Shelf
 from chaoskit.run.logs import LogFollower
+from chaoskit.run.store_settings import StoreSettings, store_settings
 from chaoskit.stack.snapshot import STATE, Snapshot, helpers_left, snapshot
 from chaoskit.stack.stack import Stack
 from chaoskit.text import listed
@@ -45,6 +46,7 @@ class Handover:
         self.borrowed = kept if kept is not None and kept.project == stack.project else None
         self._before: Snapshot | None = None
         self._after: Snapshot | None = None
+        self._set = StoreSettings({}, {})
 
     @property
     def hands_over(self) -> bool:
@@ -83,9 +85,14 @@ class Handover:
 
     async def look(self) -> None:
         """Look at the stack before any fault: when it is ready, and probes have found it good."""
-        if self._shelf is not None:
-            with contextlib.suppress(ChaoskitError):  # then it does not stay
-                self._before = await snapshot(self._stack, rules=self._rules)
+        if self._shelf is None:
+            return
+        with contextlib.suppress(ChaoskitError):  # then it does not stay
+            self._set = await store_settings(self._stack)
+            self._before = await snapshot(self._stack, rules=self._rules)
+        for name, why in sorted(self._set.unread.items()):
+            text = f"how `{name}` is set is not compared when its stack is handed on: {why}"
+            self._recorder.emit(Noted(text))
 
     async def weigh(self) -> None:
         """Look again when everything is healed; say why the stack cannot stay, if so."""
@@ -116,11 +123,22 @@ class Handover:
 
         # A health check may take a while to find what was healed well again.
         after = await until(look, met=settled, within=_SETTLING, every=_POLL)
-        if changed := before.differences(after):
+        changed = before.differences(after) or await self._settings_changed()
+        if changed:
             more = f", and {len(changed) - _MOST} more" if len(changed) > _MOST else ""
             return f"changed: {', '.join(changed[:_MOST])}{more}"
         self._after = after
         return None
+
+    async def _settings_changed(self) -> list[str]:
+        async def look() -> StoreSettings:
+            return await store_settings(self._stack)
+
+        # A store that was just started again may take a while to answer.
+        now = await until(
+            look, met=lambda seen: not self._set.lost(seen), within=_SETTLING, every=_POLL
+        )
+        return self._set.differences(now)
 
     def put(self, folder: RunFolder, ledger: Ledger, guard: Guard) -> bool:
         """Put the stack on the shelf; return whether the ledger and the guard of this run stay with

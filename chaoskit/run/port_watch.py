@@ -20,6 +20,7 @@ from chaoskit.run.watches import watched
 from chaoskit.stack.connections import TABLES, Sockets, parse_tables, sockets_of
 from chaoskit.stack.edge_traffic import Meters, not_clients, strays
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS
+from chaoskit.stack.relay import CONTROL_PORT, RELAY_PORTS
 from chaoskit.stack.stack import Stack
 from chaoskit.tasks import end
 
@@ -89,7 +90,7 @@ class PortWatch:
             )
             self._unservable.setdefault((container, port), reason)
             return
-        if port == API_PORT or port in SPARE_PORTS:
+        if port in (API_PORT, CONTROL_PORT) or port in SPARE_PORTS or port in RELAY_PORTS:
             reason = f"`{upstream}` listens on {port}, which its proxies need for themselves"
             self._unservable.setdefault((container, port), reason)
             return

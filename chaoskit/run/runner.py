@@ -7,7 +7,7 @@ import contextlib
 import os
 import platform
 import traceback
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,10 +43,11 @@ from chaoskit.records import Evidence
 from chaoskit.recovery.guard import Guard
 from chaoskit.recovery.ledger import Ledger, StackUndo
 from chaoskit.recovery.teardown import gone_with_the_stack, recover_command, removed
-from chaoskit.run.bring_up import bring_up, has_failed, images
+from chaoskit.run.bring_up import bring_up, images
 from chaoskit.run.bypass import BypassWatch
-from chaoskit.run.clients import Clients, GateUnmet
+from chaoskit.run.clients import Clients
 from chaoskit.run.engine_events import EngineEvents
+from chaoskit.run.gate import steady
 from chaoskit.run.handover import Handover
 from chaoskit.run.injector import Injection, Injector
 from chaoskit.run.kept import Shelf
@@ -56,7 +57,7 @@ from chaoskit.run.resources import ResourceWatch
 from chaoskit.run.signals import Signals
 from chaoskit.run.start_conditions import Starts
 from chaoskit.run.timeline import Timeline
-from chaoskit.scenario.masking import masked_file
+from chaoskit.scenario.masked_copy import masked_copy
 from chaoskit.stack import edge_traffic
 from chaoskit.stack.stack import Stack
 from chaoskit.tasks import end
@@ -231,8 +232,7 @@ class Runner:
         async with self._phase_of("gate"):
             self._clients.start_probes()
             self._resources.start()
-            await self._clients.gate(timeline.gate)
-            await self._nothing_failed()
+            await steady(self._clients, self._stack, self._scenario)
             await self._ports.settled(self._plan)
             await self._handover.look()
         async with self._phase_of("baseline"):
@@ -302,15 +302,6 @@ class Runner:
                 f"a Compose project `{self._stack.project}` is there already: {', '.join(taken)}",
                 hint="it is not of this run and stays as it is; run again for another name",
             )
-
-    async def _nothing_failed(self) -> None:
-        """Look again: a job may have been running still when the stack was up. Raises
-        `GateUnmet`."""
-        containers = await self._stack.containers.of(self._stack.project)
-        failed = [c.state for c in containers if has_failed(c, self._scenario)]
-        if failed:
-            said = ", ".join(f"`{one.service}` exited with code {one.exit_code}" for one in failed)
-            raise GateUnmet(f"the steady state was not met, nothing was injected: {said}")
 
     async def _read_replicas(self) -> None:
         """Record what became of every replica: who died under the faults may not be back."""
@@ -476,17 +467,18 @@ def prepare_folder(plan: Plan, runs: Path, token: str) -> RunFolder:
         runs, plan.loaded.scenario.name, datetime.now(UTC), plan.secrets.redactor(), token
     )
     text = plan.loaded.path.read_text(encoding="utf-8")
-    folder.write(SCENARIO, masked_file(folder.redactor.clean(text)))
+    clean = folder.redactor.clean
+    folder.write(SCENARIO, masked_copy(text, clean))
     folder.write_json(PLAN, plan.document())
-    compose = "".join(map(_compose_file, plan.loaded.compose_files))
-    folder.write(COMPOSE, masked_file(folder.redactor.clean(compose)))
+    folder.write(COMPOSE, "".join(_compose_file(one, clean) for one in plan.loaded.compose_files))
     return folder
 
 
-def _compose_file(path: Path) -> str:
-    """Return a Compose file after a line that names it; nothing where it is gone by now."""
+def _compose_file(path: Path, clean: Callable[[str], str]) -> str:
+    """Return a Compose file without its secrets, after a line that names it; nothing where it is
+    gone by now."""
     try:
         text = files.read_text(path, _LARGEST_COMPOSE)
     except (OSError, UnicodeDecodeError):
         return ""
-    return f"{COMPOSE_HEAD}{os.path.relpath(path)}\n{text.rstrip()}\n"
+    return f"{COMPOSE_HEAD}{os.path.relpath(path)}\n{masked_copy(text, clean).rstrip()}\n"

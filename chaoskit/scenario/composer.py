@@ -66,14 +66,15 @@ def compose(text: str, environ: Environ[str, str], report: Report) -> Node | Non
     wrong syntax.
     """
     composer = _Composer(text, environ, report)
-    for event in _events(shielded(text)):
+    for event in events_of(text):
         composer.take(event)
     return composer.root
 
 
-def _events(text: str) -> Iterator[yaml.Event]:
+def events_of(text: str) -> Iterator[yaml.Event]:
+    """Yield what the parser finds in a text. Raises `yaml.YAMLError` for wrong syntax."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return iter(yaml.parse(text, Loader=loader))
+    return iter(yaml.parse(shielded(text), Loader=loader))
 
 
 class _Composer:

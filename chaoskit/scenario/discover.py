@@ -5,11 +5,16 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from chaoskit.errors import NothingSelected, UsageError
+from yaml import YAMLError
+
+from chaoskit.errors import NothingSelected, Problem, UsageError
 from chaoskit.files import opened
-from chaoskit.scenario.source import LARGEST, no_such_path
+from chaoskit.scenario.composer import events_of, lines_of
+from chaoskit.scenario.source import LARGEST, no_such_path, problem_at
+from chaoskit.scenario.yaml_errors import explained
 
 _SUFFIXES = (".yaml", ".yml")
 IGNORE = ".chaoskit-ignore"  # a file that keeps its folder out of what lies above it
@@ -50,6 +55,33 @@ def find(paths: Sequence[Path]) -> list[Path]:
     return list(found.values())
 
 
+def left_out(paths: Sequence[Path]) -> list[Problem]:
+    """Return a warning for each file below a named directory that is no YAML, and does not look
+    like a scenario either: it may be one that is broken. Raises `UsageError` as `find` does."""
+    folders = [path for named in paths for path in _expanded(named) if path.is_dir()]
+    files = dict.fromkeys(file for folder in folders for file in _yaml_below(folder))
+    return [
+        broken
+        for file in files
+        if not may_be_a_scenario(file) and (broken := _broken(file)) is not None
+    ]
+
+
+def _broken(file: Path) -> Problem | None:
+    text = _start_of(file) or ""
+    try:
+        if len(text) < LARGEST:  # what is cut off there says nothing
+            for _ in events_of(text):
+                pass
+    except YAMLError as error:
+        lines = tuple(lines_of(text))
+        span, message, _ = explained(error, lines)
+        said = f"left out, it is no YAML and has no key of a scenario: {message}"
+        hint = "mend it, or keep its folder out with a file `.chaoskit-ignore`"
+        return replace(problem_at(str(file), lines, span, said, hint), code="no-yaml")
+    return None
+
+
 def _expanded(path: Path) -> list[Path]:
     """Return what fits a pattern that the shell left as it was; any other path as it is.
 
@@ -67,6 +99,10 @@ def _expanded(path: Path) -> list[Path]:
 
 
 def _below(folder: Path) -> list[Path]:
+    return [file for file in _yaml_below(folder) if may_be_a_scenario(file)]
+
+
+def _yaml_below(folder: Path) -> list[Path]:
     files = list(folder.rglob("*"))
     old = next((file for file in files if file.name == _OLD_IGNORE), None)
     if old is not None:
@@ -81,18 +117,23 @@ def _below(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in file.relative_to(folder).parts)
         and ignored.isdisjoint(file.parents)
         and file.is_file()
-        and may_be_a_scenario(file)
     )
 
 
 def may_be_a_scenario(file: Path) -> bool:
     """Return whether a file is not plainly something else, such as a Compose file."""
-    try:
-        with opened(file) as stream:
-            text = stream.read(LARGEST).decode("utf-8-sig", errors="replace")
-    except OSError:
+    text = _start_of(file)
+    if text is None:
         return True  # loading it says why
     keys = set(_TOP_KEY.findall(text))
     if keys:
         return bool(keys & _SCENARIO_KEYS)
     return _TOP_LIST.search(text) is None
+
+
+def _start_of(file: Path) -> str | None:
+    try:
+        with opened(file) as stream:
+            return stream.read(LARGEST).decode("utf-8-sig", errors="replace")
+    except OSError:
+        return None

@@ -75,6 +75,10 @@ class Stack(Model):
         Literal["needed", "all", "none"],
         Field(description="Which edges get a proxy: those that faults touch, all, or none."),
     ] = "needed"
+    native: list[Edge] = Field(
+        default_factory=list[Edge],
+        description="Edges that never get a proxy: their clients see the upstream's own address.",
+    )
     most_proxies: Annotated[
         int,
         Field(ge=1, le=10_000, description="How many proxy containers the run may start at most."),
@@ -225,6 +229,14 @@ class Scenario(Model):
         """Return whether the containers of a service are meant to do that; who may exit may also
         be restarted."""
         return any(one.service == service and one.may in ("exit", what) for one in self.allowed)
+
+    def written(self, injection: Fault) -> int:
+        """Return which fault of the file this is, or is a repetition or a part of."""
+        names = [fault.name for fault in self.timeline.faults]
+        name = injection.name
+        while name not in names:  # `slow-2.3`
+            name = name[: max(name.rfind("-"), name.rfind("."))]
+        return names.index(name)
 
     def injections(self) -> list[Fault]:
         """Return every fault as often as it is injected; each repetition, and each part between

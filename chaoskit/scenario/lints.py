@@ -13,6 +13,7 @@ from chaoskit.errors import Problem
 from chaoskit.scenario.document import KINDS, Scenario
 from chaoskit.scenario.ids import fault_ids
 from chaoskit.scenario.nodes import Mapping, Node, Path, Scalar, Sequence, child
+from chaoskit.scenario.overlaps import CLASH_FIX, clashes
 from chaoskit.scenario.quiet import end_of, parts_of
 from chaoskit.scenario.source import Source, leads_nowhere
 from chaoskit.scenario.suggest import closest, did_you_mean
@@ -81,8 +82,12 @@ def quiet(source: Source, scenario: Scenario) -> Iterator[Problem]:
     for index, fault in enumerate(scenario.timeline.faults):
         path: Path = ("timeline", "faults", index)
         if fault.when is not None or fault.after is not None:
-            text = f"`{fault.name}` starts when something is observed: quiet periods need a time"
-            yield source.problem(path, text, "give it `at`, or leave `timeline.quiet` out")
+            text = (
+                f"`{fault.name}` starts when something is observed: nobody knows beforehand into"
+                " which parts, each with its proof, quiet periods would cut it"
+            )
+            hint = "give it `at`; or leave `timeline.quiet` out and let `repeat` inject it again"
+            yield source.problem(path, text, hint)
             continue
         for one in [p for r in fault.repetitions() for p in parts_of(r, periods, over)]:
             if one.for_ is not None and one.for_ < _SHORTEST_PART and one.for_ != fault.for_:
@@ -109,6 +114,15 @@ def order(source: Source, scenario: Scenario) -> Iterator[Problem]:
         if first is not None and first.for_ is None and not first.instant:
             text = f"`{first.name}` has no `for`: it is healed only when all faults are over"
             yield source.problem(path, text)
+
+
+def overlaps(source: Source, scenario: Scenario) -> Iterator[Problem]:
+    """Yield a problem for every fault that starts, by its time in the file, while another one has
+    what only one can have."""
+    for one in clashes(scenario, lambda fault: fault.holds()):
+        line = source.span(("timeline", "faults", one.first)).line
+        text = one.sentence(f" in line {line}")
+        yield source.problem(("timeline", "faults", one.second), text, CLASH_FIX)
 
 
 def expected_failures(source: Source, scenario: Scenario) -> Iterator[Problem]:

@@ -77,6 +77,8 @@ def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loa
         problems += lints.order(source, _with_ids(scenario))
         problems += lints.quiet(source, _with_ids(scenario))
         problems += lints.expected_failures(source, scenario)
+        if not problems:
+            problems += lints.overlaps(source, _with_ids(scenario))
     problems += lints.references(source)
     problems += missing
     if scenario is None or problems:

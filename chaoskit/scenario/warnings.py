@@ -19,6 +19,7 @@ from chaoskit.fields import Duration
 from chaoskit.probes.http import HttpProbe
 from chaoskit.scenario.document import Scenario
 from chaoskit.scenario.nodes import Path
+from chaoskit.scenario.overlaps import CLASH_FIX, clashes
 from chaoskit.scenario.source import Source
 from chaoskit.text import seconds_text
 
@@ -128,6 +129,13 @@ def _longest(scenario: Scenario) -> float | None:
     return timeline.baseline + max(ends, default=0) + timeline.settle
 
 
+def not_running(scenario: Scenario) -> Iterator[Warned]:
+    """Yield faults that start while another one keeps down what they act on."""
+    for one in clashes(scenario, lambda fault: fault.wants()):
+        where: Path = ("timeline", "faults", one.second)
+        yield Warned(where, "not-running", one.sentence(), CLASH_FIX)
+
+
 def settle_too_short(scenario: Scenario) -> Iterator[Warned]:
     """Yield recoveries that may take longer than anybody watches."""
     settle = scenario.timeline.settle
@@ -191,4 +199,5 @@ RULES: tuple[Rule, ...] = (
     quiet_too_short,
     baseline_only,
     no_gate,
+    not_running,
 )

@@ -5,7 +5,7 @@ it), or by what it looks like (`shapes`). `finding` looks for such values in any
 `forms` says how programs write a value, and the `Redactor` replaces all of that.
 """
 
-from chaoskit.secrets.documents import without_secrets
+from chaoskit.secrets.documents import masked_value, without_secrets
 from chaoskit.secrets.finding import passwords_in, secrets_in, secrets_of_document
 from chaoskit.secrets.forms import forms_of, is_word
 from chaoskit.secrets.names import (
@@ -27,6 +27,7 @@ __all__ = [
     "forms_of",
     "holds_a_secret",
     "is_word",
+    "masked_value",
     "may_name_a_secret",
     "named_like_a_secret",
     "passwords_in",

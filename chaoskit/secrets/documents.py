@@ -24,12 +24,17 @@ def without_secrets(document: Json) -> Json:
     return document
 
 
+def masked_value(key: str, value: str) -> str:
+    """Return the value of a key, as `***` where it is secret; placeholders in it stay."""
+    if not holds_a_secret(key, value):
+        return value
+    parts = placeholders_apart(value)
+    return "".join(part if n % 2 else MASK if part else "" for n, part in enumerate(parts))
+
+
 def _masked(key: str, value: Json) -> Json:
     if isinstance(value, str):
-        if not holds_a_secret(key, value):
-            return value
-        parts = placeholders_apart(value)
-        return "".join(part if n % 2 else MASK if part else "" for n, part in enumerate(parts))
+        return masked_value(key, value)
     if isinstance(value, Sequence):
         return [_masked(key, item) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -53,6 +53,9 @@ _NO_SECRET = re.compile(  # a switch, nothing, or where the secret is
     r"(?:true|false|yes|no|on|off|null|none|nil|undefined|enabled|disabled|/run/secrets/\S*|\**)",
     re.IGNORECASE,
 )
+_OF_A_HEADER = re.compile(r"_headers?$")
+# What a header is called, `X-Api-Key` or `Authorization`, not what it says.
+_HEADER_NAME = re.compile(r"[A-Z][A-Za-z]*[a-z](?:-[A-Z][A-Za-z]*)*|[A-Za-z]+(?:-[A-Za-z]+)+")
 _LONG_ENOUGH = re.compile(r"[A-Za-z0-9]{8,}")
 _WORD_AND_NUMBER = re.compile(r"[A-Za-z]+[0-9]*|[0-9]+[A-Za-z]*")
 
@@ -77,7 +80,16 @@ def holds_a_secret(name: str, value: str) -> bool:
     """Return whether this value under this name is secret."""
     if _NO_SECRET.fullmatch(value.strip()):
         return False
+    if _OF_A_HEADER.search(_plain(name)) and _names_a_header(value.strip()):
+        return False
     return named_like_a_secret(name) or (may_name_a_secret(name) and looks_random(value))
+
+
+def _names_a_header(value: str) -> bool:
+    """Return whether a value is what a header with a secret in it is called: `X-Api-Key`."""
+    return bool(_HEADER_NAME.fullmatch(value)) and (
+        value[:2].lower() == "x-" or named_like_a_secret(value)
+    )
 
 
 def looks_random(value: str) -> bool:

@@ -127,6 +127,8 @@ def _after(keys: re.Pattern[str], text: str) -> Iterator[str]:
         if (value := _VALUE.match(text, key.end())) is None:
             continue
         said = value["quoted"] or value["literal"] or value["bare"]
+        if key[0].startswith("${"):
+            said = said.partition("}")[0]
         if _NO_VALUE.match(said) or not holds_a_secret(key["key"], said):
             continue
         if "tight" in keys.groupindex and not looks_random(said):

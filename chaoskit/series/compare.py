@@ -20,6 +20,8 @@ from chaoskit.series.statistics import (
     findable_slowdown,
     holm,
     more_failures_by_chance,
+    runs_for_failures,
+    runs_for_slowdown,
     slower_by_chance,
 )
 
@@ -42,7 +44,8 @@ class Compared:
 
     `change` is a share of `before` (for failed runs: of all runs), `findable` the smallest one
     that could be found, `p` the chance, adjusted for the whole comparison. `missing` counts the
-    runs of both sides without the figure.
+    runs of both sides without the figure. `needed` is how many runs on each side would find a
+    change of `LARGEST_BLIND_SPOT`, None where no number would.
     """
 
     name: str
@@ -52,12 +55,18 @@ class Compared:
     findable: float
     p: float
     missing: int = 0
+    needed: int | None = None
+
+    @property
+    def too_few(self) -> bool:
+        """Whether there were too few runs to find a change that matters."""
+        return self.findable > LARGEST_BLIND_SPOT
 
     @property
     def outcome(self) -> Outcome:
         if self.p < ALPHA and self.change >= SMALLEST_CHANGE:
             return Outcome.WORSE
-        if self.missing or self.findable > LARGEST_BLIND_SPOT:
+        if self.missing or self.too_few:
             return Outcome.UNKNOWN
         return Outcome.NO_WORSE
 
@@ -74,7 +83,8 @@ def compare_values(
     low, high = (median(side) if side else None for side in (before, after))
     findable = findable_slowdown(before, after, alpha)
     chance = slower_by_chance(before, after)
-    return Compared(name, low, high, _change(low, high), findable, chance, missing)
+    needed = runs_for_slowdown(before, after, alpha, LARGEST_BLIND_SPOT)
+    return Compared(name, low, high, _change(low, high), findable, chance, missing, needed)
 
 
 def _change(before: float | None, after: float | None) -> float:
@@ -105,12 +115,13 @@ def _failures(before: Sequence[Result], after: Sequence[Result], alpha: float) -
     (low, low_runs), (high, high_runs) = ((s.count(Verdict.FAIL), len(s)) for s in judged)
     missing = len(before) + len(after) - low_runs - high_runs
     name = "failed runs"
+    needed = runs_for_failures(low, low_runs, alpha, LARGEST_BLIND_SPOT)
     if not low_runs or not high_runs:
-        return Compared(name, None, None, 0.0, math.inf, 1.0, missing)
+        return Compared(name, None, None, 0.0, math.inf, 1.0, missing, needed)
     shares = low / low_runs, high / high_runs
     findable = findable_failures(low, low_runs, high_runs, alpha)
     chance = more_failures_by_chance(low, low_runs, high, high_runs)
-    return Compared(name, *shares, shares[1] - shares[0], findable, chance, missing)
+    return Compared(name, *shares, shares[1] - shares[0], findable, chance, missing, needed)
 
 
 def figures_of(result: Result) -> dict[str, float]:

@@ -11,6 +11,7 @@ from itertools import groupby
 from statistics import NormalDist, fmean, variance
 
 _POWER = 0.8  # the chance with which a change is found that is called findable
+_MOST_RUNS = 500  # on each side: nobody makes more to compare two variants
 
 
 def slower_by_chance(before: Sequence[float], after: Sequence[float]) -> float:
@@ -78,16 +79,51 @@ def findable_slowdown(before: Sequence[float], after: Sequence[float], alpha: fl
     Noether's approximation (1987) for values that scatter normally, as far as these do; infinite
     when no order of so few values is rare enough.
     """
-    runs = len(before) + len(after)
-    if min(len(before), len(after)) < 2 or 1 / math.comb(runs, len(after)) >= alpha:
+    if min(len(before), len(after)) < 2:
+        return math.inf
+    return _findable(len(before), len(after), _spread(before, after), alpha)
+
+
+def _findable(before: int, after: int, spread: float, alpha: float) -> float:
+    runs = before + after
+    if 1 / math.comb(runs, after) >= alpha:
         return math.inf
     normal = NormalDist()
     needed = normal.inv_cdf(1 - alpha) + normal.inv_cdf(_POWER)
-    above_half = needed * math.sqrt(runs / (12 * len(before) * len(after)))
+    above_half = needed * math.sqrt(runs / (12 * before * after))
     if above_half >= 0.5:
         return math.inf
-    spread = math.sqrt(fmean([_relative_variance(before), _relative_variance(after)]))
     return normal.inv_cdf(0.5 + above_half) * math.sqrt(2) * spread
+
+
+def _spread(*sides: Sequence[float]) -> float:
+    """Return how far values scatter, as a share of their mean; 0 where no side has two of them."""
+    known = [_relative_variance(side) for side in sides if len(side) > 1]
+    return math.sqrt(fmean(known)) if known else 0.0
+
+
+def runs_for_slowdown(
+    before: Sequence[float], after: Sequence[float], alpha: float, change: float
+) -> int | None:
+    """Return with how many runs on each side a slow-down by `change`, a share, would be found, when
+    they scatter as these do; None when not even the most that are thought of would do."""
+    spread = _spread(before, after)
+    return _fewest(lambda runs: _findable(runs, runs, spread, alpha) <= change)
+
+
+def runs_for_failures(failed: int, runs: int, alpha: float, change: float) -> int | None:
+    """Return with how many runs on each side failures would be found that are more often by
+    `change`, a share of the runs, than so many of so many; None as in `runs_for_slowdown`."""
+    share = failed / runs if runs else 0.0
+
+    def found(each: int) -> bool:
+        return findable_failures(round(share * each), each, each, alpha) <= change
+
+    return _fewest(found) if share + change <= 1 else None
+
+
+def _fewest(enough: Callable[[int], bool]) -> int | None:
+    return next((runs for runs in range(2, _MOST_RUNS + 1) if enough(runs)), None)
 
 
 def _relative_variance(values: Sequence[float]) -> float:

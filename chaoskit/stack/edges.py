@@ -121,6 +121,18 @@ class EdgeMap:
         found = self.between(edge.client, edge.upstream)
         return [possible for possible in found if edge.port in (None, possible.port)]
 
+    def with_ports(self, edge: Edge) -> list[Edge]:
+        """Return an edge once for each known port that it names."""
+        if edge.client == HOST:
+            ports: Sequence[int | None] = self.ports.get(edge.upstream, ())
+        else:
+            ports = [possible.port for possible in self.matching(edge)]
+        return [
+            Edge(edge.client, edge.upstream, port)
+            for port in ports
+            if port is not None and edge.port in (None, port)
+        ]
+
     def joined(self) -> set[tuple[str, str]]:
         """Return every (client, upstream) that can be put behind a proxy."""
         names = self._project.services

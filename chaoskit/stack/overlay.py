@@ -7,9 +7,10 @@ own path to an upstream while the proxy still resolves the real one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from importlib.resources import files
 from pathlib import Path
 
 import yaml
@@ -24,16 +25,19 @@ from chaoskit.docker.labels import (
     UPSTREAMS_LABEL,
 )
 from chaoskit.errors import UsageError
-from chaoskit.fields import HOST, Target
+from chaoskit.fields import HOST, Edge, Target
 from chaoskit.stack.edges import PossibleEdge
 from chaoskit.stack.project import BRIDGE_NAME, EMPTY, Project, Resource, Service
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy
+from chaoskit.stack.relay import CONTROL_PORT, RELAY_PORTS, SUFFIX
 
 PREFIX = "chaoskit-"
 GATEWAY = f"{PREFIX}host"
 OWN_NETWORK = "chaoskit"  # of proxies that share only networks on which nothing can be published
 _LEFT_OUT = f"{PREFIX}left-out"  # a profile that nobody switches on
 _CONFIG_PATH = "/chaoskit-proxies.json"
+_RELAY = "relay_program"  # a package, in the folder of this module and of its container
+_RELAY_FOLDER = "/chaoskit"
 _GATEWAY_FIRST_PORT = 20001
 _SPARE = 2  # for each client, and one more for each of its upstreams
 
@@ -49,8 +53,19 @@ class ProxyContainer:
     proxies: list[Proxy] = field(default_factory=list)
     upstreams: list[str] = field(default_factory=list)
 
-    def add(self, upstream: str, port: int, listen: int) -> None:
-        self.proxies.append(Proxy(self.service, self.client, upstream, port, listen))
+    def add(self, upstream: str, port: int, listen: int, *, relayed: bool) -> None:
+        behind = len(self.relayed)
+        relay = RELAY_PORTS[behind] if relayed else 0
+        self.proxies.append(Proxy(self.service, self.client, upstream, port, listen, relay))
+
+    @property
+    def relayed(self) -> list[Proxy]:
+        return [proxy for proxy in self.proxies if proxy.relay]
+
+    @property
+    def relay_service(self) -> str:
+        """The service of the relay behind its proxies, where they have one."""
+        return f"{self.service}{SUFFIX}"
 
     def serves(self, port: int) -> bool:
         return port == API_PORT or any(proxy.listen == port for proxy in self.proxies)
@@ -65,7 +80,14 @@ class Layout:
 
     @property
     def services(self) -> list[str]:
-        return [container.service for container in self.containers]
+        return [
+            service
+            for container in self.containers
+            for service in (
+                container.service,
+                *([container.relay_service] if container.relayed else []),
+            )
+        ]
 
 
 def build_layout(
@@ -76,6 +98,8 @@ def build_layout(
     targets: Iterable[Target],
     image: str,
     felt: Iterable[str] = (),
+    relayed: Collection[Edge] = (),
+    relay_image: str = "",
     keep_ports: bool = False,
     user_project: str | None = None,
 ) -> Layout:
@@ -83,17 +107,19 @@ def build_layout(
 
     `folder` is the run's, `edges` are put behind proxies, every `target` becomes reachable from the
     host. Canaries can reach the proxies of upstreams where faults are to be `felt`: each published
-    port costs the start a moment. `user_project` names images of services that are built without
-    an image name.
+    port costs the start a moment. `relayed` edges, each with its port, go through a relay that
+    knows HTTP and runs in `relay_image`. `user_project` names images of services that are built
+    without an image name.
     """
     clash = [name for name in project.services if name.startswith(PREFIX)]
+    relayed = frozenset(relayed)
     if clash:
         raise UsageError(f"the Compose project already has a service `{clash[0]}`")
     if OWN_NETWORK in project.networks:
         raise UsageError(f"the Compose project already has a network `{OWN_NETWORK}`")
     edges, felt = list(edges), frozenset(felt)
-    containers = _client_proxies(edges)
-    gateway = _gateway(project, targets)
+    containers = _client_proxies(edges, relayed)
+    gateway = _gateway(project, targets, relayed)
     if gateway is not None:
         containers.append(gateway)
     links = _links(project, containers)
@@ -111,6 +137,8 @@ def build_layout(
     for container in containers:
         body = _proxy_service(container, image, labels, felt)
         services[container.service] = body
+        if container.relayed:
+            services[container.relay_service] = _relay_service(container, relay_image, labels)
         if not any(project.networks[network].plain for network in container.networks):
             body["networks"] = [*sorted(container.networks), OWN_NETWORK]
             networks[OWN_NETWORK] = {"labels": labels}
@@ -125,10 +153,11 @@ def build_layout(
     document: dict[str, object] = {"services": services, "networks": networks}
     if volumes:
         document["volumes"] = volumes
+    configs = {c.service: {"content": _content(c)} for c in containers}
     if containers:
-        document["configs"] = {
-            container.service: {"content": _content(container)} for container in containers
-        }
+        document["configs"] = configs
+    if any(container.relayed for container in containers):
+        document["configs"] = {**configs, **_program()}
     header = "# Written by chaoskit for one run: proxies, and a copy that disturbs nobody.\n"
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100)
     return Layout(tuple(containers), header + text)
@@ -139,7 +168,9 @@ def proxy_count(edges: Sequence[PossibleEdge]) -> int:
     return len(_client_proxies(edges))
 
 
-def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
+def _client_proxies(
+    edges: Sequence[PossibleEdge], relayed: Collection[Edge] = ()
+) -> list[ProxyContainer]:
     """Group edges by client. A link takes over an upstream's whole name, so every port of one
     upstream goes to one container; upstreams that serve the same port need a second one."""
     containers: list[ProxyContainer] = []
@@ -163,18 +194,21 @@ def _client_proxies(edges: Sequence[PossibleEdge]) -> list[ProxyContainer]:
         container.networks |= set(group[0].networks)
         container.upstreams.append(upstream)
         for port in ports:
-            container.add(upstream, port, port)
+            container.add(upstream, port, port, relayed=Edge(client, upstream, port) in relayed)
     return containers
 
 
-def _gateway(project: Project, targets: Iterable[Target]) -> ProxyContainer | None:
+def _gateway(
+    project: Project, targets: Iterable[Target], relayed: Collection[Edge]
+) -> ProxyContainer | None:
     wanted = sorted({(target.service, target.port) for target in targets})
     if not wanted:
         return None
     gateway = ProxyContainer(GATEWAY, HOST, "gateway")
     for index, (service, port) in enumerate(wanted):
         gateway.networks |= set(project.services[service].networks)
-        gateway.add(service, port, _GATEWAY_FIRST_PORT + index)
+        through = Edge(HOST, service, port) in relayed
+        gateway.add(service, port, _GATEWAY_FIRST_PORT + index, relayed=through)
     return gateway
 
 
@@ -264,6 +298,8 @@ def _proxy_service(
     ports = [p.listen for p in container.proxies if gateway or p.upstream in felt]
     if spare := sum(upstream in felt for upstream in container.upstreams):
         ports += SPARE_PORTS[: spare + _SPARE]
+    if container.relayed:
+        ports.append(CONTROL_PORT)
     return {
         "image": image,
         "command": ["-host=0.0.0.0", f"-config={_CONFIG_PATH}"],
@@ -280,6 +316,41 @@ def _proxy_service(
             PROXIES_LABEL: _content(container),
             UPSTREAMS_LABEL: json.dumps(container.upstreams),
         },
+    }
+
+
+def _relay_service(
+    container: ProxyContainer, image: str, labels: Mapping[str, str]
+) -> dict[str, object]:
+    upstreams = {p.relay: [p.upstream, p.port] for p in container.relayed}
+    return {
+        "image": image,
+        "pull_policy": "never",
+        "working_dir": _RELAY_FOLDER,
+        "entrypoint": ["python3", "-m", _RELAY],
+        "command": [str(CONTROL_PORT), json.dumps(upstreams)],
+        "configs": [
+            {"source": name, "target": f"{_RELAY_FOLDER}/{_RELAY}/{file}"}
+            for name, file in _program_files().items()
+        ],
+        "network_mode": f"service:{container.service}",
+        "cap_drop": ["ALL"],
+        "stop_signal": "SIGKILL",  # it has nothing to end
+        "labels": {**labels, ROLE_LABEL: "relay", CLIENT_LABEL: container.client},
+    }
+
+
+def _program_files() -> dict[str, str]:
+    """Return the files of the relay's program, by the names of their configs."""
+    found = sorted(one.name for one in files("chaoskit.stack").joinpath(_RELAY).iterdir())
+    return {f"{PREFIX}relay-{one[:-3]}": one for one in found if one.endswith(".py")}
+
+
+def _program() -> dict[str, dict[str, str]]:
+    folder = files("chaoskit.stack").joinpath(_RELAY)
+    return {
+        name: {"content": folder.joinpath(file).read_text("utf-8").replace("$", "$$")}
+        for name, file in _program_files().items()
     }
 
 
@@ -315,6 +386,14 @@ def _dump_reset(dumper: yaml.SafeDumper, reset: _Reset) -> yaml.Node:
 
 
 _Dumper.add_representer(_Reset, _dump_reset)
+
+
+def _dump_text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
+    style = "|" if "\n" in text else None  # a program, to be read as one
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _dump_text)
 
 
 def _dump_override(dumper: yaml.SafeDumper, override: _Override) -> yaml.Node:

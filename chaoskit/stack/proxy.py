@@ -16,13 +16,17 @@ SPARE_PORTS = range(29001, 29101)  # published for canaries to ports that only s
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """What `client` reaches `upstream:port` through: `listen` in `container`, a service name."""
+    """What `client` reaches `upstream:port` through: `listen` in `container`, a service name.
+
+    With a `relay`, a port on its loopback, what it accepts goes to the upstream through that.
+    """
 
     container: str
     client: str
     upstream: str
     port: int
     listen: int
+    relay: int = 0
 
     @property
     def name(self) -> str:
@@ -33,12 +37,16 @@ class Proxy:
     def edge(self) -> Edge:
         return Edge(self.client, self.upstream, self.port)
 
+    @property
+    def upstream_address(self) -> str:
+        return f"{self.upstream}:{self.port}"
+
     def definition(self) -> dict[str, Json]:
         """Return it as Toxiproxy's config file wants it; `[::]` survives a re-run of populate."""
         return {
             "name": self.name,
             "listen": f"[::]:{self.listen}",
-            "upstream": f"{self.upstream}:{self.port}",
+            "upstream": f"127.0.0.1:{self.relay}" if self.relay else self.upstream_address,
             "enabled": True,
         }
 
@@ -48,7 +56,17 @@ def proxies_of(container: Container) -> list[Proxy]:
     client = container.labels.get(CLIENT_LABEL, HOST)
     found = []
     for row in json.loads(container.labels.get(PROXIES_LABEL, "[]")):
-        upstream, _, port = str(row["upstream"]).rpartition(":")
+        upstream, _, port = str(row["name"]).rpartition("_")
+        host, _, relay = str(row["upstream"]).rpartition(":")
         listen = int(str(row["listen"]).rpartition(":")[2])
-        found.append(Proxy(container.state.service, client, upstream, int(port), listen))
+        found.append(
+            Proxy(
+                container.state.service,
+                client,
+                upstream,
+                int(port),
+                listen,
+                int(relay) if host == "127.0.0.1" else 0,
+            )
+        )
     return found

@@ -55,6 +55,8 @@ async def snapshot(stack: Stack, *, rules: bool) -> Snapshot:
     for name in sorted({proxy.container for proxy in stack.proxies}):
         states = await stack.api_states(name)
         facts[f"proxies of {name}"] = str(sorted(states.items()))
+    for name in sorted({proxy.container for proxy in stack.proxies if proxy.relay}):
+        facts[f"HTTP rules of {name}"] = str(sorted((await stack.relay(name).look()).rules))
     return Snapshot(facts)
 
 

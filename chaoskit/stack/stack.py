@@ -22,6 +22,7 @@ from chaoskit.records import ContainerState, Json
 from chaoskit.stack.canary import exchange, protocol_of
 from chaoskit.stack.claims import Claims
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy, proxies_of
+from chaoskit.stack.relay import CONTROL_PORT, RelayControl, RelayUnreachable
 from chaoskit.stack.ticker import Ticker
 from chaoskit.stack.toxiproxy import (
     ProxyState,
@@ -159,6 +160,16 @@ class Stack:
             others = {known(one) for one in self.proxies_to(proxy.upstream)} - {"tcp"}
             return others.pop() if len(others) == 1 else "tcp"
         return known(proxy)
+
+    # -- relays -----------------------------------------------------------------------------------
+
+    def relay(self, container: str) -> RelayControl:
+        """Return the relay behind the proxies of a container. Raises `RelayUnreachable`."""
+        found = self._proxy_containers.get(container)
+        port = None if found is None else found.published.get(CONTROL_PORT)
+        if port is None:
+            raise RelayUnreachable(f"`{container}` has no relay")
+        return RelayControl(LOCAL, port)
 
     # -- proxies ---------------------------------------------------------------------------------
 

@@ -18,7 +18,6 @@ from chaoskit.docker.client import Engine
 from chaoskit.docker.images import toxiproxy_image
 from chaoskit.errors import (
     ChaoskitError,
-    EnvironmentFailure,
     ExitCode,
     Problem,
     ScenarioInvalid,
@@ -28,6 +27,7 @@ from chaoskit.errors import (
 from chaoskit.fields import Target
 from chaoskit.judge.result import Result, RunInfo, StackResult
 from chaoskit.plan.plan import Plan, make_plan
+from chaoskit.plan.refusals import refuse
 from chaoskit.record.folder import RunFolder
 from chaoskit.record.writer import Listener, LiveCounts
 from chaoskit.records import Evidence, Verdict
@@ -200,7 +200,7 @@ async def _prepared(
         plan = await planned(f"ck-{name}-{token}")
     await compose_cli.version()
     audience.warn(plan.warnings)
-    await _refuse(plan, engine)
+    await refuse(plan, engine)
     folder = prepare_folder(plan, settings.runs_dir, token)
     seed = settings.seed if settings.seed is not None else loaded.scenario.seed
     if seed is None:
@@ -218,20 +218,6 @@ async def _prepared(
     runner = Runner(plan, engine, folder, options, listener, shelf if shared else None)
     audience.watch(runner.counts)
     return runner, folder.path
-
-
-async def _refuse(plan: Plan, engine: Engine) -> None:
-    """Raise `UsageError` or `EnvironmentFailure` for a plan that must not be carried out here."""
-    plan.refuse_shared()
-    plan.refuse_too_many()
-    if live := await plan.live_data(engine):
-        raise EnvironmentFailure(
-            "\n".join(live), hint="stop them first: two servers on the same data destroy it"
-        )
-    if taken := await plan.taken_subnets(engine):
-        raise EnvironmentFailure("\n".join(taken))
-    if impossible := await plan.impossible(engine):
-        raise EnvironmentFailure("\n".join(impossible), hint="`chaoskit doctor` shows this host")
 
 
 def _again(loaded: Loaded, settings: Settings, seed: int | None) -> str:

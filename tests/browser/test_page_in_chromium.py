@@ -22,7 +22,9 @@ HOSTILE = "</script><script>window.pwned=1</script><img src=x onerror=window.pwn
 CURSORS = "[...document.querySelectorAll('.chart .u-cursor-x')].map(c => c.style.transform)"
 READOUT = "document.getElementById('readout').textContent"
 # One character for each chart: whether anything is drawn on it.
-LANES = 8  # a probe, two workloads with their operations, events, memory, the machine, logs
+LANES = (
+    9  # the phases, a probe, two workloads with their operations, events, memory, the machine, logs
+)
 DRAWN = """[...document.querySelectorAll('.chart canvas')].map(c => {
   const pixels = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
   let drawn = 0;
@@ -110,6 +112,26 @@ async def test_every_finding_is_reached_by_keyboard(tmp_path: Path, page: Page) 
     assert await page.run("document.activeElement.id") == "fault-1"
     stops = "[...document.querySelectorAll('.finding, .fault')].every(f => f.tabIndex === 0)"
     assert await page.run(stops)
+
+
+async def test_a_phone_shows_every_table_whole(tmp_path: Path, page: Page) -> None:
+    await page.send(
+        "Emulation.setDeviceMetricsOverride",
+        width=390,
+        height=844,
+        deviceScaleFactor=1,
+        mobile=True,
+    )
+    await page.open(written(make_run_folder(tmp_path)))
+    cells = (
+        "[...document.querySelectorAll('.wide :is(td, th, caption)')].filter(c => c.offsetWidth)"
+    )
+    assert await page.run(f"{cells}.length") >= 2 * 5
+    cut = f"{cells}.filter(c => c.getBoundingClientRect().right > 390 || c.scrollWidth > 390)"
+    assert await page.run(f"{cut}.map(c => c.textContent)") == []
+    assert await page.run("document.documentElement.scrollWidth") == 390
+    head = "getComputedStyle(document.querySelector('#checks [data-head=measured]'), '::before')"
+    assert "measured" in await page.run(f"{head}.content")
 
 
 async def test_hostile_text_runs_nothing(tmp_path: Path, page: Page) -> None:

@@ -145,7 +145,7 @@ def test_doctor_names_each_need_and_how_to_meet_it(cli: Cli) -> None:
     (line,) = (line for line in lines if "  host processes  " in line)
     assert line.endswith("works (crash, disk_full)")
     (line,) = (line for line in lines if "  helper image  " in line)
-    assert "partition with `engine: netfilter`, recreate with `volumes: lose`, refuse" in line
+    assert "netfilter`, readdress, recreate with `volumes: lose`, refuse" in line
     for need in ("rootless", "cgroups", "netem"):  # what explains the host; nothing needs it
         assert any(line.startswith(f"ok    {need}  ") for line in lines), need
     output = cli("doctor", env=NO_ENGINE)
@@ -188,6 +188,32 @@ from host  chat:8000
     assert without.code == 0
     assert "no engine answers" in without.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["compose.yaml", "scenario.yaml"]
+
+
+def test_what_a_run_refuses_by_its_files_is_refused_before(cli: Cli, tmp_path: Path) -> None:
+    compose = (tmp_path / "compose.yaml").read_text()
+    mounts = '    volumes: ["./data:/data", "./conf:/conf:ro"]\n'
+    (tmp_path / "compose.yaml").write_text(compose + mounts)
+    scenario = (tmp_path / "scenario.yaml").read_text()
+    disk = "{ at: 4s, for: 1s, fault: disk_full, service: redis, mount: /nowhere }"
+    (tmp_path / "scenario.yaml").write_text(
+        scenario.replace("  settle:", f"    - {disk}\n  settle:")
+    )
+    refused = (
+        "the run would not be on its own copy of `./data` (writable bind mount of `redis`)",
+        "      = allow it with `stack: {shared: [./data]}` if faults may touch it",
+        "`disk_full` is not possible in this stack:",
+    )
+    for command in ("validate", "plan", "run"):
+        output = cli(command, "scenario.yaml")
+        assert output.code == 2, command
+        for line in refused:
+            assert line in output.stderr, command
+    assert "./data: writable bind mount of redis (refused)" in cli("plan", "scenario.yaml").stdout
+    allowed = scenario.replace("compose.yaml }", "compose.yaml, shared: [./data] }")
+    (tmp_path / "scenario.yaml").write_text(allowed)
+    for command in ("validate", "plan"):
+        assert cli(command, "scenario.yaml").code == 0, command
 
 
 def test_validate_says_ok_per_file(cli: Cli) -> None:

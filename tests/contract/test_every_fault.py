@@ -41,8 +41,9 @@ async def populate(world: World, fault: Fault) -> None:
         world.service(service, replicas=2)
     joined = set(permutations(services, 2))
     edges = {(e.client, e.upstream) for e in fault.proxied(joined)} | {("chat", "redis")}
-    for client, upstream in sorted(edges):
-        await world.proxy(client, upstream, PORTS.get(upstream, 8080))
+    relayed = {(edge.client, edge.upstream) for edge in fault.relayed()}
+    for pair in sorted(edges):
+        await world.proxy(*pair, PORTS.get(pair[1], 8080), relayed=pair in relayed)
 
 
 @every_kind

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from chaoskit.docker.networks import Endpoint
+from chaoskit.docker.networks import Endpoint, stand_ins
 from chaoskit.errors import EnvironmentFailure
 from chaoskit.stack.netfilter import ADD, READ, REMOVE
 from tests.fakes.fake_toxiproxy import Blown, Fuse
@@ -91,6 +91,7 @@ class FakeNetworks:
 
     def __init__(self, fuse: Fuse) -> None:
         self.all: dict[str, dict[str, Endpoint]] = {}
+        self.taken: dict[tuple[str, str], str] = {}  # network, address: the stand-in's name
         self._fuse = fuse
 
     def join(self, container_id: str, network: str, aliases: Sequence[str] = ()) -> str:
@@ -113,7 +114,16 @@ class FakeNetworks:
         return next(a for i in range(2, 250) if (a := f"10.0.0.{i}") not in taken)
 
     async def of(self, container_id: str) -> dict[str, Endpoint]:
-        return dict(self.all.get(container_id, {}))
+        mine = self.all.get(container_id, {})
+        return {
+            name: replace(one, address="10.0.0.250") if (name, one.address) in self.taken else one
+            for name, one in mine.items()
+        }
+
+    async def take(
+        self, network: str, address: str, name: str, image: str, labels: Mapping[str, str]
+    ) -> None:
+        self._change(lambda: self.taken.__setitem__((network, address), stand_ins(name)[0]))
 
     async def disconnect(self, container_id: str, network: str) -> None:
         mine = self.all.get(container_id, {})
@@ -138,6 +148,8 @@ class FakeNetworks:
             raise EnvironmentFailure("the engine gave no answer") from None
 
     async def holder_of(self, network: str, address: str) -> str | None:
+        if (network, address) in self.taken:
+            return self.taken[network, address]
         for container_id, found in self.all.items():
             if network in found and found[network].address == address:
                 return container_id.removeprefix("id-")

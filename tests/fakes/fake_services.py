@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from chaoskit.docker.call import NoSuchContainer
@@ -126,6 +127,9 @@ class FakeRecreation:
         made(self._fuse, lambda: self._engine.add(renamed))
 
     async def remove(self, container: str, *, volumes: bool) -> None:
+        taken = self._engine.networks.taken
+        for place in [place for place, name in taken.items() if name == container]:
+            made(self._fuse, partial(taken.__delitem__, place))
         try:
             id = (await self._engine.containers.inspect(container)).id
         except NoSuchContainer:

@@ -35,8 +35,10 @@ from chaoskit.fields import HOST
 from chaoskit.records import ContainerState
 from chaoskit.stack.overlay import GATEWAY, PREFIX
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy, proxies_of
+from chaoskit.stack.relay import CONTROL_PORT, RELAY_PORTS, SUFFIX
 from chaoskit.stack.stack import Stack
 from tests.fakes.fake_networks import FakeNetfilter, FakeNetworks
+from tests.fakes.fake_relay import FakeRelay
 from tests.fakes.fake_services import (
     UNLIMITED,
     FakeHistory,
@@ -83,6 +85,12 @@ def container(
     return Container(state=state, **{**values, **fields})
 
 
+def ended(service: str, code: int, *, status: Status = "exited", **fields: Any) -> Container:
+    """Return a container that has ended with this exit code."""
+    one = container(service, status=status, **fields)
+    return replace(one, state=replace(one.state, exit_code=code))
+
+
 class FakeEngine:
     """The calls of `Engine` that faults and the stack make, on containers in memory."""
 
@@ -100,6 +108,8 @@ class FakeEngine:
         self.exec = FakeExec(self, fuse)
         self.containers = FakeContainers(self, fuse)
         self.logs = FakeLogs()
+        self.printed: dict[str, list[str]] = {}  # lines, by the name of a service
+        self.images = FakeImages()
         self.machine = FakeMachine(self)
         self.events = FakeEvents(self)
         self.helpers = FakeHelpers(self, fuse)
@@ -152,6 +162,16 @@ class FakeCleanup:
         return []
 
 
+class FakeImages:
+    """Has every image but some."""
+
+    def __init__(self) -> None:
+        self.missing: set[str] = set()
+
+    async def has(self, image: str) -> bool:
+        return image not in self.missing
+
+
 class FakeLogs:
     """Containers that printed nothing."""
 
@@ -179,8 +199,8 @@ class FakeContainers:
         raise NoSuchContainer(f"inspect: no such container {container_id}")
 
     async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
-        await self.inspect(container_id)
-        return []
+        service = (await self.inspect(container_id)).state.service
+        return [f"2026-01-01T00:00:00Z {line}" for line in self._engine.printed.get(service, ())]
 
     async def start(self, container_id: str) -> None:
         self._engine.starts += 1
@@ -302,6 +322,7 @@ class World:
     fuse: Fuse = field(default_factory=Fuse)
     engine: FakeEngine = field(init=False)
     servers: dict[str, FakeToxiproxy] = field(default_factory=dict)
+    relays: dict[str, FakeRelay] = field(default_factory=dict)
     _stacks: list[Stack] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -313,13 +334,14 @@ class World:
             address = self.engine.networks.join(one.id, f"{PROJECT}_default", [name])
             self.engine.add(replace(one, addresses=(address,)))
 
-    async def proxy(self, client: str, upstream: str, port: int) -> None:
-        """Put one edge behind a proxy, in the container of its client."""
+    async def proxy(self, client: str, upstream: str, port: int, *, relayed: bool = False) -> None:
+        """Put one edge behind a proxy, in the container of its client; with a relay behind it."""
         service = GATEWAY if client == HOST else f"{PREFIX}{client}"
         before = [proxy for one in self.engine.of(service) for proxy in proxies_of(one)]
         proxies = [proxy for proxy in before if (proxy.upstream, proxy.port) != (upstream, port)]
         listen = 20001 + len(proxies) if client == HOST else port
-        proxies.append(Proxy(service, client, upstream, port, listen))
+        relay = RELAY_PORTS[len(proxies)] if relayed else 0
+        proxies.append(Proxy(service, client, upstream, port, listen, relay))
         if service not in self.servers:
             self.servers[service] = FakeToxiproxy(self.fuse)
             api = await self.servers[service].start()
@@ -333,6 +355,10 @@ class World:
         }
         published = {API_PORT: api, **{proxy.listen: 1 for proxy in proxies}}
         published |= {port: port for port in SPARE_PORTS[:2]}
+        if behind := [proxy.relay for proxy in proxies if proxy.relay]:
+            self.relays[service] = FakeRelay(self.fuse, behind)
+            published[CONTROL_PORT] = await self.relays[service].start()
+            self.engine.add(container(f"{service}{SUFFIX}", labels={ROLE_LABEL: "relay"}))
         one = container(service, labels=labels, published=published)
         address = self.engine.networks.join(one.id, f"{PROJECT}_default", [service])
         self.engine.add(replace(one, addresses=(address,)))
@@ -367,6 +393,7 @@ class World:
         return {
             "containers": {c.name: c.state.status for c in self.engine.all.values()},
             "rules": self.engine.netfilter.state(),
+            "taken": dict(self.engine.networks.taken),
             "inside": self.engine.exec.state(),
             "endpoints": {
                 self.engine.all[id].name: dict(mine)
@@ -380,6 +407,7 @@ class World:
             "files": {
                 place: dict(mine) for place, mine in self.engine.mounts.files.items() if mine
             },
+            "http": {name: sorted(relay.rules) for name, relay in self.relays.items()},
             "proxies": {
                 name: {
                     proxy["name"]: (proxy["enabled"], [t["name"] for t in proxy["toxics"]])
@@ -394,3 +422,5 @@ class World:
             await stack.close()
         for server in self.servers.values():
             await server.stop()
+        for relay in self.relays.values():
+            await relay.stop()

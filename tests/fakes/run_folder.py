@@ -166,7 +166,10 @@ def _result(seconds: float, fault: tuple[float, float], say: str) -> Result:
         verdict=Verdict.FAIL,
         exit_code=1,
         reason=f"37 of 912 values are lost: {say}",
-        phases=[PhaseResult(name=name, start=share * seconds, end=None) for name, share in PHASES],
+        phases=[
+            PhaseResult(name=name, start=share * seconds, end=end * seconds)
+            for (name, share), end in zip(PHASES, (0.3, 0.8, 1.0), strict=True)
+        ],
         faults=[
             FaultResult(
                 id="slow",

@@ -102,7 +102,7 @@ def unfelt(row: Row, seen: Seen, control: Seen) -> list[str]:
     return [
         f"{row.name}: {client} -> {upstream} is as without a fault"
         for client in clients
-        for upstream in row.stores or PORTS
+        for upstream in row.upstreams
         if _same(seen.cells[client][upstream], control.cells[client][upstream])
     ]
 
@@ -116,7 +116,7 @@ def not_spared(row: Row, seen: Seen, control: Seen) -> list[str]:
     found = []
     for client in (CLIENT, DIRECT):
         for upstream in PORTS:
-            meant = (client == CLIENT or not row.proxied) and upstream in (row.stores or PORTS)
+            meant = (client == CLIENT or not row.proxied) and upstream in row.upstreams
             mine, usual = seen.cells[client][upstream], control.cells[client][upstream]
             if not meant and not _same(mine, usual):
                 found.append(f"{row.name}: {client} -> {upstream} was not spared: {mine}")
@@ -148,7 +148,7 @@ def _doubts(row: Row, seen: Seen, control: Seen) -> list[str]:
 
 def _nobody_felt(row: Row, seen: Seen, control: Seen) -> bool:
     clients = 1 if row.proxied else 2
-    return len(unfelt(row, seen, control)) == clients * len(row.stores or PORTS)
+    return len(unfelt(row, seen, control)) == clients * len(row.upstreams)
 
 
 def fits(stored: Document | None) -> Fits:

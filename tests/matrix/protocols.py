@@ -47,10 +47,12 @@ def answered(upstream: str, what: str, got: bytes) -> str | None:
         return _answer_of_postgres(what, got)
     if upstream == "http":
         head, blank, body = got.partition(b"\r\n\r\n")
-        if not blank or len(body) < SIZE:
+        if not blank or len(body) < int(head.lower().partition(b"content-length:")[2].split()[0]):
             return None
         status = head.split()[1].decode()
-        return ANSWERS if status == "200" else f"error {status}"
+        if status != "200":
+            return f"error {status}"
+        return ANSWERS if body == b"x" * SIZE else "another body"
     return ANSWERS if len(got) >= SIZE else None
 
 

@@ -24,7 +24,8 @@ LOST = frozenset({"data"})
 class Row:
     """One fault of the matrix; on an upstream each, or one on all of them.
 
-    `proxied` says that it acts on the edges of one client alone: the other one must be spared.
+    `only` are the upstreams that it can act on, where that is not all. `proxied` says that it acts
+    on the edges of one client alone: the other one must be spared.
     """
 
     name: str
@@ -32,11 +33,17 @@ class Row:
     setting: str  # in words, for the page
     faults: Sequence[Mapping[str, Any]]  # as a scenario writes them
     stores: Sequence[str] = ()  # of which writing and reading is observed: it is for these alone
+    only: Sequence[str] = ()
     proxied: bool = False
     probes: Sequence[str] = ()  # what else is looked at, besides the state of the containers
     thorough: bool = False
     abrupt: bool = False  # whether a server's last words get out is chance: they are left away
     changes: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def upstreams(self) -> Sequence[str]:
+        """The upstreams that it is meant for."""
+        return self.only or self.stores or list(UPSTREAMS)
 
 
 def _said(fields: Mapping[str, Any]) -> str:
@@ -49,6 +56,12 @@ def _edge(kind: str, *probes: str, **fields: Any) -> Row:
         for service in SERVICES
     ]
     return Row(kind, kind, _said(fields), faults, proxied=True, probes=probes)
+
+
+def _http(kind: str, name: str = "", **fields: Any) -> Row:
+    name = name or kind
+    fault = {"id": name.replace(" ", "-"), "fault": kind, "edge": f"{CLIENT} -> web", **fields}
+    return Row(name, kind, _said(fields), [fault], only=["http"], proxied=True)
 
 
 def _service(kind: str, name: str = "", **more: Any) -> Row:
@@ -128,6 +141,12 @@ ROWS = [
     _edge("drop_requests", "asked"),
     _edge("drop_replies", "asked"),
     _edge("stall", "asked"),
+    _http("http_error", status=503),
+    _http("http_delay", delay="300ms"),
+    _http("http_malformed", "http_malformed cut", damage="cut_body"),
+    _http("http_malformed", "http_malformed broken", damage="broken_json"),
+    _http("http_lost_reply"),
+    _http("http_lost_reply", "http_lost_reply 502", status=502),
     *_partitions(),
     _loss(),
     _disconnect(),
@@ -135,6 +154,7 @@ ROWS = [
     _service("stop", changes=NEW_PROCESS),
     _service("kill", abrupt=True, changes=NEW_PROCESS),
     _service("restart", changes=NEW_PROCESS),
+    _service("readdress", changes=NEW_PROCESS),
     _service("signal", signal="SIGINT", watch="10s", changes=NEW_PROCESS),
     _service("crash", abrupt=True, changes=CRASHED),
     _service("recreate", "recreate keep", volumes="keep", probe="data", changes=NEW_CONTAINER),
@@ -169,6 +189,7 @@ ROWS = [
 # One or two of each family, measured once more with an inject that does nothing.
 SHAMS = (
     "latency",
+    "http_error",
     "partition netfilter",
     "kill",
     "restart",

@@ -11,6 +11,7 @@ from typing import Any
 from chaoskit.record.lock import unfinished
 from chaoskit.records import Verdict
 from chaoskit.recovery.ledger import read_ledger
+from tests.compose_project import docker
 from tests.stack.kill_soak import guards_of, kill
 from tests.stack.running import (
     Chaoskit,
@@ -115,10 +116,14 @@ def test_a_clean_stack_is_shared_and_a_dirty_one_never_disturbs_the_next(
         quick("b", "never"),
         quick("c", "data"),
         quick("d", "never", fault="restart", at="0s", service="redis"),  # leaves another start
-        quick("e", "never"),
+        quick("e", "never", **fault("pause", "0s", "2s", service="chat-1", id="by-hand")),
         quick("f", "always"),
     )
-    run = chaoskit.run(suite)
+    going = chaoskit.start(suite)
+    going.read_until("fault by-hand: pause")
+    redis = f"{project_of(folders(chaoskit)[-1])}-redis-1"
+    docker("exec", redis, "redis-cli", "config", "set", "maxmemory", "64mb")
+    run = going.finish()
     assert run.code == 0, run.output
     runs = {result_of(folder).run.scenario: folder for folder in folders(chaoskit)}
     projects = {name: project_of(folder) for name, folder in runs.items()}
@@ -128,10 +133,11 @@ def test_a_clean_stack_is_shared_and_a_dirty_one_never_disturbs_the_next(
     went_on = f"it went on with the stack of run `{runs['a'].name}`"
     assert [name for name in runs if went_on in notes[name]] == ["b", "d"]
     assert f"{went_on}, with new services" in notes["c"]
-    (why,) = (note for note in notes["d"] if note.startswith("its stack is removed"))
-    assert why.endswith("changed: start of redis[1]")
+    for name, changed in (("d", "start of redis[1]"), ("e", "maxmemory of redis[1]")):
+        (why,) = (note for note in notes[name] if note.startswith("its stack is removed"))
+        assert why.endswith(f"changed: {changed}")
     phases = {name: [p.name for p in result_of(folder).phases] for name, folder in runs.items()}
-    assert [name for name in runs if "down" in phases[name]] == ["d", "f"]
+    assert [name for name in runs if "down" in phases[name]] == ["d", "e", "f"]
     for folder in runs.values():
         assert result_of(folder).stack.deaths == []
         assert nothing_open(folder)

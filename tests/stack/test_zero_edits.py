@@ -184,8 +184,8 @@ def test_what_cannot_be_copied_is_refused_by_name_until_it_is_allowed(chaoskit: 
     refused = chaoskit.run(scenario)
     assert refused.code == 2
     assert refused.folder is None
-    assert "./data: writable bind mount of `cache`" in refused.stderr
-    assert f"{volume}: external volume" in refused.stderr
+    assert "`./data` (writable bind mount of `cache`)" in refused.stderr
+    assert f"`{volume}` (external volume)" in refused.stderr
     assert f"[{volume}, ./data]" in refused.stderr
     one = scenario | {"stack": scenario["stack"] | {"shared": ["./data"]}}
     refused = chaoskit.run(one)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chaoskit.clock import Clock
 from chaoskit.errors import ScenarioInvalid
@@ -136,8 +137,42 @@ def test_no_message_about_the_file_shows_the_value(tmp_path: Path, name: str) ->
 def test_short_values_are_masked_where_their_name_stands(tmp_path: Path) -> None:
     plan = planned(tmp_path, "DB_PASSWORD", "pw")
     files = readable(prepare_folder(plan, tmp_path / "runs", "t"))
-    assert f"DB_PASSWORD: {MASK}" in files["scenario.yaml"]
+    assert f"DB_PASSWORD: '{MASK}'" in files["scenario.yaml"]
     assert json.loads(files["plan.json"])["document"]["stack"]["env"] == {"DB_PASSWORD": MASK}
+
+
+@pytest.mark.parametrize("password", ["postgres", "paperless", "is-ready"])
+def test_a_password_that_a_health_check_says_as_a_word_is_masked_only_where_it_is_one(
+    tmp_path: Path, password: str
+) -> None:
+    plan = planned(tmp_path, "DB_PASSWORD", "pw")
+    check = f"pg_isready -U {password}"
+    compose = f"""\
+services:
+  db:
+    environment:
+      POSTGRES_PASSWORD: {password}
+      DSN: "host=db password={password}"
+    healthcheck: {{ test: [CMD-SHELL, "{check}"] }}  # {password} of db
+"""
+    plan.loaded.compose_files[0].write_text(compose)
+    config: dict[str, Json] = {"name": "words", **yaml.safe_load(compose)}
+    plan = plan_of(plan.loaded, config)
+    copy = readable(prepare_folder(plan, tmp_path / "runs", "t"))["compose.yaml"]
+    (db,) = yaml.safe_load(copy)["services"].values()
+    assert db["environment"] == {"POSTGRES_PASSWORD": MASK, "DSN": MASK}
+    assert db["healthcheck"] == {"test": ["CMD-SHELL", check]}
+    redactor = plan.secrets.redactor()
+    assert redactor.clean(f"`db` says: {check}") == f"`db` says: {check}"
+    assert redactor.clean(f"PASSWORD={password}") == f"PASSWORD={MASK}"
+
+
+def test_a_password_of_a_health_check_is_no_word_of_it(tmp_path: Path) -> None:
+    plan = planned(tmp_path, "DB_PASSWORD", "pw")
+    test: Json = ["CMD", "redis-cli", "-a", "paperless", "ping"]
+    config: dict[str, Json] = {"services": {"db": {"healthcheck": {"test": test}}}}
+    redactor = secrets_of(plan.loaded, plan.project, config).redactor()
+    assert redactor.clean("it said paperless") == f"it said {MASK}"
 
 
 def test_a_secret_of_several_lines_is_masked_line_by_line(tmp_path: Path) -> None:

@@ -252,6 +252,27 @@ def test_names_and_states_of_a_document_stay_whatever_the_passwords_are() -> Non
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("API_KEY_HEADER", "X-Api-Key", False),
+        ("API_KEY_HEADER", "x-api-key", False),
+        ("TOKEN_HEADER", "Authorization", False),
+        ("AUTH_HEADER", "Authorization", False),
+        ("apiKeyHeader", "X-RapidAPI-Key", False),
+        ("AUTH_HEADER", "Bearer hunter2-x", True),
+        ("AUTH_HEADER", "correct-horse", True),
+        ("AUTH_HEADER", "X1-9f8e7d6c5b4a", True),
+        ("API_KEY_NAME", "X-Api-Key", False),
+        ("TOKEN_FIELD", "access_token", False),
+        ("TOKEN_PARAM", "token", False),
+        ("API_KEY", "X-Api-Key", True),
+    ],
+)
+def test_what_a_header_is_called_is_no_secret(name: str, value: str, secret: bool) -> None:
+    assert (value in secrets_in({name: value})) is secret
+
+
+@pytest.mark.parametrize(
     "key", ["MYSQL_PWD", "DB_PASSWORD_PROD", "AUTH_HEADER", "JWT", "DSN", "SIGNING_KEY", "APP_KEY"]
 )
 def test_other_names_of_secrets_are_known(key: str) -> None:

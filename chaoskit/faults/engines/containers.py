@@ -14,7 +14,7 @@ from typing_extensions import TypeVar
 from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
 from chaoskit.faults._replicas import Replica
-from chaoskit.faults.contract import Fault, Receipt, Undo
+from chaoskit.faults.contract import Fault, Hold, Receipt, Undo
 from chaoskit.fields import Model, ServiceName
 from chaoskit.records import ContainerState
 from chaoskit.tasks import end, together
@@ -185,6 +185,8 @@ class ServiceFault(Fault[C], Generic[C]):
     undo_model: ClassVar[type[Undo]] = ContainersUndo
     restarts: ClassVar[bool] = True  # or stops or freezes containers, so that others may mind
 
+    stops: ClassVar[bool] = False  # the containers do not run while it is in force
+
     service: ServiceName
     replica: Replica | None = None
 
@@ -194,6 +196,20 @@ class ServiceFault(Fault[C], Generic[C]):
 
     def services(self) -> Sequence[str]:
         return [self.service]
+
+    def holds(self) -> Sequence[Hold]:
+        return [Hold.running(self.service, self._some)] if self.stops else ()
+
+    def wants(self) -> Sequence[Hold]:
+        return [Hold.running(self.service, self._some)]
+
+    @property
+    def _some(self) -> str:
+        """The replicas as a `Hold` names them; what the run chooses is nobody else's choice."""
+        if self.replica is None:
+            return ""
+        chosen = self.replica.number
+        return f"{self.replica} of {self.name}" if chosen is None else str(chosen)
 
     def restarts_services(self) -> Sequence[str]:
         return [self.service] if self.restarts else ()

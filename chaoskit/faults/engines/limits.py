@@ -9,12 +9,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chaoskit.errors import FaultFailed
+from chaoskit.faults.contract import Hold
 
 if TYPE_CHECKING:
     from chaoskit.docker.containers import Container
     from chaoskit.faults.engines.containers import ContainersUndo
     from chaoskit.records import ContainerState
     from chaoskit.stack.stack import Stack
+
+
+def holds(what: str, service: str, replica: str) -> list[Hold]:
+    """Return that a fault has a limit of containers to itself."""
+    reason = f"the {what} of `{service}` has one limit, which goes back to one value"
+    return [Hold(what, service, replica, reason)]
 
 
 def claim(stack: Stack, what: str, holder: str, hit: list[Container]) -> None:

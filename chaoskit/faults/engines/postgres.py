@@ -6,17 +6,53 @@ superuser; the password, where one is needed at all, is in the image's variables
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Generic
 
 from chaoskit.clock import until
+from chaoskit.errors import FaultFailed
 from chaoskit.faults.engines.stores import R_co, Store, StoreUndo, refused
 from chaoskit.scripts import script, statements
+from chaoskit.text import last_words
 
 if TYPE_CHECKING:
     from chaoskit.docker.exec import ExecResult
 
 FULL = ("53300", "too many clients", "too many connections", "connection slots are reserved")
 _POLL = 0.05
+_LOGIN = (
+    "it logs in as POSTGRES_USER (else `postgres`) with POSTGRES_PASSWORD of the service, which"
+    " must be those of a superuser"
+)
+# Why psql cannot do anything: what it says, what that means, and what to do about it.
+_TROUBLES = (
+    (
+        FULL,
+        "has no connection left for the fault",
+        "raise `max_connections`, or let it start later",
+    ),
+    (
+        ("authentication failed", "FATAL:.*role .* does not exist", "pg_hba.conf", "no password"),
+        "does not let the fault log in",
+        _LOGIN,
+    ),
+    (("42501", "permission denied", "must be superuser"), "gives the fault too few rights", _LOGIN),
+    (
+        ("FATAL:.*database .* does not exist",),
+        "has no such database",
+        "name one that is there with `database`, or POSTGRES_DB of the service",
+    ),
+    (
+        ("database system is", "not yet accepting", "shutting down"),
+        "starts or stops just now",
+        "let the fault start when it is up",
+    ),
+    (
+        ("connection to server", "could not connect", "could not translate", "timeout expired"),
+        "cannot be reached by the fault",
+        "write its `port`, or PGHOST and PGPORT of the service, if it listens elsewhere",
+    ),
+)
 
 
 class PostgresUndo(StoreUndo[R_co], Generic[R_co]):
@@ -47,8 +83,19 @@ async def ask(
     """
     done = await attempt(store, statement, plain=plain, **variables)
     if done.status != 0:
-        raise refused(done, "psql", store)
+        raise no_answer(done, "psql", store)
     return done.out.strip()
+
+
+def no_answer(done: ExecResult, what: str, store: Store) -> FaultFailed:
+    """Return the error for a psql that did not end well: what is wrong and what to do, with its own
+    line as the reason."""
+    for patterns, means, remedy in _TROUBLES if done.status not in (None, 126, 127) else ():
+        if re.search("|".join(patterns), done.err, re.IGNORECASE):
+            said = last_words(done.err, 300).removeprefix("psql: error: ").removeprefix("psql: ")
+            text = f"the Postgres of `{store.container.name}` {means}: {remedy} (psql: {said})"
+            return FaultFailed(text)
+    return refused(done, what, store)
 
 
 async def sessions(store: Store[PostgresUndo]) -> set[str]:
@@ -94,7 +141,7 @@ async def release(store: Store[PostgresUndo], within: float = 10.0) -> None:
 
     done = await until(end, met=gone, within=within, every=_POLL)
     if not gone(done):
-        raise refused(done, f"sessions of `{store.holder}` cannot be ended", store)
+        raise no_answer(done, f"sessions of `{store.holder}` cannot be ended", store)
 
 
 async def held(store: Store[PostgresUndo]) -> int:

@@ -23,7 +23,7 @@ from typing_extensions import TypeVar
 
 from chaoskit.clock import until
 from chaoskit.errors import FaultFailed
-from chaoskit.faults.contract import Fault, Receipt, Undo
+from chaoskit.faults.contract import Fault, Hold, Receipt, Undo
 from chaoskit.fields import Model, ServiceName
 from chaoskit.records import Json
 from chaoskit.scripts import script
@@ -137,6 +137,15 @@ class StoreFault(Fault[S], Generic[S]):
     def services(self) -> Sequence[str]:
         return [self.service]
 
+    def holds(self) -> Sequence[Hold]:
+        if not self.alone:
+            return ()
+        reason = f"two `{self.kind}` at once on `{self.service}` would undo each other"
+        return [Hold(self.kind, self.service, "", reason)]
+
+    def wants(self) -> Sequence[Hold]:
+        return [Hold.running(self.service, str(self.replica or ""))]
+
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return stack.proxies_to(self.service)[:1] if self.replica is None else ()
 
@@ -175,10 +184,7 @@ class StoreFault(Fault[S], Generic[S]):
             return await self._read(stack)
         key = self.kind, self.service
         for other in stack.claims.others(key, self.name):
-            raise FaultFailed(
-                f"`{other}` is in force on `{self.service}`: two `{self.kind}` at once would undo"
-                " each other"
-            )
+            raise FaultFailed(f"`{other}` is in force: {self.holds()[0].reason}")
         stack.claims.hold(key, self.name)
         try:
             return await self._read(stack)

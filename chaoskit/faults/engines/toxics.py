@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from chaoskit.exchange import Canary, Exchange, Traffic
-from chaoskit.faults.contract import Fault, Receipt, Undo
-from chaoskit.fields import HOST, Duration, Edge, Model, Percentage
+from chaoskit.faults.contract import OneEdge, Receipt, Undo
+from chaoskit.fields import Duration, Model, Percentage
 from chaoskit.stack.toxiproxy import Stream, Toxic
 from chaoskit.tasks import together
 from chaoskit.text import count
@@ -211,23 +211,11 @@ def _said(toxic: Toxic) -> str:
 # -- the base of the kinds -------------------------------------------------------------------------
 
 
-class EdgeFault(Fault[EdgeUndo]):
+class EdgeFault(OneEdge[EdgeUndo]):
     """A fault on one edge, made of toxics on its proxies."""
 
     undo_model = EdgeUndo
     needs = ("helper",)  # it counts who uses the edge
-
-    edge: Edge
-
-    @property
-    def target(self) -> str:
-        return str(self.edge)
-
-    def services(self) -> Sequence[str]:
-        return [s for s in (self.edge.client, self.edge.upstream) if s != HOST]
-
-    def edges(self) -> Sequence[Edge]:
-        return [self.edge]
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return stack.proxies_of(self.edge)

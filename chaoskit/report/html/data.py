@@ -40,6 +40,7 @@ def _lane(lane: Lane) -> dict[str, object]:
         "low": lane.low,
         "high": lane.high,
         "height": lane.height,
+        "blocks": lane.blocks,
         "rows": [visible(row) for row in lane.rows],
         "points": [[one.tone, _steps(one.t), [_fine(y) for y in one.y]] for one in lane.points],
         "lines": [[one.name, _steps(one.t), [_fine(y) for y in one.y]] for one in lane.lines],

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from markupsafe import Markup
 
 from chaoskit.exchange import Exchange
+from chaoskit.judge.excerpts import alike
 from chaoskit.judge.result import CheckResult, FaultResult, Result
 from chaoskit.record.events import (
     EffectCounted,
@@ -38,11 +39,14 @@ _MORE_LINES = 8  # of the logs, beside a check
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A line about a moment, and the faults that were in force then."""
+    """A line about a moment, and the faults that were in force then. `count` lines said the same
+    but for numbers, the last of them at `until`."""
 
     t: float | None
     text: str
     during: str
+    count: int = 1
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +133,10 @@ def _check(
         about += [nearest.asked, nearest.asked if nearest.healed is None else nearest.healed]
     low, high = max(min(about) - _MARGIN, span[0]), min(max(about) + _MARGIN, span[1])
     zoom = (low, max(high, low + 0.2))
-    log += _errors(lanes, zoom, windows, {one.t for one in log})
-    log.sort(key=lambda one: (one.t is None, one.t or 0.0))
+    errors = _collapsed(_errors(lanes, zoom, windows, {one.t for one in log}))
+    log = _collapsed([*log, *errors[:_MORE_LINES]])
+    if rest := sum(one.count for one in errors[_MORE_LINES:]):
+        log.append(Said(None, f"... and {rest} more", ""))
     about_it = _about(check, lanes, zoom)
     pictures = [(lane.title, Drawing(lane, zoom, windows).render(at=at)) for lane in about_it]
     marks = [Mark(one.t, 0, "fail", one.text) for one in witness if one.t is not None]
@@ -175,18 +181,30 @@ def _about(check: CheckResult, lanes: Sequence[Lane], zoom: Span) -> list[Lane]:
 def _errors(
     lanes: Sequence[Lane], zoom: Span, windows: Sequence[Window], known: Collection[float | None]
 ) -> list[Said]:
-    """Return the first log lines of a stretch that look like errors, beside those `known`."""
-    marks = [
-        mark
+    """Return the log lines of a stretch that look like errors, beside those `known`."""
+    return [
+        Said(mark.t, mark.label, _names(windows, mark.t))
         for lane in lanes
         if lane.id == "logs"
         for mark in lane.marks
         if mark.tone == "fail" and zoom[0] <= mark.t <= zoom[1] and round(mark.t, 3) not in known
     ]
-    found = [Said(one.t, one.label, _names(windows, one.t)) for one in marks[:_MORE_LINES]]
-    if len(marks) > len(found):
-        found.append(Said(None, f"... and {len(marks) - len(found)} more", ""))
-    return found
+
+
+def _collapsed(lines: Sequence[Said]) -> list[Said]:
+    """Return lines by their time, those of one service that are alike under the same faults once,
+    in the words of the first."""
+    found: dict[tuple[str, str, str], Said] = {}
+    for line in sorted(lines, key=lambda one: one.t or 0.0):
+        service, _, text = line.text.partition(" | ")
+        key = (service, alike(text), line.during)
+        first = found.get(key)
+        if first is None:
+            found[key] = line
+            continue
+        last = line.t if line.until is None else line.until
+        found[key] = replace(first, count=first.count + line.count, until=last)
+    return list(found.values())
 
 
 def _said(text: str, windows: Sequence[Window]) -> Said:

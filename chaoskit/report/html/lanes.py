@@ -13,7 +13,7 @@ from chaoskit.record.reader import RunRecord
 from chaoskit.records import Log, Sample
 from chaoskit.report.html.downsample import extremes
 from chaoskit.report.html.latency import Timed, latency_lane
-from chaoskit.report.html.model import Lane, Line, Mark, Room, Span, Table, Tone, Window
+from chaoskit.report.html.model import Bar, Lane, Line, Mark, Room, Span, Table, Tone, Window
 from chaoskit.report.html.operations import workload_lanes
 from chaoskit.report.html.resources import resource_lanes
 from chaoskit.report.html.visible import brief
@@ -24,6 +24,7 @@ _ALL_COLUMNS = 8_000  # of values, in all lanes
 _MOST_COLUMNS, _LEAST_COLUMNS = 2_000, 300  # of one lane: twice what a wide screen shows
 _MOST_MARKS = 1_500  # of one lane
 _BAD_ACTIONS = ("die", "oom", "kill", "pause", "stop", "unhealthy", "destroy")
+_UNMEASURED = ("up", "judge", "down")  # phases
 _QUIET_ACTIONS = ("create", "attach", "exec_")
 
 
@@ -47,12 +48,12 @@ def lanes_of(result: Result, record: RunRecord, windows: Sequence[Window]) -> li
     lanes += _containers(record, windows, span)
     lanes += resource_lanes(record, room)
     lanes += _logs(evidence.logs, span)
-    return lanes
+    return [_phases(result), *lanes] if lanes and result.phases else lanes
 
 
 def span_of(result: Result, record: RunRecord) -> Span:
     """Return the stretch that the page shows: all that was measured, without the coming up."""
-    phases = [p for p in result.phases if p.name not in ("up", "judge", "down")]
+    phases = [p for p in result.phases if p.name not in _UNMEASURED]
     starts = [p.start for p in phases] + [s[0].due for s in record.evidence.samples.values() if s]
     ends = [p.end for p in phases if p.end is not None]
     ends += [s[-1].done for s in record.evidence.samples.values() if s]
@@ -60,6 +61,28 @@ def span_of(result: Result, record: RunRecord) -> Span:
     if not starts or not ends:
         return 0.0, max(result.run.duration, 1.0)
     return min(starts), max(*ends, min(starts) + 0.1)
+
+
+def _phases(result: Result) -> Lane:
+    """Return the strip that says in which phase the run was."""
+    bars = []
+    for phase in result.phases:
+        if phase.name not in _UNMEASURED:
+            end = "cut off" if phase.end is None else f"{phase.end:.1f} s"
+            label = f"{phase.name}, {phase.start:.1f} - {end}"
+            bars.append(Bar(phase.start, phase.end, 0, "ok", label))
+    rows = [bar.label.split(", ", 1) for bar in bars]
+    return Lane(
+        "phases",
+        "phases of the run",
+        "; ".join(bar.label for bar in bars),
+        "rows",
+        Table(("phase", "from - to"), rows),
+        rows=("phase",),
+        bars=bars,
+        height=72,
+        blocks=True,
+    )
 
 
 def _probe(

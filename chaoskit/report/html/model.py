@@ -107,7 +107,8 @@ class Table:
 @dataclass(frozen=True, slots=True)
 class Lane:
     """One strip of the time line. `scale` says what its height is: `log` and `linear` from `low` to
-    `high` in `unit`, or one row for each of `rows`."""
+    `high` in `unit`, or one row for each of `rows`. Bars that are `blocks` are as high as their
+    row, and their labels, name and time after a comma, stand in them."""
 
     id: str
     title: str
@@ -124,3 +125,4 @@ class Lane:
     marks: Sequence[Mark] = ()
     arrows: Sequence[Arrow] = ()
     height: int = 130
+    blocks: bool = False

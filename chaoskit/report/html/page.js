@@ -64,6 +64,7 @@
     ctx.beginPath();
     ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
     ctx.clip();
+    ctx.textAlign = "left"; // the axes leave it at the right
     paint(ctx, ratio());
     ctx.restore();
   };
@@ -126,6 +127,22 @@
   const rowAt = (u, row) => u.valToPos(row + 0.5, "y", true);
   const DASHES = { p99: [5, 3], fail: [6, 3], info: [2, 2] };
   const BY_PLACE = [[], [5, 3], [2, 2], [9, 3, 2, 3], [12, 4], [1, 4]];
+  const blocks = (u, lane, ctx, px) => {
+    ctx.lineWidth = px;
+    for (const bar of lane.bars) {
+      const left = Math.max(u.valToPos(bar.start, "x", true), u.bbox.left);
+      const wide = u.valToPos(bar.end === null ? u.scales.x.max : bar.end, "x", true) - left;
+      if (wide < 0) continue;
+      ctx.strokeStyle = colours.quiet;
+      ctx.strokeRect(left, u.bbox.top, wide, u.bbox.height);
+      bar.label.split(", ").forEach((text, n) => {
+        ctx.font = `${n ? "" : "bold "}${11 * px}px system-ui, sans-serif`;
+        ctx.fillStyle = n ? colours.quiet : colours.ink;
+        const middle = u.bbox.top + u.bbox.height / 2;
+        if (ctx.measureText(text).width + 6 * px < wide) ctx.fillText(text, left + 4 * px, middle + (13 * n - 3) * px);
+      });
+    }
+  };
   const paint = (lane) => (u) =>
     clipped(u, (ctx, px) => {
       for (const [place, line] of lane.lines.entries()) {
@@ -142,7 +159,8 @@
         ctx.setLineDash([]);
       }
       const thick = Math.min(Math.max(u.bbox.height / Math.max(lane.rows.length, 1) - px, px), 9 * px);
-      for (const bar of lane.bars) {
+      if (lane.blocks) blocks(u, lane, ctx, px);
+      for (const bar of lane.blocks ? [] : lane.bars) {
         const end = bar.end === null ? u.scales.x.max : bar.end;
         if (end < u.scales.x.min || bar.start > u.scales.x.max) continue;
         const x = u.valToPos(bar.start, "x", true);

@@ -17,6 +17,7 @@ from chaoskit.report.html.visible import visible
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 1120, 84, 10, 18, 20
 _COLUMNS = WIDTH - LEFT - RIGHT  # of points: one for each pixel
 _APART = 0.4  # pixels between bars, so that they can be told apart
+_LETTER = 6.5  # pixels of a character, about
 _LOG_STEPS = (1, 10, 100, 1000, 10_000, 100_000)
 
 
@@ -51,7 +52,7 @@ class Drawing:
         lane = self.lane
         parts = [*self._bands(), *self._grid(), *self._rows()]
         parts += [self._line(number) for number in range(len(lane.lines))]
-        parts += self._bars()
+        parts += self._blocks() if lane.blocks else self._bars()
         parts += map(self._points, lane.points)
         parts += self._marks()
         parts += [self._arrow(arrow) for arrow in lane.arrows if self._within(arrow.start)]
@@ -134,6 +135,24 @@ class Drawing:
         found = [one for one in zip(points.t, points.y, strict=True) if self._within(one[0])]
         t, y = extremes([t for t, _ in found], [y for _, y in found], self.span, _COLUMNS)
         return _shapes(points.tone, zip(map(self.x, t), map(self.y, y), strict=True))
+
+    def _blocks(self) -> Iterable[str]:
+        """Draw bars that name themselves, as far as their width allows."""
+        for bar in self.lane.bars:
+            end = self.span[1] if bar.end is None else bar.end
+            if end < self.span[0] or bar.start > self.span[1]:
+                continue
+            x, (y, height) = self.x(bar.start), self.row(bar.row)
+            width = self.x(end) - x
+            yield (
+                f'<rect class="block" x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" '
+                f'height="{_n(height)}"><title>{escape(visible(bar.label))}</title></rect>'
+            )
+            for number, text in enumerate(bar.label.split(", ", 1)):
+                if len(text) * _LETTER < width:
+                    left, base = _n(x + 4), _n(y + height / 2 - 3 + 13 * number)
+                    words = escape(visible(text))
+                    yield f'<text class="block-{number}" x="{left}" y="{base}">{words}</text>'
 
     def _bars(self) -> Iterable[str]:
         """Draw the bars; those of one row and outcome that a screen cannot tell apart are one."""

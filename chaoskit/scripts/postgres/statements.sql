@@ -54,6 +54,22 @@ ALTER DATABASE :"database" SET default_transaction_read_only = :'value';
 -- name: reset_database
 ALTER DATABASE :"database" RESET default_transaction_read_only;
 
+-- name: settings
+-- Each as [name, value]. Which lines of files are not in force yet, not everybody may read.
+SELECT has_table_privilege('pg_catalog.pg_file_settings', 'select') AS may \gset
+\if :may
+SELECT jsonb_build_array(concat(name, ' in ', regexp_replace(sourcefile, '.*/', '')),
+string_agg(setting, ', ' ORDER BY seqno)) FROM pg_file_settings GROUP BY name, sourcefile;
+\endif
+SELECT jsonb_build_array(name, setting) FROM pg_settings;
+SELECT jsonb_build_array(format('settings of role %s in database %s',
+coalesce(nullif(setrole, 0)::regrole::text, 'any'), coalesce(datname, 'any')), setconfig::text)
+FROM pg_db_role_setting LEFT JOIN pg_database AS d ON d.oid = setdatabase;
+SELECT jsonb_build_array('limits of database ' || datname, concat(datallowconn, ' ', datconnlimit))
+FROM pg_database;
+SELECT jsonb_build_array('limits of role ' || rolname, concat(rolcanlogin, ' ', rolconnlimit))
+FROM pg_roles;
+
 -- name: held
 SELECT count(*) FROM pg_stat_activity
 WHERE application_name = :'holder' AND pid <> pg_backend_pid();

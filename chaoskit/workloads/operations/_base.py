@@ -83,6 +83,10 @@ class OperationModel(Model):
         """Whether it tells the system the id of its trace, which comes as the field `TRACE`."""
         return False
 
+    def asks(self) -> str:
+        """Return what it asks for, as its author can find it again; empty where it is no URL."""
+        return ""
+
     def load(self) -> None:
         """Import the client library, so that no operation has to wait for it."""
 

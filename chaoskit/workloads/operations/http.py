@@ -126,6 +126,9 @@ class HttpOperation(OperationModel):
     def target(self) -> Target:
         return self.http.url.target
 
+    def asks(self) -> str:
+        return str(self.http)
+
     @property
     def placeholders(self) -> frozenset[str]:
         headers: list[JsonValue] = [*self.headers.values()]

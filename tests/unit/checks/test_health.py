@@ -34,6 +34,16 @@ def test_they_are_none_when_nothing_was_noticed_seen_or_healed(build: Build) -> 
     assert time_to_recover(build.samples(), build.fault(), FOREVER) == 0.0
 
 
+def test_a_failure_long_after_the_heal_is_no_detection(build: Build) -> None:
+    fault = build.fault(healed=12.0)
+    late = build.samples(lambda due: 12.5 <= due < 13.0)
+    assert time_to_detect(late, fault, FOREVER, 0.45) is None
+    assert time_to_detect(late, fault, FOREVER, 0.55) == pytest.approx(2.51)
+    assert time_to_detect(late, build.fault(healed=None), FOREVER) == pytest.approx(2.51)
+    begun = build.samples(lambda due: due == 11.9, took_bad=5.0)  # it ran into its deadline
+    assert time_to_detect(begun, fault, FOREVER) == pytest.approx(6.9)
+
+
 def test_until_hides_what_came_later(build: Build) -> None:
     samples = build.samples(lambda due: 11.0 <= due < 14.0)
     assert time_to_detect(samples, build.fault(), 10.9) is None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pydantic import ValidationError
 
+from chaoskit.docker.exec import ExecResult
 from chaoskit.errors import ChaoskitError, FaultFailed
 from chaoskit.faults import REGISTRY, Fault
+from chaoskit.faults.engines.postgres import no_answer
 from chaoskit.faults.engines.stores import Store, StoreUndo
 from tests.fakes.fake_world import World, container
 
@@ -52,6 +55,79 @@ def fault(kind: str, **fields: Any) -> Fault:
 def test_it_refuses_what_makes_no_sense(kind: str, fields: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError, match=says):
         fault(kind, **fields)
+
+
+SOCKET = 'psql: error: connection to server on socket "/run/.s.PGSQL.5432" failed: '
+
+
+@pytest.mark.parametrize(
+    ("status", "says", "means", "remedy"),
+    [
+        (
+            2,
+            f'{SOCKET}FATAL:  password authentication failed for user "app"',
+            "log in",
+            "SUPERUSER",
+        ),
+        (2, 'psql: FATAL:  role "app" does not exist', "log in", "POSTGRES_USER"),
+        (2, f'{SOCKET}FATAL:  Peer authentication failed for user "app"', "log in", "superuser"),
+        (2, f'{SOCKET}FATAL:  no pg_hba.conf entry for host "[local]"', "log in", "superuser"),
+        (2, f"{SOCKET}fe_sendauth: no password supplied", "log in", "POSTGRES_PASSWORD"),
+        (2, f'{SOCKET}FATAL:  database "shop" does not exist', "no such database", "`database`"),
+        (
+            2,
+            f"{SOCKET}FATAL:  the database system is starting up",
+            "starts or stops",
+            "when it is up",
+        ),
+        (
+            2,
+            f"{SOCKET}FATAL:  sorry, too many clients already",
+            "no connection left",
+            "max_connections",
+        ),
+        (
+            2,
+            f"{SOCKET}No such file or directory\n\tIs the server running locally?",
+            "be reached",
+            "`port`",
+        ),
+        (
+            2,
+            'psql: error: connection to server at "db", port 1 failed: Connection refused',
+            "reached",
+            "PGPORT",
+        ),
+        (
+            3,
+            "psql:<stdin>:1: ERROR:  42501: permission denied for table a",
+            "too few rights",
+            "superuser",
+        ),
+    ],
+)
+def test_a_postgres_without_a_session_is_told_with_what_to_do_and_its_own_line(
+    status: int, says: str, means: str, remedy: str
+) -> None:
+    store = cast("Store", SimpleNamespace(container=container("postgres")))
+    said = no_answer(ExecResult(status, "", says + "\n"), "psql", store).message
+    assert said.startswith("the Postgres of `run-1-postgres-1` ")
+    assert means in said
+    assert remedy.lower() in said.lower()
+    assert says.splitlines()[0].rpartition(": ")[2] in said
+    assert "psql: error" not in said
+
+
+def test_a_statement_that_fails_is_told_as_ever() -> None:
+    store = cast("Store", SimpleNamespace(container=container("postgres")))
+    for error in ('42P01: relation "a" does not exist', "55P03: could not obtain lock on a"):
+        done = ExecResult(3, "", f"psql:<stdin>:1: ERROR:  {error}")
+        said = no_answer(done, "psql", store).message
+        assert said == f"`run-1-postgres-1`: psql: psql:<stdin>:1: ERROR: {error}"
+    assert no_answer(done, "psql", store).message.startswith(
+        "`run-1-postgres-1`: psql: psql:<stdin>"
+    )
+    assert "no client for it" in no_answer(ExecResult(127, "", "refused"), "psql", store).message
 
 
 @pytest.mark.parametrize("table", ["members", "app.members", '"Odd name"', 'app."Order"'])
@@ -156,7 +232,7 @@ async def test_two_that_would_undo_each_other_do_not_overlap(
     first, second = fault(kind, id="first", **fields), fault(kind, id="second", **fields)
     undo = await first.prepare(stack)
     await first.inject(stack, undo)
-    with pytest.raises(FaultFailed, match="`first` is in force on"):
+    with pytest.raises(FaultFailed, match="`first` is in force: two"):
         await second.prepare(stack)
     await first.heal(stack, undo)
     await second.prepare(stack)

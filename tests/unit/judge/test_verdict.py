@@ -110,6 +110,18 @@ def test_a_failed_check_beats_an_unproven_fault(tmp_path: Path) -> None:
     assert result.faults[0].time_to_recover == pytest.approx(1.01)
 
 
+@pytest.mark.parametrize(("failing", "detected"), [(39, 0.91), (50, 2.01), (80, None)])
+def test_a_failure_long_after_the_heal_is_not_the_detection_of_the_fault(
+    tmp_path: Path, failing: int, detected: float | None
+) -> None:
+    write(tmp_path)
+    rows = [json.loads(line) for line in (tmp_path / "samples.ndjson").read_text().splitlines()]
+    rows[failing]["outcome"] = "fail"
+    (tmp_path / "samples.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (fault,) = judge(scenario(), RunRecord.read(tmp_path)).faults
+    assert fault.time_to_detect == (None if detected is None else pytest.approx(detected))
+
+
 @pytest.mark.parametrize("samples", [0, 50])
 def test_a_probe_that_did_not_really_run_makes_the_run_unknown(
     tmp_path: Path, samples: int

@@ -124,6 +124,32 @@ def test_verdict_checks_and_faults_are_there_with_scripts_off(tmp_path: Path) ->
     assert text.index("no_loss") < text.index("availability"), "failures come first"
 
 
+def test_the_phases_are_a_strip_above_the_lanes_with_names_and_times(tmp_path: Path) -> None:
+    text = page.render(make_run_folder(tmp_path))
+    first = text.index('class="lane-picture"', text.index('id="time"'))
+    strip = text[first : text.index("</svg>", first)]
+    assert re.findall(r'class="block-[01]"[^>]*>([^<]*)<', strip) == [
+        "baseline",
+        "1.0 - 3.0 s",
+        "faults",
+        "3.0 - 8.0 s",
+        "settle",
+        "8.0 - 10.0 s",
+    ]
+    assert strip.index("baseline, 1.0 - 3.0 s") < strip.index("settle, 8.0 - 10.0 s")
+
+
+def test_log_lines_that_repeat_each_other_are_one_with_a_count(tmp_path: Path) -> None:
+    text = Reader(page.render(make_run_folder(tmp_path))).text
+    lines = text[text.index("log lines of that moment") : text.index("Time line")]
+    assert (
+        "3.25 s chat | error 13 connection refused (6 lines like this, the last at 4.50 s)" in lines
+    )
+    assert lines.count("| error 1") == 1
+    other = "chat | served 12 connection refused under A slow"  # not with those before the fault
+    assert other in lines
+
+
 def test_a_check_that_fails_as_expected_is_called_so(tmp_path: Path) -> None:
     folder = make_run_folder(tmp_path)
     result = stored_result(folder)

@@ -96,7 +96,7 @@ def test_repetitions_are_cut_as_well(desk: Desk) -> None:
         (
             "{ every: 4s, for: 1s }",
             "when: { probe: chat, is: failing }, for: 9s",
-            "`slow` starts when something is observed: quiet periods need a time",
+            "`slow` starts when something is observed: nobody knows beforehand into which parts",
         ),
         (
             "{ every: 4s, for: 1s }",
@@ -110,6 +110,24 @@ def test_periods_that_cannot_be_kept_are_refused(
 ) -> None:
     text = desk.changed(("at: 5s, for: 4s", fault), (HEAD, f"{HEAD}  quiet: {quiet}\n"))
     assert any(message in problem.message for problem in desk.problems(text))
+
+
+@pytest.mark.parametrize(
+    "start", ["when: { probe: chat, is: failing }", "after: { fault: restart, healed: true }"]
+)
+def test_a_fault_that_waits_is_repeated_in_place_of_being_cut(desk: Desk, start: str) -> None:
+    waits = f"{start}, for: 2s"
+    text = desk.changed(
+        ("at: 5s, for: 4s", waits), (HEAD, f"{HEAD}  quiet: {{ every: 4s, for: 1s }}\n")
+    )
+    (problem,) = [one for one in desk.problems(text) if "quiet periods" in one.message]
+    assert (
+        problem.hint
+        == "give it `at`; or leave `timeline.quiet` out and let `repeat` inject it again"
+    )
+    advised = desk.changed(("at: 5s, for: 4s", f"{waits}, repeat: {{ every: 5s, times: 2 }}"))
+    names = [one.name for one in desk.load(advised).scenario.injections()]
+    assert names == ["restart", "slow", "slow-2"]
 
 
 def test_a_recovery_that_may_outlast_the_quiet_is_warned_of(desk: Desk) -> None:

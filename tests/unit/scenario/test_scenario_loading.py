@@ -19,10 +19,10 @@ from chaoskit.faults.contract import REGISTRY as FAULTS
 from chaoskit.faults.contract import Fault
 from chaoskit.fields import Edge
 from chaoskit.plan.against_stack import against_stack
-from chaoskit.scenario.discover import find
+from chaoskit.scenario.discover import find, left_out
 from chaoskit.scenario.document import KINDS
 from chaoskit.scenario.ids import fault_ids
-from chaoskit.scenario.loading import Loaded, load
+from chaoskit.scenario.loading import Loaded, load, load_all
 from chaoskit.scenario.schema import scenario_schema
 from chaoskit.workloads._base import REGISTRY as WORKLOADS
 
@@ -267,6 +267,30 @@ def test_a_directory_stands_for_its_scenarios(desk: Desk, tmp_path: Path) -> Non
         (tmp_path / name).write_text(text)
     found = find([tmp_path, tmp_path / "a.yaml"])
     assert [str(path.relative_to(tmp_path)) for path in found] == wanted
+
+
+def test_a_broken_file_that_is_left_out_is_warned_of(desk: Desk, tmp_path: Path) -> None:
+    files = {
+        "a.yaml": desk.good,
+        "broken.yaml": "nmae: a\nprobs: [\n",
+        "broken-list.yml": "- a\n- [\n",
+        "broken-scenario.yaml": "expect: [\n",  # loading says what is wrong with it
+        "compose.yaml": "services: {}\n---\nname: ${X:-{}}\n",
+        "apart/broken.yaml": "nmae: [\n",
+        "apart/.chaoskit-ignore": "",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    found = left_out([tmp_path, tmp_path / "a.yaml"])
+    assert [(Path(one.file).name, one.line, one.code) for one in found] == [
+        ("broken-list.yml", 2, "no-yaml"),
+        ("broken.yaml", 2, "no-yaml"),
+    ]
+    assert "left out, it is no YAML and has no key of a scenario: " in found[0].message
+    assert left_out([tmp_path / "broken.yaml"]) == []  # it is named: an error
+    with pytest.raises(ScenarioInvalid, match=r"broken.yaml:2:"):
+        load_all([tmp_path / "broken.yaml"], {})
 
 
 def test_a_pattern_stands_for_the_scenarios_that_fit_it(desk: Desk, tmp_path: Path) -> None:

@@ -94,6 +94,30 @@ def test_the_exit_code_says_worse_no_worse_or_unknown(
     assert compare_runs(before, few, tmp_path, as_json=True) is ExitCode.UNKNOWN
 
 
+def test_too_few_runs_are_told_how_many_would_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = series(1.0, 3), series(1.0, 4)
+    first, second = stored(tmp_path / "before", before), stored(tmp_path / "after", after)
+    assert compare_runs(first, second, tmp_path, as_json=False) is ExitCode.UNKNOWN
+    failures, recovery = compare(before, after)
+    assert capsys.readouterr().out.endswith(
+        f"needed: `failed runs` about {failures.needed} on each side,"
+        f" `restart: time to recover` about {recovery.needed} on each side\n"
+    )
+    for row, place in ((failures, 0), (recovery, 1)):
+        assert row.needed is not None
+        for runs, tells in ((row.needed, True), (row.needed - 1, False)):
+            again = compare(series(1.0, runs), series(1.0, runs))[place]
+            assert (again.outcome is Outcome.NO_WORSE) == tells, row.name
+
+
+def test_what_scatters_beyond_all_measure_needs_more_runs_than_can_be_made() -> None:
+    wild = [run(seconds) for seconds in (0.001, 1000.0, 0.001)]
+    row = compare(wild, wild)[1]
+    assert (row.outcome, row.needed) == (Outcome.UNKNOWN, None)
+
+
 def test_runs_of_another_text_of_the_scenario_are_not_compared(tmp_path: Path) -> None:
     before = stored(tmp_path / "before", series(1.0))
     after = stored(tmp_path / "after", series(1.0), "version: 1 \n")
