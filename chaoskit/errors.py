@@ -12,7 +12,8 @@
     │   ├── StoreFailed               4  the run folder cannot be written or read
     │   │   └── NotTrusted            4  somebody else may have written it: nothing is undone
     │   ├── EngineGone                4  the Docker engine does not answer, and may be back later
-    │   └── ToxiproxyUnreachable      4  a Toxiproxy does not answer
+    │   ├── ToxiproxyUnreachable      4  a Toxiproxy does not answer
+    │   └── RelayUnreachable          4  the relay behind proxies does not answer
     └── FaultFailed                   3  a fault could not be injected, verified or healed
         ├── NoSuchContainer           3  a container that should be there is not
         ├── ToxiproxyWedged           3  Toxiproxy answers, but one of its proxies hangs
@@ -26,6 +27,7 @@ Beside the tree stand errors that never reach the user, each caught by the modul
     NoCertificate          what a server showed cannot be read, which is data as well
     Stopped, Unresolvable  end the reading of a scenario or of one value; they become a `Problem`
     NoNumber               a document has a number that cannot be held; who reads it says where
+    NotHttp                a relay cannot read what passes, and hands it on unread from then on
     NotJudged              a check has nothing to judge: its verdict is `unknown`
     Interrupted            a signal before the run began; its exit code is the signal's
 
