@@ -109,6 +109,10 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[1]), text)
 
 
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
 def _series(name: str, labels: Mapping[str, str]) -> str:
-    inside = ",".join(f'{label}="{value}"' for label, value in labels.items())
+    inside = ",".join(f'{label}="{_escaped(value)}"' for label, value in labels.items())
     return f"{name}{{{inside}}}" if inside else name

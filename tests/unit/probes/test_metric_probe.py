@@ -76,6 +76,11 @@ def test_a_series_that_is_not_there_is_said_with_those_that_are(metric: str, tex
     assert (str(caught.value), caught.value.absent) == (text, True)
 
 
+def test_a_selector_is_written_as_it_is_read() -> None:
+    wanted = Selector("load", {"cpu": 'a}b\\c"d\n', "n": "1"})
+    assert Selector.parse(str(wanted)) == wanted
+
+
 def test_pages_of_the_official_library_are_read() -> None:
     registry = prometheus_client.CollectorRegistry()
     jobs = prometheus_client.Counter("jobs", "Jobs\nof all.", ["path"], registry=registry)
