@@ -9,6 +9,7 @@ import asyncio
 import functools
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
@@ -20,6 +21,7 @@ from chaoskit.ports import HTTPS
 _OF_SERVER_NAMES = bytes.fromhex("551d11")  # subjectAltName
 _SEQUENCE, _OID, _OCTETS, _UTC_TIME, _VERSION, _EXTENSIONS = 0x30, 0x06, 0x04, 0x17, 0xA0, 0xA3
 _DNS, _ADDRESS = 0x82, 0x87
+_GOODBYE = 0.1  # seconds for a server to answer the end of a connection
 
 
 class TlsUrl(Url):
@@ -93,7 +95,13 @@ async def certificate_of(host: str, port: int, server: str, context: ssl.SSLCont
             raise NoCertificate("it showed no certificate")
         return Certificate.read(shown)
     finally:
-        writer.transport.abort()
+        try:
+            writer.close()
+            with suppress(OSError, TimeoutError):  # said, not only cut: a server may log that
+                async with asyncio.timeout(_GOODBYE):
+                    await writer.wait_closed()
+        finally:
+            writer.transport.abort()
 
 
 def _parts(document: bytes) -> Iterator[tuple[int, bytes]]:

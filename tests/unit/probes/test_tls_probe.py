@@ -47,16 +47,15 @@ def read(made: Path, name: str) -> Certificate:
 
 
 @asynccontextmanager
-async def serving(made: Path, name: str) -> AsyncIterator[FixedRoutes]:
+async def serving(made: Path, name: str, handshakes: int = 1) -> AsyncIterator[FixedRoutes]:
+    """Serve with a certificate; at the end that many handshakes have come to theirs."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made / f"{name}.pem", made / f"{name}.key")
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.transport.abort()
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=context)
-    async with server:
-        yield FixedRoutes({("web", 443): server.sockets[0].getsockname()})
+    async with serve(misbehaving("close", read=True), context) as server:
+        yield server.routes("web", 443)
+        async with asyncio.timeout(20):
+            while server.connections < handshakes:
+                await asyncio.sleep(0.005)
 
 
 async def observed(routes: FixedRoutes, made: Path | None = None, **fields: Any) -> Observed:
@@ -114,7 +113,7 @@ async def test_a_sample_keeps_what_the_certificate_says(made: Path) -> None:
 async def test_a_chain_is_verified_with_the_authorities_given(
     made: Path, name: str, ca: str, chain: str
 ) -> None:
-    async with serving(made, name) as routes:
+    async with serving(made, name, 2 if chain == "trusted" else 1) as routes:
         result = await observed(routes, made, ca=ca)
     assert result.ok
     assert isinstance(result.value, dict)
