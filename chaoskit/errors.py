@@ -21,9 +21,10 @@
         └── GateUnmet                 3  the steady state was not reached
 
 Beside the tree stand errors that never reach the user, each caught by the module that knows it:
-    RedisRefused, WebSocketRefused, WebSocketEnded, FeedEnded
+    RedisRefused, WebSocketRefused, WebSocketEnded, GrpcFailed, FeedEnded
         what the system under test answered: recorded as a sample or an operation, so it is data
-    NoMatch                a JSONPath finds nothing in an answer, which is data as well
+    NoMatch, NoMetric      nothing, or no one number, is found in an answer: data as well
+    NoCertificate          what a server showed cannot be read, which is data as well
     Stopped, Unresolvable  end the reading of a scenario or of one value; they become a `Problem`
     NoNumber               a document has a number that cannot be held; who reads it says where
     NotHttp                a relay cannot read what passes, and hands it on unread from then on

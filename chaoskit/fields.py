@@ -13,11 +13,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import durationpy
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -112,6 +121,24 @@ class Day(Written, date):
             with suppress(ValueError):  # no such day, such as the 31st of April
                 return cls.fromisoformat(value)
         raise ValueError(f"expected a day such as 2027-01-31, got {_described(value)}")
+
+
+class Days(Written, int):
+    """A number of days; written `30d`."""
+
+    json_pattern = r"^[0-9]{1,5}d$"
+    json_example = "30d"
+
+    @classmethod
+    def parse(cls, value: object) -> Self:
+        if isinstance(value, str) and re.fullmatch(cls.json_pattern, value):
+            return cls(value[:-1])
+        raise ValueError(f"expected days such as 30d, got {_described(value)}")
+
+    def __str__(self) -> str:
+        return f"{int(self)}d"
+
+    __repr__ = __str__
 
 
 class Rate(Written, float):
@@ -381,12 +408,30 @@ class TcpUrl(Url):
     def parse(cls, value: object) -> Self:
         url = super().parse(value)
         if url.port == 0:
-            raise ValueError("a tcp:// URL needs a port, such as tcp://rabbit:5672")
+            raise ValueError(f"the URL needs a port, such as {url.scheme}://{url.service}:5672")
         return url
 
 
+FOLDER = "folder"  # in the context of a validation: where the scenario file is
+
+
+def _beside_scenario(written: str, info: ValidationInfo) -> str:
+    """Return the absolute path of a file that is there; a stored scenario has it already."""
+    if info.context is None:
+        return written
+    path = Path(info.context[FOLDER], written)
+    if not path.is_file():
+        raise ValueError(f"there is no file `{path}`")
+    return str(path)
+
+
+File = Annotated[str, Field(min_length=1), AfterValidator(_beside_scenario)]
 Name = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=64)]
 ServiceName = Annotated[str, Field(pattern=rf"^{_NAME}$", max_length=128)]
+Command = (  # a text goes to a shell, a list is run as it is
+    Annotated[str, Field(min_length=1)]
+    | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+)
 
 
 def _described(value: object) -> str:

@@ -67,6 +67,7 @@ class Sample:
     error: str | None = None
     value: Json = None
     stalled: float = 0.0
+    trace: str | None = None  # of an operation that is looked at as a sample
 
     @property
     def lateness(self) -> float:
@@ -86,7 +87,8 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     and a dataclass do, and the garbage collector need not look at them.
 
     `due` is when an invocation should have been sent, in run-clock seconds; None where that is not
-    known, for what came by itself, and for completions.
+    known, for what came by itself, and for completions. `trace` is the id of the trace that an
+    invocation began, where it was told to the system: 32 hexadecimal digits.
     """
 
     t: float
@@ -99,6 +101,7 @@ class Event(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     id: int
     error: str | None = None
     due: float | None = None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +258,17 @@ class LogGap:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class EdgeUse:
+    """How many connections the proxy of an edge accepted from its client in the whole run; None
+    where the edge has no proxy, so that nobody counted."""
+
+    client: str
+    upstream: str
+    port: int | None
+    connections: int | None
+
+
 def in_order(events: Sequence[Event]) -> Sequence[Event]:
     """Return the events in order of time; at equal times the order in which they are decides."""
     times = list(map(_time, events))
@@ -279,6 +293,7 @@ class Evidence:
     services: Sequence[str] = ()
     initial: Mapping[str, Json] = field(default_factory=dict)
     schedules: Mapping[str, Schedule] = field(default_factory=dict)  # by workload
+    edges: Sequence[EdgeUse] = ()  # every possible one
 
     def __post_init__(self) -> None:
         history = {workload: in_order(events) for workload, events in self.history.items()}

@@ -293,7 +293,7 @@ class WorkloadCheck(Check):
         gap = gap or judged.gap
         if gap is None and not judged.of and not judged.found:
             raise NotJudged(f"there was nothing in this window that could show {self.anomalies}")
-        return build_finding(judged, evidence, self.bound, self.formal, gap)
+        return build_finding(judged, evidence, history.events, self.bound, self.formal, gap)
 
     def look(self, history: History) -> Judged:
         """Return what is wrong with a history. Raises `NotJudged` where that cannot be known."""

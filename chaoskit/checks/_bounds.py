@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 from pydantic import JsonValue, model_validator
@@ -9,7 +10,7 @@ from pydantic import JsonValue, model_validator
 from chaoskit.checks._base import ProbeCheck
 from chaoskit.checks.histories.operations import number, plain
 from chaoskit.numeric import TOLERANCE
-from chaoskit.records import Json
+from chaoskit.records import Json, Sample
 
 
 class BoundedCheck(ProbeCheck):
@@ -37,6 +38,10 @@ class BoundedCheck(ProbeCheck):
         if self.at_most is not None:
             parts.append(f"<= {plain(self.at_most)}")
         return ", ".join(parts)
+
+    def valued(self, samples: Sequence[Sample]) -> list[Sample]:
+        """Return the samples with a value: also one that a bound of its own probe made fail."""
+        return [sample for sample in samples if sample.value is not None]
 
     def holds(self, value: Json) -> bool:
         """Return whether one value is inside the bounds."""

@@ -54,7 +54,7 @@ def operations(
             error = end.error
             outcome = "ok" if end.type == "ok" else "fail" if end.type == "fail" else "info"
         due = begin.t if begin.due is None else begin.due
-        found.append(Sample(begin.op, due, begin.t, done, outcome, error))
+        found.append(Sample(begin.op, due, begin.t, done, outcome, error, trace=begin.trace))
     schedule = evidence.schedules.get(workload)
     if schedule is not None:
         why = "never sent, every client was busy"

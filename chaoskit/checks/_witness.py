@@ -27,4 +27,10 @@ def failing(stretch: Stretch, evidence: Evidence) -> str:
     if len(stretch.samples) > 1:
         when = f"{first.due:.2f} - {moment(last.due)}"
     error = f" ({first.error})" if first.error else ""
-    return f"{when}: {len(stretch.samples)} failed{error}, {fault_at(evidence, first.done)}"
+    position = fault_at(evidence, first.done)
+    return traced(f"{when}: {len(stretch.samples)} failed{error}, {position}", first.trace)
+
+
+def traced(line: str, trace: str | None) -> str:
+    """Return a line of a witness with the id of the trace of the operation that it shows."""
+    return line if trace is None else f"{line} (trace {trace})"

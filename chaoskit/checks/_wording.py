@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaoskit.checks._fault_position import fault_at, inside_outside, position_in_faults
-from chaoskit.checks._witness import LINES, capped
+from chaoskit.checks._witness import LINES, capped, traced
 from chaoskit.numeric import above
-from chaoskit.records import Evidence, FaultWindow, Finding, Numbers, Verdict
+from chaoskit.records import Event, Evidence, FaultWindow, Finding, Numbers, Verdict
 from chaoskit.text import moment
 
 
@@ -53,9 +53,14 @@ class Judged:
 
 
 def build_finding(
-    judged: Judged, evidence: Evidence, bound: str, formal: str, gap: str | None
+    judged: Judged,
+    evidence: Evidence,
+    events: Sequence[Event],
+    bound: str,
+    formal: str,
+    gap: str | None,
 ) -> Finding:
-    """Return the finding of a check over a history.
+    """Return the finding of a check over a history, whose `events` these are.
 
     It fails when more than the share `at_most` of what was judged is wrong, whatever `gap` says
     about the rest; else it is unknown when there is a gap.
@@ -69,7 +74,7 @@ def build_finding(
             judged.measured,
             bound,
             _reason(judged, judged.formal or formal, evidence.faults),
-            _witness(found, worst, evidence),
+            _witness(found, worst, evidence, events),
             worst.at if worst.size else found[0].at,
             notes=tuple(judged.notes),
             numbers=numbers,
@@ -90,16 +95,32 @@ def _reason(judged: Judged, formal: str, faults: Sequence[FaultWindow]) -> str:
     return f"{text}{inside_outside(times, faults)}{judged.tail} [{formal}]"
 
 
-def _witness(found: Sequence[Anomaly], worst: Anomaly, evidence: Evidence) -> tuple[str, ...]:
+def _witness(
+    found: Sequence[Anomaly], worst: Anomaly, evidence: Evidence, events: Sequence[Event]
+) -> tuple[str, ...]:
     """Return at most six lines, oldest first, the worst one among them."""
     if len(found) == 1:
-        return (_line(worst, evidence), *worst.lines[: LINES - 1])
+        (line,) = _lines(found, evidence, events)
+        return (line, *worst.lines[: LINES - 1])
     chosen = sorted(found, key=lambda one: one.at)
     if len(chosen) > LINES:
         chosen = chosen[: LINES - 1]
         if worst.size and all(one is not worst for one in chosen):
             chosen[-1] = worst
-    return capped([_line(one, evidence) for one in chosen], len(found))
+    return capped(_lines(chosen, evidence, events), len(found))
+
+
+def _lines(chosen: Sequence[Anomaly], evidence: Evidence, events: Sequence[Event]) -> Sequence[str]:
+    """Return one line for each anomaly, with the trace of the operation that it is about: the one
+    that had just begun, ended or come at its moment."""
+    moments = {one.at for one in chosen}
+    ids = {event.id: event.t for event in events if event.t in moments}
+    traces = {
+        ids[event.id]: event.trace
+        for event in events
+        if event.type == "invoke" and event.trace is not None and event.id in ids
+    }
+    return [traced(_line(one, evidence), traces.get(one.at)) for one in chosen]
 
 
 def _line(one: Anomaly, evidence: Evidence) -> str:

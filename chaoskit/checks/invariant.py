@@ -30,8 +30,7 @@ class Invariant(BoundedCheck):
     during: Literal["all"] = "all"
 
     def rule(self, evidence: Evidence) -> Finding:
-        samples = [s for s in evidence.samples.get(self.probe, ()) if s.outcome == "ok"]
-        valued = [sample for sample in samples if sample.value is not None]
+        valued = self.valued(evidence.samples.get(self.probe, ()))
         bad = [sample for sample in valued if not self.holds(sample.value)]
         if bad:
             reason = (
@@ -49,7 +48,7 @@ class Invariant(BoundedCheck):
 
     def _enough(self, valued: Sequence[Sample], evidence: Evidence) -> None:
         """Raise `NotJudged` where the value was not read before the faults and after them."""
-        what = f"no good sample of probe `{self.probe}` with a value"
+        what = f"no sample of probe `{self.probe}` with a value"
         if not valued:
             raise NotJudged(f"{what} was there")
         if not evidence.faults:

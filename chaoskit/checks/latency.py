@@ -11,7 +11,7 @@ from pydantic import model_validator
 from chaoskit.checks._base import SampledCheck, check
 from chaoskit.checks._fault_position import fault_at
 from chaoskit.checks._schedule import NEVER
-from chaoskit.checks._witness import LINES
+from chaoskit.checks._witness import LINES, traced
 from chaoskit.fields import Duration
 from chaoskit.numeric import above, percentile
 from chaoskit.records import Evidence, Finding, Numbers, Sample, Verdict
@@ -120,4 +120,5 @@ class Latency(SampledCheck):
 def _line(sample: Sample, limit: float, evidence: Evidence) -> str:
     how = "ok" if sample.outcome == "ok" else f"failed: {sample.error or 'no error given'}"
     took = seconds_text(sample.latency, limit)
-    return f"{moment(sample.due)}: took {took} ({how}), {fault_at(evidence, sample.done)}"
+    line = f"{moment(sample.due)}: took {took} ({how}), {fault_at(evidence, sample.done)}"
+    return traced(line, sample.trace)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from chaoskit.checks._base import ALL, NotJudged, ServiceCheck, check, window
 from chaoskit.checks._fault_position import fault_at
@@ -15,6 +15,17 @@ from chaoskit.records import Evidence, Finding, Log, LogLine, Numbers, Verdict
 from chaoskit.text import count, moment
 
 WIDTH = 160  # characters of a log line that a witness shows
+
+
+def _compiles(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"`{value}` is not a regular expression: {error}") from None
+    return value
+
+
+Expression = Annotated[str, Field(min_length=1), AfterValidator(_compiles)]
 
 
 @check("logs")
@@ -30,19 +41,10 @@ class Logs(ServiceCheck):
 
     example: ClassVar[str] = '{ check: logs, service: chat, absent: "Traceback|panic" }'
 
-    contains: str | None = Field(default=None, min_length=1)
-    absent: str | None = Field(default=None, min_length=1)
+    contains: Expression | None = None
+    absent: Expression | None = None
     at_least: int | None = Field(default=None, ge=0)
     at_most: int | None = Field(default=None, ge=0)
-
-    @field_validator("contains", "absent")
-    @classmethod
-    def _is_expression(cls, value: str | None) -> str | None:
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise ValueError(f"`{value}` is not a regular expression: {error}") from None
-        return value
 
     @model_validator(mode="after")
     def _one_question(self) -> Self:
@@ -109,7 +111,7 @@ class Logs(ServiceCheck):
         )
         if first and first[0].t < measuring:
             reason += f"; the first at {moment(first[0].t)}, while the stack started"
-        witness = capped([_shown(line, evidence) for line in first], found)
+        witness = capped([shown_line(line, evidence) for line in first], found)
         at = first[0].t if first else None
         return self.failed(measured, reason, witness, at, (self.service,), numbers)
 
@@ -118,6 +120,7 @@ def _is_empty(log: Log) -> bool:
     return next(log.between(float("-inf"), float("inf")), None) is None
 
 
-def _shown(line: LogLine, evidence: Evidence) -> str:
+def shown_line(line: LogLine, evidence: Evidence) -> str:
+    """Return one line of a witness: when, near which fault, what was printed."""
     text = line.text if len(line.text) <= WIDTH else line.text[: WIDTH - 3] + "..."
     return f"{moment(line.t)} ({fault_at(evidence, line.t)}): {text}"

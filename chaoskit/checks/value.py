@@ -19,8 +19,9 @@ class Value(BoundedCheck):
     """A number from a probe's answers stays inside bounds.
 
     `of` says which number is judged: `every` one, the `mean`, or the `last`. A probe has a value
-    where it says so: the `value:` of an `http` probe, the reply of a `redis` probe, the single
-    column and row of a `postgres` probe. Samples without one are left out.
+    where it says so: what a `metric` probe reads, the `value:` of an `http` probe, the reply of a
+    `redis` probe, the single column and row of a `postgres` probe, the number that the command of
+    an `exec` probe prints. Samples without one are left out.
     """
 
     example: ClassVar[str] = "{ check: value, probe: queue-depth, at_most: 100 }"
@@ -29,10 +30,9 @@ class Value(BoundedCheck):
     of: Literal["every", "mean", "last"] = "every"
 
     def rule(self, evidence: Evidence) -> Finding:
-        samples = samples_in(self, self.probe, evidence)
-        valued = [s for s in samples if s.outcome == "ok" and s.value is not None]
+        valued = self.valued(samples_in(self, self.probe, evidence))
         if not valued:
-            raise NotJudged(f"no good sample of probe `{self.probe}` has a value in this window")
+            raise NotJudged(f"no sample of probe `{self.probe}` has a value in this window")
         if self.of == "mean":
             return self._mean(valued, evidence)
         judged = valued if self.of == "every" else valued[-1:]

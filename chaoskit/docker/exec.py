@@ -55,8 +55,9 @@ class ContainerExec:
         *,
         environment: Mapping[str, str] | None = None,
         within: float = 10.0,
+        most: int = _MOST,
     ) -> ExecResult:
-        """Run a command and return how it ended.
+        """Run a command and return how it ended, with `most` bytes of each of its streams.
 
         Past `within` seconds it is given up, not killed: the engine has no call for that. One that
         the engine lost before it began is begun again.
@@ -67,7 +68,7 @@ class ContainerExec:
             id = self._created(container_id, argv, environment)
             stream: Any = self._api.exec_start(id, socket=True)
             try:
-                out, err = _output(stream, deadline)
+                out, err = _output(stream, deadline, most)
             finally:
                 frames.close(stream)
             while True:  # its output may end a moment before itself
@@ -124,7 +125,7 @@ class ContainerExec:
         return str(made["Id"])
 
 
-def _output(stream: Any, deadline: float) -> tuple[str, str]:
+def _output(stream: Any, deadline: float, most: int) -> tuple[str, str]:
     """Read what a command prints until it ends or the deadline passes.
 
     Read through the buffer that read the headers: output that came together with them is in it, and
@@ -141,7 +142,7 @@ def _output(stream: Any, deadline: float) -> tuple[str, str]:
         while (found := frames.frame(reader.read)) is not None:
             kind, data = found
             text = texts[kind == frames.STDERR]
-            text += data[: _MOST - len(text)]
+            text += data[: most - len(text)]
     finally:
         watchdog.cancel()
     return texts[False].decode(errors="replace"), texts[True].decode(errors="replace")

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from chaoskit.docker.compose_cli import PROJECT_VARIABLE
 from chaoskit.errors import FaultFailed
 from chaoskit.faults.contract import Fault, Forecast, Receipt, Undo, fault
-from chaoskit.fields import Duration, ServiceName
+from chaoskit.fields import Command, Duration, ServiceName
 from chaoskit.secrets import passwords_in
 from chaoskit.tasks import together
 from chaoskit.text import last_words, seconds_text
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
     from chaoskit.stack.proxy import Proxy
     from chaoskit.stack.stack import Stack
 
-Command = (
-    Annotated[str, Field(min_length=1)]
-    | Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
-)
 _SHOWN = 300  # characters of what a command printed
 _CANNOT_RUN = (126, 127)
 _printed: WeakKeyDictionary[Stack, dict[str, str]] = WeakKeyDictionary()  # by inject commands

@@ -47,6 +47,8 @@ def against_stack(
     for index, check in enumerate(scenario.expect):
         service = getattr(check, "service", None)
         named.append((("expect", index), [service] if isinstance(service, str) else service or ()))
+        used = getattr(check, "edge", None)
+        named.append((("expect", index), () if used is None else _ends([used])))
     named += [(("allow",), (one.service for one in scenario.allowed))]
     problems = [
         _no_service(loaded, path, name, services, inactive.get(name))

@@ -59,8 +59,7 @@ class ContainerSession(Session):
     def _trouble(self, state: ContainerState) -> str | None:
         expect = self._probe.expect or ("running" if state.health is None else "healthy")
         if not state.running:
-            code = f" (code {state.exit_code})" if state.status in ("exited", "dead") else ""
-            return f"is {state.status}{code}"
+            return not_running(state)
         if expect == "healthy" and state.health != "healthy":
             return f"is {state.health}" if state.health else "has no health check"
         limit = self._probe.max_restarts
@@ -70,3 +69,9 @@ class ContainerSession(Session):
 
     async def close(self) -> None:
         return None
+
+
+def not_running(state: ContainerState) -> str:
+    """Return what a container is that does not run: `is exited (code 137)`."""
+    code = f" (code {state.exit_code})" if state.status in ("exited", "dead") else ""
+    return f"is {state.status}{code}"

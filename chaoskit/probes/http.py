@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
@@ -20,6 +18,7 @@ from chaoskit.wire import load
 from chaoskit.wire.error_text import LONGEST, error_words
 from chaoskit.wire.http import headers_for, larger_than, pass_over, read_body, routed, unpacked
 from chaoskit.wire.paths import JsonPath, NoMatch, one
+from chaoskit.wire.tls import unverified
 
 if TYPE_CHECKING:
     import httpx
@@ -86,25 +85,53 @@ class HttpProbe(Probe):
 
     def load(self) -> None:
         load("httpx", "anyio._backends._asyncio", "jsonpath")
-        _unverified()
+        unverified()
 
     async def connect(self, routes: Routes) -> HttpSession:
-        return HttpSession(self, routes)
+        looks_inside = self.expect.body or self.value is not None
+        return HttpSession(self, routes, self._judged_body if looks_inside else None)
+
+    def _judged_body(self, document: bytes) -> Observed:
+        try:
+            body: Json = read_json(document)
+            for path, wanted in self.expect.body.items():
+                value = one(path, body)
+                if not _same(value, wanted):
+                    text = f"body {path} was {shown(value)} not {shown(wanted)}"
+                    return Observed(False, one_line(text, LONGEST))
+            return Observed(True, value=one(self.value, body) if self.value else None)
+        except NoMatch as missing:
+            return Observed(False, f"body has {missing}")
+        except NoNumber as error:
+            return Observed(False, one_line(f"body: {error.msg}", LONGEST))
+        except ValueError:
+            return Observed(False, "body is not JSON")
 
 
 class HttpSession(Session):
-    """One kept connection; httpx opens it with the first request."""
+    """One kept connection; httpx opens it with the first request.
 
-    def __init__(self, probe: HttpProbe, routes: Routes) -> None:
+    `look` judges the body, of at most `limit` bytes; without it the body does not matter.
+    """
+
+    def __init__(
+        self,
+        probe: HttpProbe,
+        routes: Routes,
+        look: Callable[[bytes], Observed] | None,
+        limit: int = MOST_READ,
+    ) -> None:
         import httpx
 
         self._probe = probe
         self._routes = routes
+        self._look = look
+        self._limit = limit
         self._observing: asyncio.Task[object] | None = None
         self._headers = headers_for(probe.url, probe.headers)
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(
-                verify=_unverified(),
+                verify=unverified(),
                 trust_env=False,
                 retries=0,
                 limits=httpx.Limits(
@@ -137,12 +164,12 @@ class HttpSession(Session):
             self.waiting_for = "answer"
             response = await self._client.send(request, stream=True)
             try:
-                if not self._looks_inside:
+                if self._look is None:
                     if not self._endless(response):  # what cuts answers off must be felt
                         self.waiting_for = f"end of the answer with status {response.status_code}"
                         await pass_over(response.aiter_raw(), MOST_PASSED_OVER)
                     return self._judged(response, b"", whole=True)
-                body, whole = await read_body(response.aiter_raw(), MOST_READ)
+                body, whole = await read_body(response.aiter_raw(), self._limit)
             finally:
                 await response.aclose()
         except httpx.HTTPError as error:
@@ -153,10 +180,6 @@ class HttpSession(Session):
         kind = str(response.headers.get("content-type", ""))
         return self._probe.expect.endless or kind.startswith(_STREAMS)
 
-    @property
-    def _looks_inside(self) -> bool:
-        return bool(self._probe.expect.body) or self._probe.value is not None
-
     def _judged(self, response: httpx.Response, body: bytes, *, whole: bool) -> Observed:
         expect = self._probe.expect
         if response.status_code not in expect.statuses:
@@ -166,31 +189,15 @@ class HttpSession(Session):
             if found != wanted:
                 was = "missing" if found is None else f"{shown(found)} not {shown(wanted)}"
                 return Observed(False, one_line(f"header {name} was {was}", LONGEST))
-        if not self._looks_inside:
+        if self._look is None:
             return Observed(True)
         if not whole:
-            return Observed(False, f"body: {larger_than(MOST_READ)}")
+            return Observed(False, f"body: {larger_than(self._limit)}")
         try:
-            text = unpacked(body, response.headers.get("content-encoding", ""), MOST_READ)
+            text = unpacked(body, response.headers.get("content-encoding", ""), self._limit)
         except ValueError as refusal:
             return Observed(False, one_line(f"body: {refusal}", LONGEST))
-        return self._judged_body(text)
-
-    def _judged_body(self, document: bytes) -> Observed:
-        try:
-            body: Json = read_json(document)
-            for path, wanted in self._probe.expect.body.items():
-                value = one(path, body)
-                if not _same(value, wanted):
-                    text = f"body {path} was {shown(value)} not {shown(wanted)}"
-                    return Observed(False, one_line(text, LONGEST))
-            return Observed(True, value=one(self._probe.value, body) if self._probe.value else None)
-        except NoMatch as missing:
-            return Observed(False, f"body has {missing}")
-        except NoNumber as error:
-            return Observed(False, one_line(f"body: {error.msg}", LONGEST))
-        except ValueError:
-            return Observed(False, "body is not JSON")
+        return self._look(text)
 
     async def close(self) -> None:
         # The request goes first: httpx forgets a connection that is made while it closes.
@@ -199,15 +206,6 @@ class HttpSession(Session):
             observing.cancel()
             await asyncio.wait({observing}, timeout=_CANCELLED_WITHIN)
         await self._client.aclose()
-
-
-@functools.cache
-def _unverified() -> ssl.SSLContext:
-    """Return one TLS context for all sessions: making one costs milliseconds of the loop."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _same(value: object, wanted: object) -> bool:

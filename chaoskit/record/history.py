@@ -21,7 +21,9 @@ from chaoskit.numeric import NoNumber, read_json
 from chaoskit.records import Event, Key, key_of
 
 TYPES = ("invoke", "ok", "fail", "info")
-FIELDS = frozenset({"t", "type", "process", "workload", "op", "key", "value", "id", "error", "due"})
+FIELDS = frozenset(
+    {"t", "type", "process", "workload", "op", "key", "value", "id", "error", "due", "trace"}
+)
 _ENDLESS = 1e300  # seconds: no time is, and arithmetic with more is none
 Row = Mapping[str, Any] | None  # of a line as it stands there; None for one that leaves nothing out
 _DECODER = msgspec.json.Decoder(Event)
@@ -162,8 +164,13 @@ class _Reader:
             if type(due) not in (int, float) or not abs(due) < _ENDLESS:
                 raise self._wrong("`due` is not a number of seconds")
             due = float(due)
+        trace = row.get("trace")
+        if trace is not None and type(trace) is not str:
+            raise self._wrong("`trace` is no text")
         kind, workload, op = intern(kind), intern(workload), intern(op)
-        return Event(t, cast("Any", kind), process, workload, op, key, value, number, error, due)
+        return Event(
+            t, cast("Any", kind), process, workload, op, key, value, number, error, due, trace
+        )
 
     def _join(self, event: Event, row: Row, known: _Operations) -> Event:
         """Hold every completion against its invocation; both may be lines out of order.

@@ -16,6 +16,7 @@ from chaoskit.record.events import (
     CanaryExchanged,
     ContainerChanged,
     EdgeNotCounted,
+    EdgesObserved,
     EdgeUsed,
     FaultEvent,
     FaultHealed,
@@ -48,6 +49,7 @@ from chaoskit.record.logs import log_files
 from chaoskit.record.writer import HISTORY, SAMPLES
 from chaoskit.records import (
     ContainerEvent,
+    EdgeUse,
     Event,
     Evidence,
     FaultWindow,
@@ -234,6 +236,10 @@ class RunRecord:
             schedules={
                 one.workload: one.schedule for one in log.every(WorkloadEnded) if one.schedule
             },
+            edges=[
+                EdgeUse(one.client, one.upstream, one.port, one.connections)
+                for one in (log.last(EdgesObserved) or EdgesObserved(())).edges
+            ],
         )
         return cls(folder.name, log, evidence)
 

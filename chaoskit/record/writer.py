@@ -108,6 +108,8 @@ class Recorder:
         }
         if event.due is not None:
             row["due"] = round(event.due, 6)
+        if event.trace is not None:
+            row["trace"] = event.trace
         self._history.append(row)
         count = self.counts.workloads.setdefault(event.workload, WorkloadCount())
         if event.type == "ok":

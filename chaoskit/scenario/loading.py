@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from chaoskit.errors import Problem, ScenarioInvalid
+from chaoskit.fields import FOLDER
 from chaoskit.scenario import lints, nodes
 from chaoskit.scenario.discover import find
 from chaoskit.scenario.document import Scenario, scenario_model
@@ -63,7 +64,11 @@ def load(path: Path, environ: Mapping[str, str], *, compose: bool = True) -> Loa
     try:
         # as JSON, so that strict mode still takes a list where a model wants a tuple
         scenario = model.model_validate_json(
-            json.dumps(source.data), strict=True, by_alias=True, by_name=False
+            json.dumps(source.data),
+            strict=True,
+            by_alias=True,
+            by_name=False,
+            context={FOLDER: path.parent.resolve()},
         )
     except ValidationError as error:
         problems += problems_of(error, source, model)

@@ -6,12 +6,14 @@ run's stack from its project name alone and heal it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from chaoskit.docker.client import Engine
 from chaoskit.docker.containers import Container
+from chaoskit.docker.exec import ExecResult
 from chaoskit.docker.labels import CLIENT_LABEL, ROLE_LABEL, UPSTREAMS_LABEL
 from chaoskit.errors import EnvironmentFailure, FaultFailed
 from chaoskit.exchange import BRIEFLY, Ask, Exchange
@@ -36,6 +38,7 @@ LOCAL = "127.0.0.1"
 # Toxiproxy stops a proxy only after its dial to an upstream that has just gone: the kernel gives up
 # on the dead address after three seconds, and every call on that proxy waits for it.
 _RECREATE_TRIES = 4
+_COMMANDS = 8  # of probes at once: each holds one of the threads that faults and heals need, too
 T = TypeVar("T")
 
 
@@ -68,6 +71,7 @@ class Stack:
         self._late: dict[tuple[str, str], Proxy] = {}  # proxies that were made at run time
         self._spare: dict[tuple[str, str], int] = {}  # the published port for their canaries
         self._toxics: dict[tuple[str, str], dict[str, Toxic]] = {}
+        self._commands = asyncio.Semaphore(_COMMANDS)
         self.claims = Claims()
         self.tickers: dict[str, Ticker] = {}  # of faults that go on acting while in force, by name
 
@@ -109,6 +113,12 @@ class Stack:
 
     async def container_states(self, service: str) -> list[ContainerState]:
         return [c.state for c in await self.containers.of(self.project, service)]
+
+    async def execute(
+        self, container_id: str, argv: Sequence[str], within: float, most: int
+    ) -> ExecResult:
+        async with self._commands:
+            return await self.exec.run(container_id, argv, within=within, most=most)
 
     # -- routes ----------------------------------------------------------------------------------
 

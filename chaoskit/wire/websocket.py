@@ -57,6 +57,11 @@ class WebSocketLink:
     def open(self) -> bool:
         return self._reader is not None and not self._reader.done()
 
+    @property
+    def end(self) -> str:
+        """How the connection ended, where it did."""
+        return self._end
+
     async def connect(self, path: str) -> None:
         """Make sure there is a live connection; one found closed is opened again.
 

@@ -13,6 +13,7 @@ a new one, because the old operation may still take effect at any later time.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import heapq
 import itertools
 from collections import Counter
@@ -29,7 +30,7 @@ from chaoskit.wire.error_text import unexpected
 from chaoskit.workloads._base import Step, Stream, SubscriberGenerator, Workload
 from chaoskit.workloads._client import Client
 from chaoskit.workloads._subscribing import Subscriptions
-from chaoskit.workloads.operations._base import Reply, refuses
+from chaoskit.workloads.operations._base import TRACE, Reply, refuses
 
 VIEW_ATTEMPTS = 3  # how often a view is tried in vain before the run
 FINAL_ATTEMPTS = 10  # and after it
@@ -61,6 +62,7 @@ class Driver:
         self._emit = emit
         self._generator = workload.generator(name, seed)
         self._rng = Random(f"{seed} {name} steps")
+        self._seed = seed
         self._ids = itertools.count()
         self._clients = [Client(place) for place in range(workload.clients)]
         self._subscriptions: Subscriptions | None = None
@@ -212,12 +214,14 @@ class Driver:
         """
         number, now = next(self._ids), self._clock.now()
         due = now if due is None else min(due, now)
-        self._record("invoke", client.process, step, number, step.value, None, due)
+        trace = self._trace(step.op, number)
+        self._record("invoke", client.process, step, number, step.value, None, due, trace)
         session = client.sessions.get(step.op)
         if session is None:
             session = self._operations[step.op].connect(self._routes)
             client.sessions[step.op] = session
-        work = asyncio.create_task(session.run({**step.fields, "id": number}))
+        told = {} if trace is None else {TRACE: trace}
+        work = asyncio.create_task(session.run({**step.fields, "id": number, **told}))
         try:
             await asyncio.wait({work}, timeout=self._workload.timeout)
         except asyncio.CancelledError:
@@ -271,9 +275,20 @@ class Driver:
         value: Json,
         error: str | None,
         due: float | None = None,
+        trace: str | None = None,
     ) -> None:
         t, key = self._clock.now(), key_of(step.key)
-        self._emit(Event(t, kind, process, self._name, step.op, key, value, number, error, due))
+        self._emit(
+            Event(t, kind, process, self._name, step.op, key, value, number, error, due, trace)
+        )
+
+    def _trace(self, op: str, number: int) -> str | None:
+        """Return the id of an operation's trace, the same in every run with this seed; None for
+        one that cannot tell it."""
+        if not self._operations[op].traced:
+            return None
+        text = f"{self._seed} {self._name} {number}"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
     def discard(self, client: Client, op: str, work: asyncio.Task[Reply] | None = None) -> None:
         """Throw away the client's connection for an operation, with a call still running on it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -44,7 +45,9 @@ class Seen:
 
 
 @asynccontextmanager
-async def serve(handler: Callable[[Server], Handler]) -> AsyncIterator[Server]:
+async def serve(
+    handler: Callable[[Server], Handler], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[Server]:
     server = Server(0)
     handle = handler(server)
     handling: set[asyncio.Task[None]] = set()
@@ -70,7 +73,7 @@ async def serve(handler: Callable[[Server], Handler]) -> AsyncIterator[Server]:
             server.open.discard(writer)
             writer.close()
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
     server.port = listener.sockets[0].getsockname()[1]
     try:
         yield server

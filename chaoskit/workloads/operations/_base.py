@@ -13,6 +13,8 @@ from chaoskit.fields import Model, Target
 from chaoskit.records import Json, Outcome
 from chaoskit.stack.routes import Routes
 
+TRACE = "trace"  # among the fields of an operation, 32 hexadecimal digits; no template has it
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -75,6 +77,11 @@ class OperationModel(Model):
     def placeholders(self) -> frozenset[str]:
         """The names it uses in braces."""
         raise NotImplementedError
+
+    @property
+    def traced(self) -> bool:
+        """Whether it tells the system the id of its trace, which comes as the field `TRACE`."""
+        return False
 
     def asks(self) -> str:
         """Return what it asks for, as its author can find it again; empty where it is no URL."""

@@ -32,7 +32,13 @@ from chaoskit.wire.http import (
     unpacked,
 )
 from chaoskit.wire.paths import JsonPath, ListPath, NoMatch, many, one
-from chaoskit.workloads.operations._base import OperationModel, Refused, Reply, read_one_way
+from chaoskit.workloads.operations._base import (
+    TRACE,
+    OperationModel,
+    Refused,
+    Reply,
+    read_one_way,
+)
 from chaoskit.workloads.operations._template import (
     Template,
     TemplateJson,
@@ -46,6 +52,7 @@ from chaoskit.workloads.operations._template import (
 if TYPE_CHECKING:
     import aiohttp
 
+_TRACE_PARENT = "traceparent"  # https://www.w3.org/TR/trace-context/
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 MOST_READ = 16 * 1024**2  # bytes of an answer that is looked at: it may list everything written
 Status = Annotated[int, Field(strict=True, ge=100, le=599)]
@@ -127,6 +134,10 @@ class HttpOperation(OperationModel):
         headers: list[JsonValue] = [*self.headers.values()]
         return self.http.path.names | names_in(self.json_) | names_in(headers)
 
+    @property
+    def traced(self) -> bool:
+        return all(name.lower() != _TRACE_PARENT for name in self.headers)
+
     def outcome(self, status: int) -> Outcome:
         """Return what an answer with this status says about the operation."""
         if status in self.fail:
@@ -170,9 +181,9 @@ class HttpOperationSession:
         except EnvironmentFailure as error:
             return Reply("fail", error=error.message)
         path = filled_path(request.path, fields)
-        headers = self._headers
-        if self._templates:
-            headers = headers | {name: text.text(fields) for name, text in self._templates}
+        headers = self._headers | {name: text.text(fields) for name, text in self._templates}
+        if TRACE in fields:  # sampled, so that it can be found
+            headers[_TRACE_PARENT] = f"00-{fields[TRACE]}-{str(fields[TRACE])[:16]}-01"
         body = None
         if self._body is not None:
             body = json.dumps(self._body(fields), separators=(",", ":")).encode()

@@ -40,7 +40,9 @@ def judge(
     **fields: Any,
 ) -> Finding:
     samples = [
-        Sample("p", float(n), float(n), n + 0.01, "fail" if v == "down" else "ok", None, v)
+        Sample("p", n, n, n + 0.01, "fail", "down")
+        if v == "down"
+        else Sample("p", n, n, n + 0.01, "ok", None, v)
         for n, v in enumerate(values)
     ]
     kind = REGISTRY.get(check)
@@ -71,7 +73,17 @@ class TestValue:
 
     def test_no_value_is_unknown(self) -> None:
         found = judge("value", probe="p", values=[None, "down"], at_most=4)
-        assert found.reason == "no good sample of probe `p` has a value in this window"
+        assert found.reason == "no sample of probe `p` has a value in this window"
+
+    def test_a_value_that_a_bound_of_its_own_probe_made_fail_is_judged(self) -> None:
+        bad = Sample("p", 4.5, 4.5, 4.51, "fail", "`depth` is 300, not <= 100", 300)
+        good = [Sample("p", t / 2, t / 2, t / 2 + 0.01, "ok", None, 5) for t in range(20)]
+        evidence = Evidence(PHASES, (), {"p": sorted([*good, bad], key=lambda s: s.due)})
+        for kind, bound in (("value", {"at_most": 200}), ("invariant", {"equals": 5})):
+            checked = REGISTRY.get(kind)
+            assert checked is not None
+            fields = {"check": kind, "probe": "p"} | bound
+            assert checked.model_validate(fields).judge(evidence).verdict is FAIL
 
     @pytest.mark.parametrize("fields", [{}, {"at_least": 2, "at_most": 1}])
     def test_bounds_must_make_sense(self, fields: dict[str, Any]) -> None:

@@ -70,8 +70,8 @@ def test_the_blocks_of_writing_scenarios_make_one_valid_scenario(tmp_path: Path)
     loaded = load(tmp_path / "all.yaml", {})
     scenario = loaded.scenario
     assert [warning.message for warning in loaded.warnings()] == []
-    assert len(scenario.probes) == 6
-    assert len(scenario.expect) == 8
+    assert len(scenario.probes) == 11
+    assert len(scenario.expect) == 10
 
 
 @pytest.mark.parametrize("page", PAGES)

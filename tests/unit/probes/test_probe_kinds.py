@@ -33,6 +33,7 @@ URLS = {
     "redis": "redis://chat:8082/0",
     "postgres": "postgres://u:p@chat:8082/db",
     "tcp": "tcp://chat:8082",
+    "websocket": "ws://chat:8082/live",
 }
 
 

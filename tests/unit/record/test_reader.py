@@ -10,12 +10,21 @@ import pytest
 
 from chaoskit.clock import Clock
 from chaoskit.errors import StoreFailed, UsageError
-from chaoskit.record.events import Noted, Recorded, RunUnproven, WorkloadEnded, read_events
+from chaoskit.record.events import (
+    EdgeSeen,
+    EdgesObserved,
+    Noted,
+    Recorded,
+    RunUnproven,
+    WorkloadEnded,
+    read_events,
+)
 from chaoskit.record.folder import PLAN, RunFolder
 from chaoskit.record.reader import RunLog, RunRecord, stored_scenario
 from chaoskit.record.writer import Recorder
 from chaoskit.records import (
     ContainerEvent,
+    EdgeUse,
     Event,
     FaultWindow,
     Json,
@@ -102,7 +111,7 @@ def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) 
         Sample("cache", 0.2, 0.2, 0.3, "fail", "connection refused"),
     ]
     events = [
-        Event(0.5, "invoke", 0, "members", "add", None, 17, 1, None, 0.25),
+        Event(0.5, "invoke", 0, "members", "add", None, 17, 1, None, 0.25, "4bf9" * 8),
         Event(0.6, "info", 0, "members", "add", None, 17, 1, "timed out"),
     ]
     for sample in samples:
@@ -112,8 +121,10 @@ def test_samples_and_operations_come_back_as_they_were_recorded(tmp_path: Path) 
     recorder.emit(Noted("hello"), t=1.5)
     schedule = Schedule(0.2, 9.5, 2.0, (Omitted("add", 3, 8.0, 9.0),))
     recorder.emit(WorkloadEnded("members", schedule), t=9.6)
+    recorder.emit(EdgesObserved((EdgeSeen("web", "api", 80, None, True, 3),)))
     recorder.close()
     evidence = RunRecord.read(folder.path).evidence
+    assert evidence.edges == [EdgeUse("web", "api", 80, 3)]
     assert evidence.samples == {"cache": samples}
     assert evidence.history == {"members": events}
     assert evidence.schedules == {"members": schedule}
