@@ -81,6 +81,8 @@ class Relay:
                 writer.write(json.dumps(answer).encode() + b"\n")
                 await writer.drain()
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 async def serve(control: int, upstreams: dict[int, tuple[str, int]]) -> None:

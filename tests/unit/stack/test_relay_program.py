@@ -415,3 +415,6 @@ async def test_the_control_port_answers_nonsense_with_an_error() -> None:
         writer.write(b'{"do": "look"}\n')
         assert json.loads(await reader.readline())["rules"] == {}
         writer.close()
+        await writer.wait_closed()
+        assert await reader.read() == b""
+        await asyncio.sleep(0.05)  # the other side closes, too
