@@ -9,8 +9,11 @@ from typing import Literal, TypeAlias
 
 from chaoskit.docker.client import Engine
 from chaoskit.errors import ChaoskitError
+from chaoskit.stack import names
 
-Need: TypeAlias = Literal["helper", "netfilter", "host-processes", "memory-limit", "cpu-limit"]
+Need: TypeAlias = Literal[
+    "helper", "netfilter", "nat", "host-processes", "memory-limit", "cpu-limit"
+]
 
 _PROJECT = "chaoskit-doctor"
 
@@ -56,8 +59,17 @@ async def _helper(engine: Engine) -> str | None:
 async def _netfilter(engine: Engine) -> str | None:
     """Try a rule with the statistic match in a separate network namespace."""
     rule = "iptables -w -A OUTPUT -m statistic --mode random --probability 0.5 -j DROP"
+    return await _in_a_namespace(engine, rule.split())
+
+
+async def _nat(engine: Engine) -> str | None:
+    """Try a redirection, and forgetting flows, in a separate network namespace."""
+    return await _in_a_namespace(engine, ["sh", "-c", names.TRY, "try", names.program()])
+
+
+async def _in_a_namespace(engine: Engine, argv: list[str]) -> str | None:
     try:
-        done = await engine.helpers.run(_PROJECT, rule.split(), capabilities=["NET_ADMIN"])
+        done = await engine.helpers.run(_PROJECT, argv, capabilities=["NET_ADMIN"])
     except ChaoskitError as error:
         return error.message
     return None if done.status == 0 else f"iptables does not work here: {done.text.strip()[-200:]}"
@@ -106,6 +118,12 @@ CAPABILITIES: Mapping[Need, Capability] = {
         "netfilter",
         "on the engine's host: modprobe -a nf_tables nft_compat xt_statistic",
         _netfilter,
+        by_helper=True,
+    ),
+    "nat": Capability(
+        "nat",
+        "on the engine's host: modprobe -a nft_compat xt_mark xt_REDIRECT nf_conntrack_netlink",
+        _nat,
         by_helper=True,
     ),
     "host-processes": Capability(

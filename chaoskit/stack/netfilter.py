@@ -89,18 +89,19 @@ async def add(
     four = [drop for drop in drops if ":" not in drop.source]
     six = [drop for drop in drops if ":" in drop.source]
     texts = _restore(chain, four), _restore(chain, six)
-    return parse(await _run(helpers, project, container, ADD, *texts), chain)
+    return parse(await run_script(helpers, project, container, ADD, "filter", *texts), chain)
 
 
 async def read(helpers: Helpers, project: str, container: Container, chain: str) -> Rules:
     """Read a chain and its packet counters back. Raises `FaultFailed`."""
-    return parse(await _run(helpers, project, container, READ), chain)
+    return parse(await run_script(helpers, project, container, READ, "filter"), chain)
 
 
 async def remove(helpers: Helpers, project: str, container: Container, prefix: str) -> Rules:
     """Remove every chain whose name starts with `prefix`; none at all is fine. Returns what is left
     of the chain that has just this name."""
-    return parse(await _run(helpers, project, container, REMOVE, prefix), prefix)
+    text = await run_script(helpers, project, container, REMOVE, "filter", prefix)
+    return parse(text, prefix)
 
 
 def parse(text: str, chain: str) -> Rules:
@@ -144,13 +145,34 @@ async def stand_by(helpers: Helpers, project: str, container: Container) -> None
     )
 
 
-async def _run(
+async def run_script(
     helpers: Helpers, project: str, container: Container, name: str, *arguments: str
 ) -> str:
+    """Run one of the scripts in a container's namespace and return what it printed. Raises
+    `FaultFailed`."""
     argv = ["sh", "-c", script(name), name, *arguments]
-    done = await helpers.run_standing_by(namespace(container), argv)
+    return await run(helpers, project, container, argv, name)
+
+
+async def run(
+    helpers: Helpers,
+    project: str,
+    container: Container,
+    argv: Sequence[str],
+    name: str,
+    within: float = 10.0,
+) -> str:
+    """Run a command in a container's namespace, in the helper that stands by there or in one of its
+    own; return what it printed. Raises `FaultFailed`, with its `name`."""
+    done = await helpers.run_standing_by(namespace(container), argv, within)
     if done is None:
-        done = await helpers.run(project, argv, network_of=container.id, capabilities=CAPABILITIES)
+        done = await helpers.run(
+            project,
+            argv,
+            network_of=container.id,
+            capabilities=CAPABILITIES,
+            within=within,
+        )
     if done.status != 0:
         said = last_words(done.text, 200)
         raise FaultFailed(f"{name} in `{container.name}` failed: {said}")

@@ -139,7 +139,14 @@ def test_doctor_names_each_need_and_how_to_meet_it(cli: Cli) -> None:
     assert all(line.split()[0] in ("ok", "warn", "fix:") for line in lines)
     for need in ("python", "docker compose", "docker engine", "toxiproxy image", "leftovers"):
         assert any(f"  {need}  " in line for line in lines), need
-    for need in ("helper image", "netfilter", "host processes", "memory limits", "cpu limits"):
+    for need in (
+        "helper image",
+        "netfilter",
+        "nat",
+        "host processes",
+        "cpu limits",
+        "memory limits",
+    ):
         (line,) = (line for line in lines if f"  {need}  " in line)
         assert line.startswith("ok    "), line
     (line,) = (line for line in lines if "  host processes  " in line)

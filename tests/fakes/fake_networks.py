@@ -11,14 +11,16 @@ from dataclasses import dataclass, field, replace
 
 from chaoskit.docker.networks import Endpoint, stand_ins
 from chaoskit.errors import EnvironmentFailure
+from chaoskit.stack.names import DIRECT, REDIRECT
 from chaoskit.stack.netfilter import ADD, READ, REMOVE
 from tests.fakes.fake_toxiproxy import Blown, Fuse
 
 
 @dataclass(slots=True)
 class Namespace:
-    """The filter table of one family: our chains and which of them INPUT jumps to."""
+    """One table of one family: our chains and which of them INPUT, or OUTPUT, jumps to."""
 
+    table: str = "filter"
     chains: dict[str, list[str]] = field(default_factory=dict)
     jumps: list[str] = field(default_factory=list)
     packets: dict[str, int] = field(default_factory=dict)  # by rule, set by tests
@@ -30,12 +32,16 @@ class Namespace:
                 self.chains[line[1:].split()[0]] = []
             elif words[:1] == ["-A"]:
                 self.chains[words[1]].append(_as_saved(words[2:]))
-            elif words[:3] == ["-I", "INPUT", "-j"]:
+            elif words[:3] == ["-I", self.hook, "-j"]:
                 self.jumps.append(words[3])
 
+    @property
+    def hook(self) -> str:
+        return "INPUT" if self.table == "filter" else "OUTPUT"
+
     def save(self) -> str:
-        lines = ["*filter", ":INPUT ACCEPT [0:0]", *(f":{name} - [0:0]" for name in self.chains)]
-        lines += [f"[9:540] -A INPUT -j {name}" for name in self.jumps]
+        lines = [f"*{self.table}", *(f":{name} - [0:0]" for name in (self.hook, *self.chains))]
+        lines += [f"[9:540] -A {self.hook} -j {name}" for name in self.jumps]
         for name, rules in self.chains.items():
             for rule in rules:
                 number = self.packets.get(rule, 0)
@@ -48,29 +54,32 @@ class Namespace:
 
 
 class FakeNetfilter:
-    """The filter tables of all containers, by container id; IPv4 and IPv6."""
+    """The tables of all containers, by container id; IPv4 and IPv6."""
 
     def __init__(self, fuse: Fuse) -> None:
-        self.tables: dict[str, tuple[Namespace, Namespace]] = {}
+        self.tables: dict[str, tuple[Namespace, Namespace]] = {}  # `filter`
+        self.nat: dict[str, tuple[Namespace, Namespace]] = {}
         self._fuse = fuse
 
-    def of(self, container_id: str) -> tuple[Namespace, Namespace]:
-        return self.tables.setdefault(container_id, (Namespace(), Namespace()))
+    def of(self, container_id: str, table: str) -> tuple[Namespace, Namespace]:
+        tables = self.tables if table == "filter" else self.nat
+        return tables.setdefault(container_id, (Namespace(table), Namespace(table)))
 
     def forget(self, container_id: str) -> None:
         """The container stopped, and its namespace ended with it."""
         self.tables.pop(container_id, None)
+        self.nat.pop(container_id, None)
 
     def run(self, container_id: str, argv: Sequence[str]) -> tuple[int, str]:
         """Do what one of the scripts does."""
-        script, *arguments = argv[3:]
-        tables = self.of(container_id)
+        script, table_name, *arguments = argv[3:]
+        tables = self.of(container_id, table_name)
         match script:
-            case _ if script == ADD:
-                for table, text in zip(tables, arguments, strict=True):
+            case _ if script in (ADD, REDIRECT):
+                for table, text in zip(tables, arguments[:2], strict=True):
                     if text:
                         self._fuse.change(lambda table=table, text=text: table.restore(text))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
-            case _ if script == REMOVE:
+            case _ if script in (REMOVE, DIRECT):
                 for table in tables:
                     if any(name.startswith(arguments[0]) for name in (*table.chains, *table.jumps)):
                         self._fuse.change(lambda table=table: table.remove(arguments[0]))  # type: ignore[misc]  # as above
@@ -80,8 +89,8 @@ class FakeNetfilter:
 
     def state(self) -> dict[str, object]:
         return {
-            name: [(table.chains, table.jumps) for table in tables]
-            for name, tables in self.tables.items()
+            f"{tables[0].table} {name}": [(table.chains, table.jumps) for table in tables]
+            for name, tables in (*self.tables.items(), *self.nat.items())
             if any(table.chains or table.jumps for table in tables)
         }
 

@@ -103,14 +103,17 @@ class FakeRecreation:
         *,
         name: str,
         labels: Mapping[str, str],
-        cpuset: str,
         memory: int,
+        cpuset: str = "",
+        network_of: str | None = None,
+        capabilities: Sequence[str] = (),
     ) -> None:
         started = "2026-01-01T00:00:00Z"
         state = ContainerState("", 1, f"id-{name}", name, "running", None, 0, 0, started)
         nothing: Mapping[int, int] = {}
         made_one = Container(state, labels, (), nothing, image, image, 1, 10.0, False)
         self._add(made_one)
+        self._engine.names.start(name, network_of, argv)
 
     def _add(self, one: Container, like: str | None = None) -> None:
         def apply() -> None:
@@ -131,12 +134,14 @@ class FakeRecreation:
         for place in [place for place, name in taken.items() if name == container]:
             made(self._fuse, partial(taken.__delitem__, place))
         try:
-            id = (await self._engine.containers.inspect(container)).id
+            one = await self._engine.containers.inspect(container)
+            id = one.id
         except NoSuchContainer:
             return
 
         def apply() -> None:
             del self._engine.all[id]
+            self._engine.names.remove(one.name)
             self._engine.networks.all.pop(id, None)
 
         made(self._fuse, apply)

@@ -37,6 +37,7 @@ from chaoskit.stack.overlay import GATEWAY, PREFIX
 from chaoskit.stack.proxy import API_PORT, SPARE_PORTS, Proxy, proxies_of
 from chaoskit.stack.relay import CONTROL_PORT, RELAY_PORTS, SUFFIX
 from chaoskit.stack.stack import Stack
+from tests.fakes.fake_names import FakeNames
 from tests.fakes.fake_networks import FakeNetfilter, FakeNetworks
 from tests.fakes.fake_relay import FakeRelay
 from tests.fakes.fake_services import (
@@ -99,6 +100,7 @@ class FakeEngine:
         self._fuse = fuse
         self.starts = 0
         self.netfilter = FakeNetfilter(fuse)
+        self.names = FakeNames(self.netfilter)
         self.networks = FakeNetworks(fuse)
         self.limits = FakeLimits(self, fuse)
         self.recreate = FakeRecreation(self, fuse)
@@ -199,8 +201,10 @@ class FakeContainers:
         raise NoSuchContainer(f"inspect: no such container {container_id}")
 
     async def logs(self, container_id: str, tail: int | None = None, since: int = 0) -> list[str]:
-        service = (await self.inspect(container_id)).state.service
-        return [f"2026-01-01T00:00:00Z {line}" for line in self._engine.printed.get(service, ())]
+        state = (await self.inspect(container_id)).state
+        lines = self._engine.printed.get(state.service, ())
+        stamped = [f"2026-01-01T00:00:00Z {line}" for line in lines]
+        return stamped or self._engine.names.printed(state.name)
 
     async def start(self, container_id: str) -> None:
         self._engine.starts += 1
@@ -278,7 +282,9 @@ class FakeHelpers:
     async def stand_by(self, project: str, key: tuple[str, ...], **_: Any) -> None:
         raise EnvironmentFailure("none")
 
-    async def run_standing_by(self, key: tuple[str, ...], argv: Sequence[str]) -> None:
+    async def run_standing_by(
+        self, key: tuple[str, ...], argv: Sequence[str], within: float = 10.0
+    ) -> None:
         return None
 
     async def start(self, project: str, argv: Sequence[str], **more: Any) -> None:
@@ -296,6 +302,8 @@ class FakeHelpers:
         **more: object,
     ) -> HelperOutput:
         """Play what a helper does; each sort of script is known by its $0."""
+        if argv[0] == "python3":
+            return HelperOutput(*self._engine.names.run(network_of or "", argv))
         if argv[0] == "find":
             return HelperOutput(*self._engine.mounts.find(argv, volumes or {}))
         if argv[3] == "crash":

@@ -123,6 +123,18 @@ def _disconnect() -> Row:
     return Row("disconnect", "disconnect", setting, faults)
 
 
+def _dns(answer: str) -> Row:
+    name = f"dns {answer}"
+    fault = {
+        "id": name.replace(" ", "-"),
+        "fault": "dns",
+        "service": CLIENT,
+        "names": SERVICES,
+        "answer": answer,
+    }
+    return Row(name, "dns", f"names: of the upstreams, answer: {answer}", [fault], proxied=True)
+
+
 def _store(upstream: str, kind: str, changes: frozenset[str] = frozenset(), **fields: Any) -> Row:
     fault = {"id": kind, "fault": kind, "service": UPSTREAMS[upstream], **fields}
     return Row(kind, kind, _said(fields), [fault], stores=[upstream], changes=changes)
@@ -150,6 +162,8 @@ ROWS = [
     *_partitions(),
     _loss(),
     _disconnect(),
+    _dns("nxdomain"),
+    _dns("127.0.0.1"),
     _service("pause"),
     _service("stop", changes=NEW_PROCESS),
     _service("kill", abrupt=True, changes=NEW_PROCESS),
@@ -191,6 +205,7 @@ SHAMS = (
     "latency",
     "http_error",
     "partition netfilter",
+    "dns nxdomain",
     "kill",
     "restart",
     "cpu",

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Prints the rules that there are.
-iptables-save -c -t filter || exit 1
-ip6tables-save -c -t filter 2>/dev/null
+# TABLE: prints the rules that there are in a table.
+iptables-save -c -t "$1" || exit 1
+ip6tables-save -c -t "$1" 2>/dev/null
 true

@@ -48,6 +48,10 @@ def test_the_second_is_refused_with_the_line_of_the_first(desk: Desk) -> None:
             "at: 1s, for: 2s, fault: memory, service: chat, limit: 64MiB",
         ),
         (
+            "for: 3s, fault: dns, service: chat, names: [redis], answer: timeout",
+            "at: 1s, for: 3s, fault: dns, service: chat, names: [db], answer: nxdomain",
+        ),
+        (
             "for: 3s, fault: postgres_read_only, service: db, database: a",
             "at: 1s, for: 3s, fault: postgres_read_only, service: db",
         ),
