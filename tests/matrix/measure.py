@@ -124,7 +124,7 @@ async def _row(
     start = time.monotonic()
     faults = [place.faults[fault["id"]] for fault in row.faults]
     instant = bool(faults) and faults[0].instant
-    goes_down = instant and not row.stores
+    goes_down = (instant or row.comes_back) and not row.stores
     before = await effects.containers(place)
     await place.both("open")
     if goes_down:
@@ -137,15 +137,16 @@ async def _row(
         )
         problems += await _receipts(place, faults, undos, holds=not sham)
         if not instant:
+            watched = await place.both("unwatch") if goes_down else {}
             seen = await _seen(place, row, before)
     finally:
         problems += await _healed(place, faults, undos)
     if instant:
         watched = await place.both("unwatch") if goes_down else {}
         seen = await _seen(place, row, before)
-        for client, words in watched.items():
-            for upstream, word in words.items():
-                seen.cells[client][upstream]["new"] = word
+    for client, words in watched.items():
+        for upstream, word in words.items():
+            seen.cells[client][upstream]["new"] = word
     after = await place.both("after")
     problems += _join(row, seen.cells, after)
     if row.changes >= LOST:

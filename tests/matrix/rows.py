@@ -37,6 +37,9 @@ class Row:
     proxied: bool = False
     probes: Sequence[str] = ()  # what else is looked at, besides the state of the containers
     thorough: bool = False
+    comes_back: bool = (
+        False  # by itself, while the fault is in force: new ones are tried until then
+    )
     abrupt: bool = False  # whether a server's last words get out is chance: they are left away
     changes: frozenset[str] = field(default_factory=frozenset)
 
@@ -65,7 +68,9 @@ def _http(kind: str, name: str = "", **fields: Any) -> Row:
 
 
 def _service(kind: str, name: str = "", **more: Any) -> Row:
-    options = {key: more.pop(key) for key in ("probe", "changes", "abrupt") if key in more}
+    options = {
+        key: more.pop(key) for key in ("probe", "changes", "abrupt", "comes_back") if key in more
+    }
     name, probe = name or kind, options.pop("probe", None)
     faults = [
         {"id": f"{name.replace(' ', '-')}-{service}", "fault": kind, "service": service, **more}
@@ -168,7 +173,7 @@ ROWS = [
     _service("stop", changes=NEW_PROCESS),
     _service("kill", abrupt=True, changes=NEW_PROCESS),
     _service("restart", changes=NEW_PROCESS),
-    _service("readdress", changes=NEW_PROCESS),
+    _service("readdress", comes_back=True, changes=NEW_PROCESS),
     _service("signal", signal="SIGINT", watch="10s", changes=NEW_PROCESS),
     _service("crash", abrupt=True, changes=CRASHED),
     _service("recreate", "recreate keep", volumes="keep", probe="data", changes=NEW_CONTAINER),
