@@ -203,9 +203,11 @@ class HttpFault(OneEdge[HttpUndo]):
 
 
 async def _running(stack: Stack, row: RelayRow) -> RelayControl | None:
-    """Return a relay that is there: one that is gone took its rules with it."""
-    containers = await stack.containers.of(stack.project, f"{row.container}{SUFFIX}")
-    return stack.relay(row.container) if any(c.state.running for c in containers) else None
+    """Return a relay that is there: one that is gone, or its proxies, took the rules along."""
+    found = await stack.containers.of(stack.project)
+    running = {container.state.service for container in found if container.state.running}
+    there = {row.container, f"{row.container}{SUFFIX}"} <= running
+    return stack.relay(row.container) if there else None
 
 
 def _why_none(states: Sequence[tuple[RelayRow, RelayState]]) -> str:

@@ -133,21 +133,23 @@ class Connection:
                     self.upstream.write(self.client.buffer)
                     self.client.buffer.clear()
                 elif self._request_body is not None:
-                    self._more_of_request(self._request_body)
-                    if self._request_body is not None:
+                    if not self._more_of_request(self._request_body):
                         return
                 elif not self._next_request():
                     return
         except NotHttp:
             self._read_no_more()
 
-    def _more_of_request(self, body: Body) -> None:
-        for piece, _ in body.take(self.client.buffer):
+    def _more_of_request(self, body: Body) -> bool:
+        """Hand on what there is of a body; return whether there was any."""
+        pieces = body.take(self.client.buffer)
+        for piece, _ in pieces:
             if self._current is None:
                 self.upstream.write(piece)
         if body.done:
             self._request_body = None
             self._request_over()
+        return bool(pieces)
 
     def _request_over(self) -> None:
         """What was asked is all there: now it may be answered here."""
@@ -222,8 +224,7 @@ class Connection:
                     self.client.write(self.upstream.buffer)
                     self.upstream.buffer.clear()
                 elif self._answer_body is not None:
-                    self._more_of_answer(self._answer_body)
-                    if self._answer_body is not None:
+                    if not self._more_of_answer(self._answer_body):
                         break
                 elif not self._next_answer():
                     break
@@ -309,8 +310,10 @@ class Connection:
         rule.has_changed(exchange)
         return raw
 
-    def _more_of_answer(self, body: Body) -> None:
-        for piece, content in body.take(self.upstream.buffer):
+    def _more_of_answer(self, body: Body) -> bool:
+        """Hand on what there is of a body; return whether there was any, and more may come."""
+        pieces = body.take(self.upstream.buffer)
+        for piece, content in pieces:
             if self._losing:
                 continue
             if self._change is None:
@@ -319,9 +322,10 @@ class Connection:
             self.client.write(self._change.take(piece, content))
             if self._change.over:
                 self.close()
-                return
+                return False
         if body.done:
             self._answer_over()
+        return bool(pieces)
 
     def _answer_over(self) -> None:
         exchange = self._exchanges.popleft()

@@ -54,7 +54,7 @@ class Head:
 
 
 def take_head(buffer: bytearray, first: re.Pattern[bytes]) -> Head | None:
-    """Take a whole head off the buffer; None while it is not all there."""
+    """Take a whole head off the buffer; None while it is not all there. What is no head stays."""
     end = _HEAD_END.search(buffer)
     if end is None:
         if len(buffer) > _HEAD_MOST:
@@ -63,8 +63,10 @@ def take_head(buffer: bytearray, first: re.Pattern[bytes]) -> Head | None:
     raw = bytes(buffer[: end.end()])
     if not first.match(raw):
         raise NotHttp
+    head = Head(raw)
+    head.body(otherwise=0)  # or it is not HTTP that we can find the end of
     del buffer[: end.end()]
-    return Head(raw)
+    return head
 
 
 class Sized:
@@ -97,6 +99,7 @@ class Chunked:
         self._after_data = self._trailers = False
 
     def take(self, buffer: bytearray) -> list[tuple[bytes, bool]]:
+        """As for `Sized`. Raises `NotHttp` at what is no chunk, which stays in the buffer."""
         found: list[tuple[bytes, bool]] = []
         while not self.done and buffer:
             if self._left:
@@ -108,11 +111,16 @@ class Chunked:
                 continue
             end = buffer.find(b"\n") + 1
             if not end:
-                if len(buffer) > _LINE_MOST:
+                if len(buffer) > _LINE_MOST and not found:
                     raise NotHttp
                 break
             line = bytes(buffer[:end])
-            self._line(line.strip())
+            try:
+                self._line(line.strip())
+            except NotHttp:
+                if found:
+                    break  # it is the next call's
+                raise
             del buffer[:end]
             found.append((line, False))
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, cast
@@ -168,6 +169,27 @@ def test_idle_it_hands_on_any_bytes_at_all(said: list[bytes], told: list[bytes])
     assert back.startswith(line.client.written)
     line.end_upstream()
     assert line.client.written == back
+
+
+@given(st.lists(exchanges(), min_size=1, max_size=3), CUTS, st.data())
+@settings(max_examples=400, deadline=None)
+def test_idle_it_hands_on_what_is_not_quite_http(
+    talk: list[tuple[bytes, bytes]], cuts: list[int], data: st.DataObject
+) -> None:
+    def spoilt(text: bytes) -> bytes:
+        at = data.draw(st.integers(min_value=0, max_value=len(text)))
+        return text[:at] + data.draw(st.binary(max_size=3)) + text[at + 1 :]
+
+    said = spoilt(b"".join(request for request, _ in talk))
+    told = spoilt(b"".join(answer for _, answer in talk))
+    line = Line()
+    line.ask(*pieces_of(said, cuts))
+    line.answer(*pieces_of(told, cuts))
+    assert said.startswith(line.upstream.written)
+    rest = said[len(line.upstream.written) :]
+    assert not re.search(rb"\n\r?\n", rest), "only a head or a line that is not all there waits"
+    line.end_upstream()
+    assert line.client.written == told
 
 
 @pytest.mark.parametrize(
