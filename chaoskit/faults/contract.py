@@ -207,6 +207,10 @@ class Fault(Model, Generic[U]):
         upstream) pair of the project that has a possible edge."""
         return self.edges()
 
+    def moves(self) -> Sequence[str]:
+        """Return the services whose address it changes: a proxy would hide it from its client."""
+        return ()
+
     def relayed(self) -> Sequence[Edge]:
         """Return the edges that must go through a relay that knows HTTP, for it."""
         return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines.http import HttpFault
@@ -30,6 +30,12 @@ class HttpDelay(HttpFault):
 
     delay: Annotated[Duration, Field(ge=0.001, le=Duration(600))]
     direction: Literal["request", "reply"] = "reply"
+
+    @model_validator(mode="after")
+    def _ends_in_time(self) -> HttpDelay:
+        if self.for_ is not None and self.delay >= self.for_:
+            raise ValueError("`delay` must be shorter than `for`: the heal lets go what is held")
+        return self
 
     def forecast(self) -> Forecast:
         what = "" if self.direction == "request" else "the answers to "

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from chaoskit.faults.contract import Forecast, fault
 from chaoskit.faults.engines.http import LARGEST_BODY, HeaderName, HeaderValue, HttpFault
@@ -44,6 +45,12 @@ class HttpError(HttpFault):
         if len(json.dumps(body)) > LARGEST_BODY:
             raise ValueError("`body` is larger than 1 MiB")
         return body
+
+    @model_validator(mode="after")
+    def _has_a_body(self) -> HttpError:
+        if self.body and self.status == HTTPStatus.NOT_MODIFIED:
+            raise ValueError("an answer with status 304 has no body")
+        return self
 
     def forecast(self) -> Forecast:
         return Forecast(

@@ -22,7 +22,8 @@ class HttpMalformed(HttpFault):
     """Damage the bodies of HTTP answers on one edge: cut, of a wrong length, or broken JSON.
 
     `damage: cut_body` ends the connection after half of the body; `wrong_length` promises 13 bytes
-    more than come, so that the client waits for them; `broken_json` puts a comma for the last byte.
+    more than come, so that the client waits for them; `broken_json` puts a comma for the last byte
+    that is no white space, and holds that back until more comes, which delays single events.
     Answers without a body are left as they are, and one in chunks has no length to be wrong.
     `match` says which requests, `fraction`, `first` or `every` how many of these.
     """

@@ -42,10 +42,11 @@ class Readdress(ServiceFault[ReaddressUndo]):
 
     What an update, or another order of starting, does: clients that looked the name up once go on
     asking the old address. While the fault is in force, a container of ours has that address, where
-    nobody listens: connections are refused. The service keeps its new address after the heal.
-    Clients behind a proxy never see it, because the proxy's address stays: no other fault of the
-    scenario may need one on their edge, and `stack.native` keeps an edge free of proxies where
-    `stack.proxy` is `all`. `grace` is the time until SIGKILL; by default the service's own.
+    nobody listens: connections are refused (unless another container of the stack took it, which
+    answers then in its own way). The service keeps its new address after the heal. Clients behind a
+    proxy never see it, because the proxy's address stays: so edges to the service get none, unless
+    another fault of the scenario needs one there. `grace` is the time until SIGKILL; by default the
+    service's own.
     """
 
     undo_model = ReaddressUndo
@@ -74,6 +75,9 @@ class Readdress(ServiceFault[ReaddressUndo]):
             mode = service.network_mode
             return f"`{self.service}` has no address of its own: `network_mode: {mode}`"
         return None
+
+    def moves(self) -> Sequence[str]:
+        return [self.service]
 
     def listeners(self, stack: Stack) -> Sequence[Proxy]:
         return ()  # behind a proxy it is a restart: the addresses are the proof

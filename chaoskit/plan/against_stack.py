@@ -42,7 +42,8 @@ def against_stack(
     for index, one in enumerate(scenario.stack.prepare):
         named.append((("stack", "prepare", index), (one.service,)))
     for index, fault in enumerate(scenario.timeline.faults):
-        inside = [name for name in fault.services() if name != HOST or name in services]
+        own = getattr(fault, "service", None)  # never the host, which is only the end of an edge
+        inside = [n for n in fault.services() if n != HOST or n in services or n == own]
         named.append((("timeline", "faults", index), [*inside, *_ends(fault.edges())]))
     for index, check in enumerate(scenario.expect):
         service = getattr(check, "service", None)

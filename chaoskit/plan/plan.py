@@ -323,10 +323,12 @@ def _proxied(
     takes over its whole name."""
     if mode == "none":
         return []
-    if mode == "all":
-        free = {(edge.client, edge.upstream) for edge in native}
-        possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
-        return [edge for edge in possible if edge.pair not in free]
     joined = edges.joined()
     pairs = {(e.client, e.upstream) for fault in faults for e in fault.proxied(joined)} & joined
+    if mode == "all":
+        moved = {service for fault in faults for service in fault.moves()}
+        free = {(edge.client, edge.upstream) for edge in native}
+        free |= {pair for pair in joined - pairs if pair[1] in moved}
+        possible = [edge for edge in edges.edges if edge.obstacle is None and edge.networks]
+        return [edge for edge in possible if edge.pair not in free]
     return [edge for pair in sorted(pairs) for edge in edges.between(*pair)]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from chaoskit.clock import Clock
 from chaoskit.docker.events import EngineEvent, Events
-from chaoskit.record.events import ContainerChanged
+from chaoskit.record.events import ContainerChanged, RunUnproven
 from chaoskit.record.writer import Recorder
 from chaoskit.run.logs import LogFollower
 from chaoskit.run.watches import watched
@@ -41,6 +41,7 @@ class EngineEvents:
         self._recorder = recorder
         self._clock = clock
         self._open = contextlib.AsyncExitStack()
+        self.tearing_down = False  # from then on our own containers may end
 
     async def start(self) -> None:
         """Return when the engine tells what happens. Raises `EngineGone`."""
@@ -56,7 +57,11 @@ class EngineEvents:
             self._happened(event)
 
     def _happened(self, event: EngineEvent) -> None:
-        ours = not event.service or event.service.startswith(PREFIX)  # helpers have no service
+        own = event.service.startswith(PREFIX)
+        ours = own or not event.service  # helpers have no service
+        if own and event.action == "die" and not self.tearing_down:
+            text = f"chaoskit's own `{event.service}` ended in the middle of the run"
+            self._recorder.emit(RunUnproven(f"{text}: what it had to hand on got lost"))
         if ours or event.action.startswith(_BORING):
             return
         t = round(self._clock.at(datetime.fromtimestamp(event.time_ns / 1e9, UTC)), 6)

@@ -362,6 +362,7 @@ class Runner:
         hands_over = self._handover.hands_over and not isinstance(judged, Exception)
         if self._up and not self._keeps and not hands_over:
             within = _HURRIED if signals.hurry.is_set() else _ENGINE_BACK
+            self._events.tearing_down = True
             left = await self._tear_down(within)
             self._handover.removed(left)
             if left or self._reaches_out:

@@ -6,9 +6,9 @@ library and knows nothing of the rest. The kernel's own books are read (`NETLINK
 by the kernel with its last numbers, so that none is too short to be counted. A packet socket, which
 needs CAP_NET_RAW, counts first packets of connections and datagrams, also those that nobody takes.
 
-Prints `{"from": T0, "to": T, "tcp": [...], "syn": [...], "udp": [...]}`, one line for what was new
-between two moments, in wall-clock seconds. The first line has all that is there; without news there
-is a line now and then.
+Prints `{"from": T0, "to": T, "tcp": [...], "syn": [...], "udp": [...]}`, a line or more for what
+was new between two moments, in wall-clock seconds. The first has all that is there; without news
+there is a line now and then.
 
 - `tcp`: [local port, remote ip, remote port, bytes received, bytes sent, opened, moved, ended]:
   the bytes since the last time, 0 or 1, when the last byte moved (or it was opened), and 0 while it
@@ -27,6 +27,7 @@ import sys
 import time
 from typing import NamedTuple
 
+_ROWS = 50  # in a line: the engine cuts those of 16 KiB in two
 _EVERY, _ALIVE = 0.1, 0.5  # seconds between looks, and between lines without news
 _NETLINK_SOCK_DIAG, _DIAG_BY_FAMILY, _DUMP = 4, 20, 0x301
 _ERROR, _DONE = 2, 3
@@ -231,8 +232,15 @@ def main() -> None:
         syn, udp = (None, None) if packets is None else packets.news()
         now = time.time()
         if tcp or syn or udp or now - said >= _ALIVE:
-            line = {"from": before, "to": now, "tcp": tcp, "syn": syn, "udp": udp}
-            sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
+            longest = max(len(rows) for rows in (tcp, syn or (), udp or ()))
+            for at in range(0, max(longest, 1), _ROWS):
+                part = [rows and rows[at : at + _ROWS] for rows in (tcp, syn, udp)]
+                line = {
+                    "from": before,
+                    "to": now,
+                    **dict(zip(("tcp", "syn", "udp"), part, strict=True)),
+                }
+                sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
             sys.stdout.flush()
             said = now
         before = reading

@@ -335,6 +335,7 @@ def _relay_service(
         ],
         "network_mode": f"service:{container.service}",
         "cap_drop": ["ALL"],
+        "mem_limit": "512m",
         "stop_signal": "SIGKILL",  # it has nothing to end
         "labels": {**labels, ROLE_LABEL: "relay", CLIENT_LABEL: container.client},
     }

@@ -7,6 +7,7 @@ nothing is unproven, whoever used the edge.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from chaoskit.stack.stack import Stack
 
 LARGEST_BODY = 1024 * 1024  # bytes of an answer that is made
-_TOKEN = r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"  # noqa: S105  # RFC 9110, section 5.6.2
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  # RFC 9110, section 5.6.2
 
 
 def header_value(text: str) -> str:
@@ -35,8 +36,20 @@ def header_value(text: str) -> str:
     return text
 
 
-HeaderName = Annotated[str, Field(pattern=_TOKEN, max_length=200)]
+def _header_name(text: str) -> str:
+    if not re.fullmatch(_TOKEN, text):
+        raise ValueError(f"`{text}` cannot be the name of a header")
+    return text
+
+
+HeaderName = Annotated[str, Field(max_length=200), AfterValidator(_header_name)]
 HeaderValue = Annotated[str, Field(max_length=4000), AfterValidator(header_value)]
+
+
+def _method(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]+", text):
+        raise ValueError(f"a method is a word such as GET: `{text}` is none")
+    return text.upper()
 
 
 def _path(text: str) -> str:
@@ -49,7 +62,7 @@ class Match(Model):
     """Which requests: all of these must fit. `*` stands for anything; a path without `?` is
     compared with that of the request without its query."""
 
-    method: Annotated[str | None, Field(pattern=r"^[A-Z]+$")] = None
+    method: Annotated[str, AfterValidator(_method)] | None = None
     path: Annotated[str, AfterValidator(_path)] | None = None
     header: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
 

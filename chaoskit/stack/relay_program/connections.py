@@ -17,23 +17,33 @@ if TYPE_CHECKING:
 
 _LENGTH = re.compile(rb"(\r?\ncontent-length:[ \t]*)([0-9]+)", re.IGNORECASE)
 _MORE = 13  # bytes that a lengthened answer promises and does not give
+_WAITING_MOST = 64 * 1024  # bytes that may wait for a delay or for the upstream
 
 
 class Side(asyncio.Protocol):
     """One end of a connection: what came, and who is told of it."""
 
-    def __init__(self, news: Callable[[], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        news: Callable[[], None],
+        ended: Callable[[], None],
+        wanted: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`wanted` is called when something is written before there is a connection."""
         self.buffer = bytearray()
         self.transport: asyncio.Transport | None = None
-        self.ended = False
+        self.ended = self.stalled = False
         self.other: Side | None = None
-        self._news, self._ended = news, ended
+        self._news, self._ended, self._wanted = news, ended, wanted
+        self._unsent = bytearray()
         self._holds: set[str] = set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
         if self._holds:
             self.transport.pause_reading()
+        self.write(self._unsent)
+        self._unsent.clear()
 
     def data_received(self, data: bytes) -> None:
         self.buffer += data
@@ -49,12 +59,17 @@ class Side(asyncio.Protocol):
         self._ended()
 
     def pause_writing(self) -> None:
-        if self.other is not None:
-            self.other.hold("the other side is slow")
+        self.stalled = True
+        for side in (self, self.other):  # who does not read may ask for no more
+            if side is not None:
+                side.hold("what is written is not read")
 
     def resume_writing(self) -> None:
-        if self.other is not None:
-            self.other.let_go("the other side is slow")
+        self.stalled = False
+        for side in (self, self.other):
+            if side is not None:
+                side.let_go("what is written is not read")
+        self._news()
 
     def hold(self, why: str) -> None:
         """Read no more until every reason is gone."""
@@ -68,8 +83,18 @@ class Side(asyncio.Protocol):
             self.transport.resume_reading()
 
     def write(self, data: bytes | bytearray) -> None:
-        if data and self.transport is not None and not self.transport.is_closing():
+        if not data:
+            return
+        if self.transport is None:
+            self._unsent += data
+            self._wanted()
+        elif not self.transport.is_closing():
             self.transport.write(bytes(data))
+
+    @property
+    def unsent(self) -> int:
+        """How many bytes wait for the connection."""
+        return len(self._unsent)
 
     def close(self) -> None:
         if self.transport is not None:
@@ -81,8 +106,8 @@ class Connection:
 
     def __init__(self, relay: Relay, port: int) -> None:
         self._relay, self._port = relay, port
-        self.client = Side(self._requests, self._client_ended)
-        self.upstream = Side(self._answers, self._answers)
+        self.client = Side(self._requests, self.close)
+        self.upstream = Side(self._answers, self._answers, self.dial)
         self.client.other, self.upstream.other = self.upstream, self.client
         self._exchanges: deque[Exchange] = deque()
         self._unread = False  # it does not speak HTTP/1, or not any more
@@ -92,9 +117,15 @@ class Connection:
         self._answer_body: Body | None = None
         self._change: Cut | Garble | None = None
         self._losing = False
-        self.client.hold("dialling")
+        self._dialling: asyncio.Task[None] | None = None
+        self._over = False
 
-    async def dial(self) -> None:
+    def dial(self) -> None:
+        """Connect to the upstream, if that has not begun yet."""
+        if self._dialling is None:
+            self._dialling = asyncio.get_running_loop().create_task(self._dial())
+
+    async def _dial(self) -> None:
         host, port = self._relay.upstreams[self._port]
         try:
             await asyncio.get_running_loop().create_connection(lambda: self.upstream, host, port)
@@ -103,17 +134,12 @@ class Connection:
             return
         if self.client.ended:
             self.upstream.close()
-            return
-        self.client.let_go("dialling")
-        self._requests()
+        self.client.let_go("much waits")
 
     def close(self) -> None:
+        self._over = True
         self.client.close()
         self.upstream.close()
-
-    def _client_ended(self) -> None:
-        self.upstream.close()
-        self.client.close()
 
     def _read_no_more(self) -> None:
         """Hand on everything unread from now on."""
@@ -122,23 +148,30 @@ class Connection:
         self._requests()
         self._answers()
 
+    @property
+    def _reads(self) -> bool:
+        return bool(self.client.buffer) and not self._over
+
     # -- requests ---------------------------------------------------------------------------------
 
     def _requests(self) -> None:
-        if self.upstream.transport is None:
-            return
         try:
-            while self.client.buffer and not self._request_held:
+            while self._reads and not self._request_held and not self.client.stalled:
                 if self._unread:
                     self.upstream.write(self.client.buffer)
                     self.client.buffer.clear()
                 elif self._request_body is not None:
                     if not self._more_of_request(self._request_body):
-                        return
+                        break
                 elif not self._next_request():
-                    return
+                    break
         except NotHttp:
             self._read_no_more()
+            return
+        # It is read on meanwhile, to see whether the client is still there; but not for ever.
+        waiting = len(self.client.buffer) + self.upstream.unsent
+        if waiting > _WAITING_MOST and (self.upstream.transport is None or self._request_held):
+            self.client.hold("much waits")
 
     def _more_of_request(self, body: Body) -> bool:
         """Hand on what there is of a body; return whether there was any."""
@@ -185,10 +218,8 @@ class Connection:
             self._begin_body(body)
             return True
         if rule is not None and rule.act == "delay" and rule.told["request"]:
-            rule.has_changed(exchange)
             self._request_held = True
-            self.client.hold("delay")
-            rule.hold(lambda: self._send_held(head, body))
+            rule.hold(exchange, lambda: self._send_held(head, body))
             return False
         self.upstream.write(head.raw)
         self._begin_body(body)
@@ -196,7 +227,9 @@ class Connection:
 
     def _send_held(self, head: Head, body: Body) -> None:
         self._request_held = False
-        self.client.let_go("delay")
+        self.client.let_go("much waits")
+        if self._over:
+            return  # the client gave up: the upstream is never asked
         self.upstream.write(head.raw)
         self._begin_body(body)
         self._requests()
@@ -219,7 +252,7 @@ class Connection:
 
     def _answers(self) -> None:
         try:
-            while self.upstream.buffer and not self._answer_held:
+            while self.upstream.buffer and not self._answer_held and not self._over:
                 if self._unread:
                     self.client.write(self.upstream.buffer)
                     self.upstream.buffer.clear()
@@ -261,10 +294,9 @@ class Connection:
         if rule is not None and rule.removed:
             rule = exchange.rule = None
         if rule is not None and rule.act == "delay" and not rule.told["request"]:
-            rule.has_changed(exchange)
             self._answer_held = True
             self.upstream.hold("delay")
-            rule.hold(lambda: self._send_held_answer(head, status, exchange))
+            rule.hold(exchange, lambda: self._send_held_answer(head, status, exchange))
             return False
         self._begin_answer(head, status, exchange)
         return True
@@ -301,17 +333,17 @@ class Connection:
             self._change = Cut(body)
         elif rule.act == "garble":
             self._change = Garble()
-        elif rule.act == "lengthen":
-            if body.length < 0:
-                return raw
-            raw = _LENGTH.sub(lambda m: m[1] + b"%d" % (body.length + _MORE), raw, count=1)
-        else:
-            return raw
-        rule.has_changed(exchange)
+        elif rule.act == "lengthen" and body.length >= 0:
+            rule.has_changed(exchange)
+            return _LENGTH.sub(lambda m: m[1] + b"%d" % (body.length + _MORE), raw)
         return raw
 
     def _more_of_answer(self, body: Body) -> bool:
         """Hand on what there is of a body; return whether there was any, and more may come."""
+        exchange = self._exchanges[0]
+        if self._change is not None and exchange.rule is not None and exchange.rule.removed:
+            self.client.write(self._change.give_up())
+            self._change = None
         pieces = body.take(self.upstream.buffer)
         for piece, content in pieces:
             if self._losing:
@@ -321,6 +353,8 @@ class Connection:
                 continue
             self.client.write(self._change.take(piece, content))
             if self._change.over:
+                if exchange.rule is not None:
+                    exchange.rule.has_changed(exchange)
                 self.close()
                 return False
         if body.done:
@@ -330,8 +364,13 @@ class Connection:
     def _answer_over(self) -> None:
         exchange = self._exchanges.popleft()
         self._answer_body = None
-        if self._change is not None:
-            self.client.write(self._change.end())
+        if self._change is not None and exchange.rule is not None:
+            rest, changed = self._change.end()
+            if exchange.rule.removed:
+                rest, changed = self._change.give_up(), False
+            self.client.write(rest)
+            if changed:
+                exchange.rule.has_changed(exchange)
             self._change = None
         if self._losing and exchange.rule is not None:
             self._losing = False

@@ -10,6 +10,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 BEGINS = re.compile(_TOKEN + rb"{1,32}(?: |\Z)")  # how a request does
 REQUEST = re.compile(rb"(" + _TOKEN + rb"+) (\S+) HTTP/1\.([01])\r?\n")
 STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])[ \r\n]")
+_DECIMAL, _HEX = re.compile(r"[0-9]{1,18}"), re.compile(rb"[0-9A-Fa-f]{1,15}")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 
 
@@ -44,7 +45,8 @@ class Head:
         length = self.fields.get("content-length")
         if length is None:
             return Sized(otherwise)
-        if not length.isdecimal():
+        said = {part.strip() for part in length.split(",")}  # more than once is fine if it agrees
+        if len(said) > 1 or not _DECIMAL.fullmatch(length := said.pop()):
             raise NotHttp
         return Sized(int(length))
 
@@ -55,14 +57,14 @@ class Head:
 
 def take_head(buffer: bytearray, first: re.Pattern[bytes]) -> Head | None:
     """Take a whole head off the buffer; None while it is not all there. What is no head stays."""
+    if b"\n" in buffer and not first.match(buffer):
+        raise NotHttp
     end = _HEAD_END.search(buffer)
     if end is None:
         if len(buffer) > _HEAD_MOST:
             raise NotHttp
         return None
     raw = bytes(buffer[: end.end()])
-    if not first.match(raw):
-        raise NotHttp
     head = Head(raw)
     head.body(otherwise=0)  # or it is not HTTP that we can find the end of
     del buffer[: end.end()]
@@ -133,10 +135,10 @@ class Chunked:
                 raise NotHttp
             self._after_data = False
         else:
-            try:
-                self._left = int(text.partition(b";")[0], 16)
-            except ValueError:
-                raise NotHttp from None
+            size = text.partition(b";")[0].strip()
+            if not _HEX.fullmatch(size):
+                raise NotHttp
+            self._left = int(size, 16)
             self._trailers = not self._left
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 from typing import Any
 
@@ -11,6 +12,7 @@ from .connections import Connection, Side
 from .messages import Head
 from .rules import Rule
 
+_BACKLOG = 4096  # connections that may wait to be accepted
 _ERRORS = 5  # that are kept
 _CONTROL_MOST = 4 * 1024 * 1024  # bytes of one line
 
@@ -23,13 +25,12 @@ class Relay:
         self.rules: dict[str, Rule] = {}
         self.seen = {port: {"requests": 0, "others": 0} for port in upstreams}
         self.errors: list[str] = []  # of our own
-        self._dialling: set[asyncio.Task[None]] = set()
 
     def accept(self, port: int) -> Side:
         connection = Connection(self, port)
-        task = asyncio.get_running_loop().create_task(connection.dial())
-        self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
+        # Where requests are answered here, the upstream is only asked for what is left.
+        if not any(rule.act == "answer" and port in rule.ports for rule in self.rules.values()):
+            connection.dial()
         return connection.client
 
     def rule_for(self, port: int, method: str, target: str, head: Head) -> Rule | None:
@@ -91,6 +92,7 @@ async def serve(control: int, upstreams: dict[int, tuple[str, int]]) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(relay.failed)
     for port in upstreams:
-        await loop.create_server(lambda port=port: relay.accept(port), "127.0.0.1", port)  # type: ignore[misc]  # mypy cannot infer a lambda with a default
+        accept = functools.partial(relay.accept, port)
+        await loop.create_server(accept, "127.0.0.1", port, backlog=_BACKLOG)
     server = await asyncio.start_server(relay.controlled, None, control, limit=_CONTROL_MOST)
     await server.serve_forever()

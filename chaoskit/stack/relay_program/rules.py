@@ -24,10 +24,10 @@ class Rule:
         self.act: str = told["act"]
         match, self._pick = told.get("match", {}), told.get("pick", {})
         self._method: str | None = match.get("method")
-        self._headers: dict[str, str] = match.get("headers", {})
+        self._headers = {name: Pattern(text) for name, text in match.get("headers", {}).items()}
         path: str | None = match.get("path")
         self._with_query = path is not None and "?" in path
-        self._path = None if path is None else _pattern(path)
+        self._path = None if path is None else Pattern(path)
         self.matched = self.changed = 0
         self.first: list[str] = []
         self.removed = False
@@ -38,11 +38,11 @@ class Rule:
             return False
         path = _ORIGIN.sub("", target, count=1) if target[:4] == "http" else target
         path = path if self._with_query else path.partition("?")[0]
-        if self._path is not None and not self._path.fullmatch(path):
+        if self._path is not None and not self._path.fits(path):
             return False
         return all(
-            name in head.fields and _pattern(value).fullmatch(head.fields[name])
-            for name, value in self._headers.items()
+            name in head.fields and pattern.fits(head.fields[name])
+            for name, pattern in self._headers.items()
         )
 
     def picks(self) -> bool:
@@ -62,7 +62,7 @@ class Rule:
         if len(self.first) < _FIRST:
             self.first.append(exchange.what)
 
-    def hold(self, go_on: Callable[[], None]) -> None:
+    def hold(self, exchange: Exchange, go_on: Callable[[], None]) -> None:
         """Call it once: after the delay of this rule, or when the rule is removed."""
 
         def once() -> None:
@@ -71,7 +71,11 @@ class Rule:
                 timer.cancel()
                 go_on()
 
-        timer = asyncio.get_running_loop().call_later(self.told["seconds"], once)
+        def in_time() -> None:
+            self.has_changed(exchange)
+            once()
+
+        timer = asyncio.get_running_loop().call_later(self.told["seconds"], in_time)
         self.held.add(once)
 
     def remove(self) -> None:
@@ -98,9 +102,26 @@ class Rule:
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + (b"" if bodyless else body)
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    """Return what a text matches in which `*` stands for anything."""
-    return re.compile(".*".join(map(re.escape, text.split("*"))), re.DOTALL)
+class Pattern:
+    """A text in which `*` stands for anything, as long as what is compared with it."""
+
+    def __init__(self, text: str) -> None:
+        self._parts = text.split("*")
+
+    def fits(self, text: str) -> bool:
+        first, *rest = self._parts
+        if not rest:
+            return text == first
+        *middle, last = rest
+        if not text.startswith(first) or not text.endswith(last):
+            return False
+        at, end = len(first), len(text) - len(last)
+        for part in middle:  # the first place is as good as any
+            at = text.find(part, at, end)
+            if at < 0:
+                return False
+            at += len(part)
+        return at <= end
 
 
 class Exchange:

@@ -87,6 +87,21 @@ async def test_a_bypass_watch_looks_again_when_a_container_was_away(
     assert heard.unproven() == []
 
 
+@pytest.mark.parametrize("tearing_down", [False, True])
+async def test_a_proxy_or_relay_of_ours_that_dies_makes_the_run_prove_nothing(
+    recorder: Recorder, heard: Heard, tearing_down: bool
+) -> None:
+    ours = EngineEvent("chaoskit-web.http", 1, "die", 0, 137)
+    told = Told(ours, end=EngineGone("over"))
+    events = EngineEvents(cast("Events", told), "run-1", recorder, Clock())
+    events.tearing_down = tearing_down
+    await events.start()
+    said = await doubts(heard)
+    await events.stop()
+    mine = "chaoskit's own `chaoskit-web.http` ended in the middle of the run"
+    assert any(one.startswith(mine) for one in said) is not tearing_down
+
+
 @pytest.mark.parametrize(
     ("told", "why"),
     [

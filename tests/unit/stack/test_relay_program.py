@@ -32,7 +32,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.written = b""
-        self.closed = False
+        self.closed = self.paused = False
 
     def write(self, data: bytes) -> None:
         assert not self.closed
@@ -45,10 +45,10 @@ class Wire:
         return self.closed
 
     def pause_reading(self) -> None:
-        """Nobody reads here."""
+        self.paused = True
 
     def resume_reading(self) -> None:
-        """Nobody reads here."""
+        self.paused = False
 
 
 class Line:
@@ -195,12 +195,17 @@ def test_idle_it_hands_on_what_is_not_quite_http(
 @pytest.mark.parametrize(
     "hello",
     [
+        b"get key\r\n",
+        b"EHLO host\r\n",
+        b"GET /\r\n",
+        b'CONNECT {"verbose": false}\r\nPING\r\n',
+        b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"*1\r\n$4\r\nPING\r\n",
         b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
         b"\x00\x00\x00\x08\x04\xd2\x16\x2f",
     ],
-    ids=["TLS", "Redis", "HTTP/2", "Postgres"],
+    ids=["memcached", "SMTP", "HTTP/0.9", "NATS", "SSH", "TLS", "Redis", "HTTP/2", "Postgres"],
 )
 def test_what_is_not_http_1_is_handed_on_unread_and_counted(hello: bytes) -> None:
     line = Line()
@@ -211,6 +216,27 @@ def test_what_is_not_http_1_is_handed_on_unread_and_counted(hello: bytes) -> Non
     assert (line.upstream.written, line.client.written) == (hello + GET, b"whatever")
     seen = line.relay.control({"do": "look"})["seen"][str(PORT)]
     assert seen == {"requests": 0, "others": 1}
+
+
+@pytest.mark.parametrize("size", [b"-1", b"+1", b"0x1", b"1_0", b"", b"f" * 40])
+def test_what_is_no_size_of_a_chunk_is_handed_on_unread(size: bytes) -> None:
+    line = Line()
+    said = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\na"
+    line.ask(said, GET)
+    assert line.upstream.written == said + GET
+    line.answer(b"HTTP/1.1 400 Bad\r\n\r\n")
+    assert line.client.written == b"HTTP/1.1 400 Bad\r\n\r\n"
+
+
+def test_a_length_that_is_said_twice_is_fine_and_two_lengths_are_handed_on_unread() -> None:
+    for second in (b"5", b"6", b"9" * 5000):
+        line = Line()
+        line.ask(GET)
+        told = (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: " + second + b"\r\n\r\nhello"
+        )
+        line.answer(told)
+        assert line.client.written == told
 
 
 def test_a_server_that_speaks_first_is_heard() -> None:
@@ -277,6 +303,11 @@ def test_a_fraction_is_the_same_for_the_same_seed_and_another_for_another() -> N
         ({"headers": {"x-tenant": "a*"}}, "/", True),
         ({"headers": {"x-tenant": "b"}}, "/", False),
         ({"headers": {"x-none": "*"}}, "/", False),
+        ({"path": "/a*b*c"}, "/axbxc", True),
+        ({"path": "/a*b*c"}, "/acb", False),
+        ({"path": "/ab*b"}, "/ab", False),
+        ({"path": "*"}, "/", True),
+        ({"path": "*a*a*a*a*a*a*a*a*b"}, "/" + "a" * 5000, False),
     ],
 )
 def test_all_of_a_match_must_fit(match: dict[str, Any], target: str, fits: bool) -> None:
@@ -375,6 +406,35 @@ def test_a_length_that_promises_more_than_comes() -> None:
     assert line.counted() == (2, 1)
 
 
+def test_white_space_after_a_value_is_not_what_breaks_it() -> None:
+    line = Line()
+    line.rule("garble")
+    line.ask(GET)
+    line.answer(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", b'{"ok":1', b"}", b"\r", b"\n")
+    assert line.client.written.endswith(b'{"ok":1,\r\n')
+
+
+@pytest.mark.parametrize("act", ["cut", "garble"])
+def test_what_was_not_changed_does_not_count(act: str) -> None:
+    line = Line()
+    line.rule(act)
+    empty = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    line.ask(GET)
+    line.answer(empty)
+    assert (line.client.written, line.counted()) == (empty, (1, 0))
+
+
+@pytest.mark.parametrize("act", ["cut", "garble"])
+def test_an_answer_under_way_is_left_alone_once_its_rule_is_gone(act: str) -> None:
+    line = Line()
+    line.rule(act)
+    line.ask(GET)
+    line.answer(OK[:-6])
+    line.relay.control({"do": "remove", "id": "rule"})
+    line.answer(OK[-6:])
+    assert (line.client.written, line.client.closed) == (OK, False)
+
+
 def test_answers_without_a_body_cannot_be_damaged_and_do_not_count() -> None:
     for act in ("cut", "lengthen", "garble"):
         line = Line()
@@ -412,6 +472,7 @@ async def test_a_request_whose_client_gave_up_in_its_delay_never_arrives() -> No
     line = Line()
     line.rule("delay", seconds=0.02, request=True)
     line.ask(POST)
+    assert not line.client.paused, "or nobody would see that it ends"
     line.end_client()
     await asyncio.sleep(0.1)
     assert line.upstream.written == b""
@@ -424,6 +485,23 @@ def test_an_answer_that_comes_after_its_rule_is_gone_is_left_alone() -> None:
     line.relay.control({"do": "remove", "id": "rule"})
     line.answer(OK)
     assert line.client.written == OK
+
+
+async def test_who_is_answered_here_needs_no_upstream() -> None:
+    relay = Relay({PORT: ("127.0.0.1", 1)})
+    told = {"act": "answer", "status": 503}
+    relay.control({"do": "add", "id": "r", "ports": [PORT], "rule": told})
+    server = await asyncio.get_running_loop().create_server(lambda: relay.accept(PORT), "127.0.0.1")
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname()[:2])
+        writer.write(GET)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 503")
+        relay.control({"do": "remove", "id": "r"})
+        writer.write(GET)
+        await reader.readuntil(b"\r\n\r\n")
+        assert await reader.read() == b"", "what is left is the upstream's, which is not there"
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_the_control_port_answers_nonsense_with_an_error() -> None:
