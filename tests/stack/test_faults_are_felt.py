@@ -76,12 +76,12 @@ def test_faults_on_an_edge_are_felt_by_its_client_alone_and_healed(chaoskit: Cha
             faults=[
                 fault("refuse", "0s", edge=EDGE),
                 fault("blackhole", "3s", "2500ms", edge=EDGE),
-                fault("partition", "7s", "2500ms", groups=[["chat-1"], ["redis"]], id="both"),
+                fault("partition", "8s", "2500ms", groups=[["chat-1"], ["redis"]], id="both"),
                 fault(
-                    "partition", "11s", "2500ms", **{"from": ["chat-1"], "to": ["redis"]}, id="out"
+                    "partition", "13s", "2500ms", **{"from": ["chat-1"], "to": ["redis"]}, id="out"
                 ),
                 fault(
-                    "partition", "15s", "2500ms", **{"from": ["redis"], "to": ["chat-1"]}, id="back"
+                    "partition", "18s", "2500ms", **{"from": ["redis"], "to": ["chat-1"]}, id="back"
                 ),
             ],
             timeline={"settle": "2s"},

@@ -144,11 +144,11 @@ def test_a_service_that_loses_a_network_is_gone_for_its_clients(chaoskit: Chaosk
         ({"groups": [["chat-9[1]"], ["redis"]], "engine": "netfilter"}, 2, "no service `chat-9`"),
         (
             {"groups": [["chat-2[1]"], ["chat-2[2]"], ["chat-2"]], "engine": "netfilter"},
-            4, "none is left for `chat-2`",
+            2, "none is left for `chat-2`",
         ),
         (
             {"fault": "disconnect", "service": "redis", "network": "vault"},
-            4, "`redis` is not on a network `vault` (it is on: back)",
+            2, "`redis` is not on a network `vault` (it is on: back)",
         ),
     ],
 )  # fmt: skip
