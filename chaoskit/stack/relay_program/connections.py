@@ -60,15 +60,14 @@ class Side(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self.stalled = True
-        for side in (self, self.other):  # who does not read may ask for no more
-            if side is not None:
-                side.hold("what is written is not read")
+        if self.other is not None:  # never itself: it may read only once it has been read
+            self.other.hold("the other side is slow")
 
     def resume_writing(self) -> None:
         self.stalled = False
-        for side in (self, self.other):
-            if side is not None:
-                side.let_go("what is written is not read")
+        if self.other is not None:
+            self.other.let_go("the other side is slow")
+        self.let_go("answers wait")
         self._news()
 
     def hold(self, why: str) -> None:
@@ -156,7 +155,7 @@ class Connection:
 
     def _requests(self) -> None:
         try:
-            while self._reads and not self._request_held and not self.client.stalled:
+            while self._reads and not self._request_held:
                 if self._unread:
                     self.upstream.write(self.client.buffer)
                     self.client.buffer.clear()
@@ -198,6 +197,9 @@ class Connection:
             self.upstream.write(buffer[:1])
             del buffer[:1]
             return True
+        if self.client.stalled and self._relay.answers(self._port):
+            self.client.hold("answers wait")  # who does not read them may ask for no more
+            return False
         if not BEGINS.match(buffer[:33]):
             raise NotHttp
         head = take_head(buffer, REQUEST)
@@ -264,7 +266,7 @@ class Connection:
         except NotHttp:
             self._read_no_more()
             return
-        if self.upstream.ended and not self._answer_held:
+        if self.upstream.ended and not self._answer_held and not self._over:
             if self._answer_body is not None and self._answer_body.length < 0:
                 self._answer_over()
             self.client.write(self.upstream.buffer)  # a head that was cut off

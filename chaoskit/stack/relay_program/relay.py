@@ -29,9 +29,13 @@ class Relay:
     def accept(self, port: int) -> Side:
         connection = Connection(self, port)
         # Where requests are answered here, the upstream is only asked for what is left.
-        if not any(rule.act == "answer" and port in rule.ports for rule in self.rules.values()):
+        if not self.answers(port):
             connection.dial()
         return connection.client
+
+    def answers(self, port: int) -> bool:
+        """Return whether there are rules by which requests are answered here."""
+        return any(rule.act == "answer" and port in rule.ports for rule in self.rules.values())
 
     def rule_for(self, port: int, method: str, target: str, head: Head) -> Rule | None:
         self.seen[port]["requests"] += 1

@@ -75,6 +75,10 @@ class Line:
     def end_client(self) -> None:
         self._connection.client.eof_received()
 
+    def stall(self, side: str, stalled: bool) -> None:
+        one = getattr(self._connection, side)
+        (one.pause_writing if stalled else one.resume_writing)()
+
     def rule(self, act: str, **fields: Any) -> None:
         self.relay.control(
             {"do": "add", "id": "rule", "ports": [PORT], "rule": {"act": act, **fields}}
@@ -262,6 +266,27 @@ def test_an_answer_without_a_length_ends_with_its_connection() -> None:
     line.end_upstream()
     assert line.client.written.endswith(b"abcdef")
     assert line.client.closed
+
+
+def test_who_is_slow_to_read_slows_down_the_other_side_and_not_itself() -> None:
+    for slow, other in (("client", "upstream"), ("upstream", "client")):
+        line = Line()
+        line.stall(slow, True)
+        assert getattr(line, other).paused
+        assert not getattr(line, slow).paused
+        line.stall(slow, False)
+        assert not getattr(line, other).paused
+
+
+def test_who_does_not_read_answers_that_are_made_here_may_ask_for_no_more() -> None:
+    line = Line()
+    line.rule("answer", status=503)
+    line.stall("client", True)
+    line.ask(GET)
+    assert (line.client.written, line.client.paused) == (b"", True)
+    line.stall("client", False)
+    assert line.client.written.startswith(b"HTTP/1.1 503")
+    assert not line.client.paused
 
 
 # -- which requests --------------------------------------------------------------------------------
