@@ -157,12 +157,6 @@ class Dns(ServiceFault[DnsUndo]):
         for container in hit:
             if not container.addresses:
                 raise FaultFailed(f"`{container.name}` has no separate network namespace")
-            for other in stack.claims.others(
-                _key(self.service, container.state.replica), self.name
-            ):
-                raise FaultFailed(
-                    f"the look-ups of `{container.name}` are answered by fault `{other}` now"
-                )
         name = self.names[0].replace("*", "chaoskit")
         answer = self.answer or ""
         chain = netfilter.chain_name(stack.project, self.name)
@@ -171,8 +165,7 @@ class Dns(ServiceFault[DnsUndo]):
             DnsRow.of(c, responder=f"{c.name}-{chain.lower()}", before=seen.said)
             for c, seen in zip(hit, before, strict=True)
         ]
-        for row in rows:
-            stack.claims.hold(_key(self.service, row.replica), self.name)
+        limits.claim(stack, "dns", self.name, hit, "the look-ups of `{1}` are answered")
         delay = float(self.delay or 0)
         return self.undo_for(rows, whole, chain=chain, name=name, answer=answer, delay=delay)
 
@@ -266,10 +259,6 @@ async def _responder(stack: Stack, row: DnsRow) -> Container | None:
         if helper_labels(stack.project).items() <= found.labels.items():
             return found
     return None
-
-
-def _key(service: str, replica: int) -> tuple[str, str, str]:
-    return "dns", service, str(replica)
 
 
 def _words(said: str) -> str:

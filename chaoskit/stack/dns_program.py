@@ -206,7 +206,7 @@ class Stream:
                 elif self._orders.answer != "timeout":
                     self._start(self._late(packet, asked))
         except (OSError, EOFError):
-            pass
+            pass  # one of the two has hung up
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -330,7 +330,7 @@ def ask(name: str, type: str, wait: float) -> None:
             line.send(packet)
             answer = said(line.recv(65535), _TYPES[type])
         except TimeoutError:
-            pass
+            pass  # nobody answered: that is what `answer` says
         except OSError as error:
             answer = str(error)
     _print(said=answer, seconds=round(time.monotonic() - start, 3))

@@ -154,10 +154,10 @@ def build_layout(
     if volumes:
         document["volumes"] = volumes
     configs = {c.service: {"content": _content(c)} for c in containers}
-    if containers:
-        document["configs"] = configs
     if any(container.relayed for container in containers):
-        document["configs"] = {**configs, **_program()}
+        configs |= _program()
+    if configs:
+        document["configs"] = configs
     header = "# Written by chaoskit for one run: proxies, and a copy that disturbs nobody.\n"
     text = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=100)
     return Layout(tuple(containers), header + text)

@@ -37,16 +37,12 @@ class Proxy:
     def edge(self) -> Edge:
         return Edge(self.client, self.upstream, self.port)
 
-    @property
-    def upstream_address(self) -> str:
-        return f"{self.upstream}:{self.port}"
-
     def definition(self) -> dict[str, Json]:
         """Return it as Toxiproxy's config file wants it; `[::]` survives a re-run of populate."""
         return {
             "name": self.name,
             "listen": f"[::]:{self.listen}",
-            "upstream": f"127.0.0.1:{self.relay}" if self.relay else self.upstream_address,
+            "upstream": f"127.0.0.1:{self.relay}" if self.relay else f"{self.upstream}:{self.port}",
             "enabled": True,
         }
 

@@ -29,7 +29,7 @@ LARGEST_BODY = 1024 * 1024  # bytes of an answer that is made
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  # RFC 9110, section 5.6.2
 
 
-def header_value(text: str) -> str:
+def _header_value(text: str) -> str:
     """Check the value of a header, as a field's validator."""
     if any(ord(letter) < 32 or ord(letter) > 255 or letter == "\x7f" for letter in text):
         raise ValueError(f"{text!r} cannot be the value of a header")
@@ -43,7 +43,7 @@ def _header_name(text: str) -> str:
 
 
 HeaderName = Annotated[str, Field(max_length=200), AfterValidator(_header_name)]
-HeaderValue = Annotated[str, Field(max_length=4000), AfterValidator(header_value)]
+HeaderValue = Annotated[str, Field(max_length=4000), AfterValidator(_header_value)]
 
 
 def _method(text: str) -> str:

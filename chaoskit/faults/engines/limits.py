@@ -24,11 +24,18 @@ def holds(what: str, service: str, replica: str) -> list[Hold]:
     return [Hold(what, service, replica, reason)]
 
 
-def claim(stack: Stack, what: str, holder: str, hit: list[Container]) -> None:
-    """Keep a limit of these containers for one fault. Raises `FaultFailed` when it is taken."""
+def claim(
+    stack: Stack,
+    what: str,
+    holder: str,
+    hit: list[Container],
+    said: str = "the {} of `{}` is limited",
+) -> None:
+    """Keep something of these containers for one fault; `said` is what another one does with it.
+    Raises `FaultFailed` when it is taken."""
     for container in hit:
         for other in stack.claims.others(_key(what, container.state), holder):
-            raise FaultFailed(f"the {what} of `{container.name}` is limited by fault `{other}` now")
+            raise FaultFailed(f"{said.format(what, container.name)} by fault `{other}` now")
     for container in hit:
         stack.claims.hold(_key(what, container.state), holder)
 
